@@ -1,0 +1,144 @@
+"""Dataclass configurations: override, validate, serialise, hash; and the environment variables.
+
+Knows no stage: each stage keeps its own frozen dataclass beside its code. This is the only module that
+reads the process environment.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from rlhf.errors import ConfigError
+
+ConfigT = TypeVar("ConfigT")
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where things are kept and who runs the workers; read once per process."""
+
+    data_dir: Path
+    """Folder of the default database and blobs."""
+    database_url: str
+    """SQLAlchemy URL."""
+    blob_url: str
+    """Any fsspec URL or a plain path."""
+    worker: Literal["embedded", "external"]
+    """Whether the app starts the workers itself."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read ``RLHF_DATA_DIR``, ``RLHF_DATABASE_URL``, ``RLHF_BLOB_URL`` and ``RLHF_WORKER``."""
+        env = os.environ if environ is None else environ
+        data_dir = Path(env.get("RLHF_DATA_DIR") or PROJECT_ROOT / "data").expanduser().resolve()
+        worker = env.get("RLHF_WORKER") or "embedded"
+        if worker not in ("embedded", "external"):
+            raise ConfigError(f"RLHF_WORKER is {worker!r}; allowed are 'embedded' and 'external'.")
+        return cls(
+            data_dir=data_dir,
+            database_url=env.get("RLHF_DATABASE_URL") or f"sqlite:///{data_dir / 'rlhf.db'}",
+            blob_url=env.get("RLHF_BLOB_URL") or str(data_dir / "blobs"),
+            worker="external" if worker == "external" else "embedded",
+        )
+
+
+def override(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
+    """Return a copy of a (nested, frozen) dataclass with dotted fields replaced.
+
+    Values may be strings, as typed on a command line; they are converted to the field's type.
+
+    Raises:
+        ConfigError: a field does not exist, or a value does not fit its type.
+    """
+    for path, value in changes.items():
+        config = _override_one(config, path, path.split("."), value)
+    return config
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Return the configuration as plain JSON data."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(config_type: type[ConfigT], data: Mapping[str, Any]) -> ConfigT:
+    """Rebuild a configuration from ``to_dict``; unknown keys are an error, missing ones take the default."""
+    return override(config_type(), _flatten(data))
+
+
+def digest(config: Any) -> str:
+    """Return a short hash that is equal for equal configurations."""
+    text = json.dumps(to_dict(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _override_one(config: Any, path: str, parts: list[str], value: Any) -> Any:
+    hints = typing.get_type_hints(type(config))
+    name, rest = parts[0], parts[1:]
+    if name not in hints:
+        raise ConfigError(f"there is no setting {path!r}; {type(config).__name__} has {', '.join(sorted(hints))}.")
+    current = getattr(config, name)
+    if rest:
+        if not dataclasses.is_dataclass(current):
+            raise ConfigError(f"setting {path!r}: {name!r} is a single value and has no parts.")
+        new = _override_one(current, path, rest, value)
+    elif dataclasses.is_dataclass(current):
+        fields = ", ".join(f.name for f in dataclasses.fields(current))
+        raise ConfigError(f"setting {path!r} is a group; set one of its parts: {fields}.")
+    else:
+        new = _convert(path, hints[name], value)
+    try:
+        return dataclasses.replace(config, **{name: new})
+    except ValueError as error:
+        raise ConfigError(f"setting {path!r} = {value!r}: {error}") from error
+
+
+def _convert(path: str, hint: Any, value: Any) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    try:
+        if origin in (typing.Union, types.UnionType):
+            if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
+                return None
+            return _convert(path, next(a for a in arguments if a is not type(None)), value)
+        if origin is Literal:
+            if value in arguments:
+                return value
+            raise ValueError(f"allowed are {', '.join(map(repr, arguments))}")
+        if origin is tuple:
+            items = [v for v in value.split(",") if v] if isinstance(value, str) else list(value)
+            return tuple(_convert(path, arguments[0], item) for item in items)
+        if hint is bool:
+            return _to_bool(value)
+        if hint is int and isinstance(value, float) and not value.is_integer():
+            raise ValueError("a whole number is needed")
+        if hint in (int, float, str):
+            return hint(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"setting {path!r} = {value!r} does not fit: {error}.") from error
+    return value
+
+
+def _to_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if str(value).lower() not in words:
+        raise ValueError("write true or false")
+    return words[str(value).lower()]

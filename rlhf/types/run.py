@@ -1,0 +1,51 @@
+"""States of runs, jobs and queries. The value is what the database holds."""
+
+import enum
+
+
+@enum.unique
+class RunState(enum.Enum):
+    """Where a run stands. ``wanted`` uses RUNNING, PAUSED and STOPPED only."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no worker will touch the run again unless somebody starts it."""
+        return self in (RunState.FINISHED, RunState.FAILED, RunState.STOPPED)
+
+
+@enum.unique
+class JobKind(enum.Enum):
+    """Which process takes a job: TRAIN the trainer, the others the renderer."""
+
+    TRAIN = "train"
+    RENDER = "render"
+    EVALUATE = "evaluate"
+
+
+@enum.unique
+class JobState(enum.Enum):
+    """Life of a background job; a claimed one carries a lease."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@enum.unique
+class QueryStatus(enum.Enum):
+    """Life of a query."""
+
+    RENDERING = "rendering"
+    READY = "ready"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    """Its clips could not be made; the error is on the run."""
