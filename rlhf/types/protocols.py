@@ -17,7 +17,7 @@ class BatchedEnv(Protocol):
         """Reset the environments at ``indices`` with one seed each; return their observations (K, D)."""
 
     def step(self, actions: Actions) -> tuple[Float32, Float64, Bool, Bool]:
-        """Step all environments; return copies (observations (N, D), true_reward (N,), terminated, truncated).
+        """Step all; return copies of (observations (N, D), true_reward (N,), terminated, truncated).
 
         ``truncated`` only where the environment itself cut the episode short.
         """

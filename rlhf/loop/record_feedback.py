@@ -1,0 +1,190 @@
+"""An answer on its way from a browser or a teacher into the store.
+
+Each answer is stored in a transaction of its own, so that one bad answer never costs a good one, and is
+durable when this returns. Nothing is ever overwritten: an undo, or a second answer to the same query by the
+same annotator, is a new row that supersedes the old one.
+"""
+
+import dataclasses
+import datetime
+import enum
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from rlhf.errors import FeedbackError, NotFoundError
+from rlhf.storage import answers, queries
+from rlhf.storage.engine import writing
+from rlhf.types.feedback import Choice
+from rlhf.types.run import QueryStatus
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_MAX_DETAILS = 20
+
+
+@enum.unique
+class Outcome(enum.Enum):
+    """What became of an answer; the value is what the browser is told."""
+
+    SAVED = "saved"
+    DUPLICATE = "duplicate"
+    """The same answer had arrived before; it is stored once."""
+    LATE = "late"
+    """The query had expired; the answer is kept and marked, but not learned from."""
+    REJECTED = "rejected"
+    """It cannot be an answer of this run; nothing was stored."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer as it arrives, checked for form."""
+
+    key: str
+    query_id: str
+    choice: Choice
+    takes_back: str | None = None
+    """Key of the answer that an UNDO takes back."""
+    shown_at: float | None = None
+    answered_at: float | None = None
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Everything else that was sent, kept as it is."""
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Answer":
+        """Check and convert one answer of a request.
+
+        Raises:
+            FeedbackError: a field is missing or malformed.
+        """
+        if not isinstance(data, dict):
+            raise FeedbackError(f"an answer must be an object; got {type(data).__name__}.")
+        key, query_id, choice = data.get("key"), data.get("query_id"), data.get("choice")
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise FeedbackError(f"answer key {key!r} must be 8 to 64 letters, digits, '-' or '_'.")
+        if not isinstance(query_id, str):
+            raise FeedbackError(f"query_id {query_id!r} must be a string.")
+        if choice not in {c.value for c in Choice}:
+            raise FeedbackError(f"choice {choice!r} must be one of {', '.join(c.value for c in Choice)}.")
+        takes_back = data.get("of")
+        if (choice == Choice.UNDO.value) != isinstance(takes_back, str):
+            raise FeedbackError("an undo, and only an undo, names the answer it takes back in 'of'.")
+        known = {"key", "query_id", "choice", "of", "shown_at", "answered_at"}
+        rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known}
+        return cls(
+            key=key,
+            query_id=query_id,
+            choice=Choice(choice),
+            takes_back=takes_back,
+            shown_at=_time(data.get("shown_at")),
+            answered_at=_time(data.get("answered_at")),
+            details=dict(list(rest.items())[:_MAX_DETAILS]),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What became of one answer, and a line for the annotator where there is something to say."""
+
+    key: str
+    outcome: Outcome
+    message: str | None = None
+
+
+def record_answer(engine: sa.Engine, run_id: str, annotator_id: str, answer: Answer) -> Receipt:
+    """Store one answer durably; calling it again with the same key changes nothing.
+
+    Raises:
+        StorageError: the database could not be written; the caller may try again.
+    """
+    with writing(engine) as connection:
+        if answers.find_by_key(connection, answer.key) is not None:
+            return Receipt(key=answer.key, outcome=Outcome.DUPLICATE)
+        try:
+            query = queries.get_query(connection, answer.query_id)
+        except NotFoundError:
+            query = None
+        if query is None or query["run_id"] != run_id:
+            return _rejected(answer, "this pair does not belong to the run")
+        if answer.choice is Choice.UNDO:
+            return _take_back(connection, query, annotator_id, answer)
+        return _store(connection, query, annotator_id, answer)
+
+
+def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:
+    is_late = query["status"] is QueryStatus.EXPIRED
+    others = answers.count_standing_of_query(connection, query["id"])
+    earlier = answers.standing_answer(connection, query["id"], annotator_id)
+    _append(connection, query, annotator_id, answer, None if earlier is None else earlier["id"], is_late)
+    if is_late:
+        message = "This pair had expired; your answer is kept but not learned from."
+        return Receipt(key=answer.key, outcome=Outcome.LATE, message=message)
+    queries.set_status(connection, query["id"], QueryStatus.ANSWERED)
+    if earlier is not None:
+        return Receipt(key=answer.key, outcome=Outcome.SAVED, message="Your earlier answer was replaced.")
+    message = "Somebody else answered this pair too; both answers count." if others else None
+    return Receipt(key=answer.key, outcome=Outcome.SAVED, message=message)
+
+
+def _take_back(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:
+    undone = answers.find_by_key(connection, answer.takes_back or "")
+    if undone is None or undone["query_id"] != query["id"] or undone["annotator_id"] != annotator_id:
+        return _rejected(answer, "there is no such answer of yours to take back")
+    standing = answers.standing_answer(connection, query["id"], annotator_id)
+    if standing is None or standing["id"] != undone["id"]:
+        return _rejected(answer, "that answer had been taken back or replaced already")
+    _append(connection, query, annotator_id, answer, undone["id"], is_late=False)
+    if query["status"] is QueryStatus.ANSWERED and not answers.count_standing_of_query(
+        connection, query["id"]
+    ):
+        queries.set_status(connection, query["id"], QueryStatus.READY)
+    return Receipt(key=answer.key, outcome=Outcome.SAVED)
+
+
+def _append(
+    connection: sa.Connection,
+    query: sa.RowMapping,
+    annotator_id: str,
+    answer: Answer,
+    supersedes: int | None,
+    is_late: bool,
+) -> None:
+    answers.insert_answer(
+        connection,
+        run_id=query["run_id"],
+        query_id=query["id"],
+        annotator_id=annotator_id,
+        key=answer.key,
+        choice=answer.choice,
+        left_id=query["left_id"],
+        right_id=query["right_id"],
+        supersedes=supersedes,
+        is_late=is_late,
+        reward_version=query["reward_version"],
+        policy_version=query["policy_version"],
+        shown_at=answer.shown_at,
+        answered_at=answer.answered_at,
+        details=dict(answer.details),
+    )
+
+
+def _rejected(answer: Answer, why: str) -> Receipt:
+    return Receipt(key=answer.key, outcome=Outcome.REJECTED, message=f"Not saved: {why}.")
+
+
+def _time(value: Any) -> float | None:
+    """Convert an ISO time or seconds since the epoch; anything else is not a time."""
+    if isinstance(value, str):
+        try:
+            return datetime.datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def _small(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float | bool) else str(value)[:500]

@@ -1,0 +1,78 @@
+"""Opens the database and hands out read and write transactions.
+
+SQLite in WAL mode, so that pages read while the trainer writes; every commit is synced to the disk, so
+that an acknowledged answer survives a power cut. PostgreSQL works through the same URL setting.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from rlhf.errors import StorageError
+
+BUSY_TIMEOUT_S = 30.0
+_READ_ONLY = "rlhf_read_only"
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Return an engine for a SQLAlchemy URL; makes the folder of a SQLite file.
+
+    Raises:
+        StorageError: the URL cannot be understood or its folder cannot be made.
+    """
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return sa.create_engine(parsed, pool_pre_ping=True)
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    except (sa.exc.ArgumentError, ModuleNotFoundError, OSError) as error:
+        raise StorageError(
+            f"the database {url!r} cannot be opened: {error}. Set RLHF_DATABASE_URL to a URL such as "
+            "sqlite:////path/to/rlhf.db or postgresql+psycopg://user@host/name."
+        ) from error
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@contextlib.contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give a connection that sees one consistent state and takes no write lock."""
+    with engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give a connection in a write transaction; commits on success, rolls back on any error.
+
+    Keep it short: on SQLite nobody else can write meanwhile.
+
+    Raises:
+        StorageError: the disk is full or the database cannot be written.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise StorageError(
+            f"the database could not be written: {error.orig}. Nothing was changed."
+        ) from error
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A write takes the lock at once: upgrading a read lock later can fail as busy without waiting.
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,126 @@
+"""Versions of reward model and policy, and the checkpoints that a run goes on from."""
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from rlhf.errors import NotFoundError
+from rlhf.storage.schema import checkpoints, policy_versions, reward_versions
+
+
+def insert_reward_version(
+    connection: sa.Connection,
+    run_id: str,
+    version: int,
+    *,
+    arrays: str,
+    num_answers: int,
+    steps: int,
+    report: dict[str, Any],
+) -> None:
+    """Add a reward model; a run resumed from before it overwrites its own earlier attempt."""
+    key = (reward_versions.c.run_id == run_id) & (reward_versions.c.version == version)
+    connection.execute(reward_versions.delete().where(key))
+    connection.execute(
+        reward_versions.insert().values(
+            run_id=run_id,
+            version=version,
+            arrays=arrays,
+            num_answers=num_answers,
+            steps=steps,
+            report=report,
+            created_at=time.time(),
+        )
+    )
+
+
+def list_reward_versions(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return a run's reward models, the oldest first."""
+    query = sa.select(reward_versions).where(reward_versions.c.run_id == run_id)
+    return list(connection.execute(query.order_by(reward_versions.c.version)).mappings())
+
+
+def get_reward_version(connection: sa.Connection, run_id: str, version: int) -> sa.RowMapping:
+    """Return one reward model's row.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    key = (reward_versions.c.run_id == run_id) & (reward_versions.c.version == version)
+    row = connection.execute(sa.select(reward_versions).where(key)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"run {run_id} has no reward model of version {version}.")
+    return row
+
+
+def insert_policy_version(
+    connection: sa.Connection,
+    run_id: str,
+    version: int,
+    *,
+    arrays: str,
+    steps: int,
+    reward_version: int,
+    num_answers: int,
+) -> None:
+    """Add a policy to watch; a run resumed from before it overwrites its own earlier attempt."""
+    key = (policy_versions.c.run_id == run_id) & (policy_versions.c.version == version)
+    connection.execute(policy_versions.delete().where(key))
+    connection.execute(
+        policy_versions.insert().values(
+            run_id=run_id,
+            version=version,
+            arrays=arrays,
+            steps=steps,
+            reward_version=reward_version,
+            num_answers=num_answers,
+            created_at=time.time(),
+        )
+    )
+
+
+def set_evaluation(
+    connection: sa.Connection, run_id: str, version: int, *, replay_id: str, evaluation: dict[str, Any]
+) -> None:
+    """Record how a policy did and an episode of it to watch."""
+    key = (policy_versions.c.run_id == run_id) & (policy_versions.c.version == version)
+    connection.execute(policy_versions.update().where(key).values(replay_id=replay_id, evaluation=evaluation))
+
+
+def get_policy_version(connection: sa.Connection, run_id: str, version: int) -> sa.RowMapping:
+    """Return one policy's row.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    key = (policy_versions.c.run_id == run_id) & (policy_versions.c.version == version)
+    row = connection.execute(sa.select(policy_versions).where(key)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"run {run_id} has no saved policy of version {version}.")
+    return row
+
+
+def list_policy_versions(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return a run's saved policies, the oldest first."""
+    query = sa.select(policy_versions).where(policy_versions.c.run_id == run_id)
+    return list(connection.execute(query.order_by(policy_versions.c.version)).mappings())
+
+
+def insert_checkpoint(
+    connection: sa.Connection, run_id: str, *, arrays: str, steps: int, keep: int
+) -> list[str]:
+    """Add a checkpoint, forget all but the newest ``keep``, and return the blobs no longer referred to."""
+    connection.execute(
+        checkpoints.insert().values(run_id=run_id, arrays=arrays, steps=steps, created_at=time.time())
+    )
+    rows = list_checkpoints(connection, run_id)
+    old, kept = rows[keep:], {row["arrays"] for row in rows[:keep]}
+    connection.execute(checkpoints.delete().where(checkpoints.c.id.in_([row["id"] for row in old])))
+    return [row["arrays"] for row in old if row["arrays"] not in kept]
+
+
+def list_checkpoints(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return a run's checkpoints, the newest first."""
+    query = sa.select(checkpoints).where(checkpoints.c.run_id == run_id).order_by(checkpoints.c.id.desc())
+    return list(connection.execute(query).mappings())

@@ -1,0 +1,140 @@
+"""Queries: pairs of segments to be compared, their life and their leases."""
+
+import time
+import uuid
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from rlhf.errors import NotFoundError
+from rlhf.storage.schema import queries, segments
+from rlhf.types.feedback import QueryKind
+from rlhf.types.run import QueryStatus
+
+LEASE_S = 120.0
+"""How long a query shown to one annotator is not shown to another."""
+OPEN = (QueryStatus.RENDERING, QueryStatus.READY)
+
+
+def insert_query(
+    connection: sa.Connection,
+    run_id: str,
+    *,
+    left_id: str,
+    right_id: str,
+    kind: QueryKind,
+    score: float | None,
+    predicted: float | None,
+    policy_version: int,
+    reward_version: int,
+) -> str:
+    """Add a query whose clips have yet to be drawn and return its id."""
+    query_id = uuid.uuid4().hex
+    connection.execute(
+        queries.insert().values(
+            id=query_id,
+            run_id=run_id,
+            left_id=left_id,
+            right_id=right_id,
+            kind=kind,
+            status=QueryStatus.RENDERING,
+            score=score,
+            predicted=predicted,
+            policy_version=policy_version,
+            reward_version=reward_version,
+            created_at=time.time(),
+        )
+    )
+    return query_id
+
+
+def get_query(connection: sa.Connection, query_id: str) -> sa.RowMapping:
+    """Return one query.
+
+    Raises:
+        NotFoundError: there is no such query.
+    """
+    row = connection.execute(sa.select(queries).where(queries.c.id == query_id)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"there is no query {query_id!r}.")
+    return row
+
+
+def set_status(connection: sa.Connection, query_id: str, status: QueryStatus) -> None:
+    """Move a query on; READY also notes the time."""
+    values: dict[str, object] = {"status": status}
+    if status is QueryStatus.READY:
+        values["ready_at"] = time.time()
+    connection.execute(queries.update().where(queries.c.id == query_id).values(**values))
+
+
+def count_by_status(connection: sa.Connection, run_id: str) -> dict[QueryStatus, int]:
+    """Return how many queries of a run are in each status."""
+    query = (
+        sa.select(queries.c.status, sa.func.count())
+        .where(queries.c.run_id == run_id)
+        .group_by(queries.c.status)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def list_open(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return the queries that wait for an answer, drawn or not, the oldest first."""
+    query = (
+        sa.select(queries)
+        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN))
+        .order_by(queries.c.created_at)
+    )
+    return list(connection.execute(query).mappings())
+
+
+def lease_ready(
+    connection: sa.Connection, run_id: str, annotator_id: str, count: int, exclude: Collection[str] = ()
+) -> list[sa.RowMapping]:
+    """Lease up to ``count`` drawn queries to one annotator, those already leased to them first.
+
+    Returns:
+        Rows of the query and both clips: ``left_clip_fps``, ``right_ended_at_frame`` and so on.
+    """
+    now = time.time()
+    left, right = segments.alias("left_segment"), segments.alias("right_segment")
+    clip_columns = [
+        table.c[name].label(f"{side}_{name}")
+        for side, table in (("left", left), ("right", right))
+        for name in ("clip", "clip_fps", "clip_frames", "ended_at_frame")
+    ]
+    mine = queries.c.leased_to == annotator_id
+    free = queries.c.leased_until.is_(None) | (queries.c.leased_until < now) | mine
+    query = (
+        sa.select(queries, *clip_columns)
+        .join(left, left.c.id == queries.c.left_id)
+        .join(right, right.c.id == queries.c.right_id)
+        .where(queries.c.run_id == run_id, queries.c.status == QueryStatus.READY, free)
+        .where(queries.c.id.not_in(list(exclude)))
+        .order_by(sa.case((mine, 0), else_=1), queries.c.created_at)
+        .limit(count)
+    )
+    rows = list(connection.execute(query).mappings())
+    connection.execute(
+        queries.update()
+        .where(queries.c.id.in_([row["id"] for row in rows] + list(exclude)), queries.c.run_id == run_id)
+        .where(free)
+        .values(leased_to=annotator_id, leased_until=now + LEASE_S)
+    )
+    return rows
+
+
+def expire_stale(connection: sa.Connection, run_id: str, *, before_reward_version: int) -> int:
+    """Expire open queries chosen for an older reward version, unless somebody is looking at them.
+
+    Returns:
+        How many expired.
+    """
+    unseen = queries.c.leased_until.is_(None) | (queries.c.leased_until < time.time())
+    result = connection.execute(
+        queries.update()
+        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), unseen)
+        .where(queries.c.reward_version < before_reward_version)
+        .values(status=QueryStatus.EXPIRED)
+    )
+    return result.rowcount

@@ -1,0 +1,231 @@
+"""Every table on one page. Times are seconds since the epoch, UTC."""
+
+import enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from rlhf.types.feedback import Choice, QueryKind
+from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
+
+metadata = sa.MetaData()
+
+
+class _Value(sa.TypeDecorator[Any]):
+    """An enum stored as its value, so that stored words do not depend on Python names."""
+
+    impl = sa.String(16)
+    cache_ok = True
+
+    def __init__(self, kind: type[enum.Enum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else self.kind(value)
+
+
+def _id() -> sa.Column[str]:
+    return sa.Column("id", sa.String(64), primary_key=True)
+
+
+def _run_id() -> sa.Column[str]:
+    return sa.Column("run_id", sa.ForeignKey("runs.id"), nullable=False)
+
+
+migrations = sa.Table(
+    "migrations",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("applied_at", sa.Float, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    _id(),
+    sa.Column("task", sa.String(200), nullable=False),
+    sa.Column("seed", sa.Integer, nullable=False),
+    sa.Column("teacher", sa.String(200)),  # spec of a synthetic teacher that answers, or null
+    sa.Column("overrides", sa.JSON, nullable=False),  # dotted settings that differ from the task's preset
+    sa.Column("config", sa.JSON),  # the whole configuration as the trainer resolved it
+    sa.Column("baseline", sa.JSON),  # {random_return, teacher_scale}: statistics of a random policy
+    sa.Column("wanted", _Value(RunState), nullable=False),
+    sa.Column("state", _Value(RunState), nullable=False),
+    sa.Column("steps", sa.BigInteger, nullable=False, default=0),
+    sa.Column("total_steps", sa.BigInteger, nullable=False),
+    sa.Column("policy_version", sa.Integer, nullable=False, default=0),
+    sa.Column("reward_version", sa.Integer, nullable=False, default=0),
+    sa.Column("message", sa.Text, nullable=False, default=""),  # what the run is doing, for people
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("updated_at", sa.Float, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    _id(),
+    _run_id(),
+    sa.Column("kind", _Value(JobKind), nullable=False),
+    sa.Column("state", _Value(JobState), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),  # id of what the job works on
+    sa.Column("queued_at", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("owner", sa.String(64)),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("kind", "subject"),
+    sa.Index("jobs_to_claim", "kind", "state", "queued_at"),
+)
+
+segments = sa.Table(
+    "segments",
+    metadata,
+    _id(),
+    _run_id(),
+    sa.Column("arrays", sa.String(80), nullable=False),  # blob
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("clip", sa.String(80)),  # blob, null until drawn
+    sa.Column("poster", sa.String(80)),  # blob
+    sa.Column("clip_fps", sa.Float),
+    sa.Column("clip_frames", sa.Integer),
+    sa.Column("ended_at_frame", sa.Integer),
+)
+
+# Apart from the segments on purpose: only teachers and evaluation read it.
+segment_truths = sa.Table(
+    "segment_truths",
+    metadata,
+    sa.Column("segment_id", sa.ForeignKey("segments.id"), primary_key=True),
+    sa.Column("true_rewards", sa.String(80), nullable=False),  # blob
+)
+
+queries = sa.Table(
+    "queries",
+    metadata,
+    _id(),
+    _run_id(),
+    sa.Column("left_id", sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("right_id", sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("kind", _Value(QueryKind), nullable=False),
+    sa.Column("status", _Value(QueryStatus), nullable=False),
+    sa.Column("score", sa.Float),  # what the acquisition function gave
+    sa.Column("predicted", sa.Float),  # the model's P(left preferred) when it was asked
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("reward_version", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("ready_at", sa.Float),
+    sa.Column("leased_to", sa.String(64)),
+    sa.Column("leased_until", sa.Float),
+    sa.Index("queries_by_status", "run_id", "status", "created_at"),
+)
+
+annotators = sa.Table(
+    "annotators",
+    metadata,
+    _id(),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("is_teacher", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+# Append-only: undo and change are new rows that supersede an old one.
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _run_id(),
+    sa.Column("query_id", sa.ForeignKey("queries.id"), nullable=False),
+    sa.Column("annotator_id", sa.ForeignKey("annotators.id"), nullable=False),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),  # idempotency key made in the browser
+    sa.Column("choice", _Value(Choice), nullable=False),
+    sa.Column("left_id", sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("right_id", sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("supersedes", sa.ForeignKey("answers.id")),
+    sa.Column("is_late", sa.Boolean, nullable=False),  # the query had expired; kept, not learned from
+    sa.Column("reward_version", sa.Integer, nullable=False),
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("shown_at", sa.Float),
+    sa.Column("answered_at", sa.Float),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),  # whatever else the browser said
+    sa.Index("answers_of_run", "run_id", "id"),
+    sa.Index("answers_of_query", "query_id", "annotator_id"),
+    sa.Index("answers_superseded", "supersedes"),
+)
+
+reward_versions = sa.Table(
+    "reward_versions",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("arrays", sa.String(80), nullable=False),  # blob
+    sa.Column("num_answers", sa.Integer, nullable=False),
+    sa.Column("steps", sa.BigInteger, nullable=False),
+    sa.Column("report", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+policy_versions = sa.Table(
+    "policy_versions",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("arrays", sa.String(80), nullable=False),  # blob: what is needed to act
+    sa.Column("steps", sa.BigInteger, nullable=False),
+    sa.Column("reward_version", sa.Integer, nullable=False),
+    sa.Column("num_answers", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("replay_id", sa.ForeignKey("segments.id")),  # one whole episode, null until evaluated
+    sa.Column("evaluation", sa.JSON),  # {true_returns, predicted_returns, episode_steps}
+)
+
+# State to go on from after a crash; only the newest few are kept.
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _run_id(),
+    sa.Column("arrays", sa.String(80), nullable=False),  # blob
+    sa.Column("steps", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Index("checkpoints_of_run", "run_id", "id"),
+)
+
+measurements = sa.Table(
+    "measurements",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("steps", sa.BigInteger, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _run_id(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("steps", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Index("events_of_run", "run_id", "id"),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    _id(),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("host", sa.String(200), nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),  # e.g. which drawing path the renderer uses
+)

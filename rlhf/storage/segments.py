@@ -1,0 +1,84 @@
+"""Segments, their clips, and, apart from them, their true rewards."""
+
+import time
+import uuid
+from collections.abc import Sequence
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.errors import NotFoundError
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.schema import segment_truths, segments
+from rlhf.types.experience import Float64, Segment
+
+
+def insert_segment(
+    connection: sa.Connection, run_id: str, segment: Segment, arrays: str, true_rewards: str | None
+) -> str:
+    """Add a segment whose arrays (and true rewards) are already stored as blobs; return its id."""
+    segment_id = uuid.uuid4().hex
+    connection.execute(
+        segments.insert().values(
+            id=segment_id,
+            run_id=run_id,
+            arrays=arrays,
+            policy_version=segment.policy_version,
+            created_at=time.time(),
+        )
+    )
+    if true_rewards is not None:
+        connection.execute(segment_truths.insert().values(segment_id=segment_id, true_rewards=true_rewards))
+    return segment_id
+
+
+def get_segment_row(connection: sa.Connection, segment_id: str) -> sa.RowMapping:
+    """Return a segment's row.
+
+    Raises:
+        NotFoundError: there is no such segment.
+    """
+    row = connection.execute(sa.select(segments).where(segments.c.id == segment_id)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"there is no segment {segment_id!r}.")
+    return row
+
+
+def load_segment(connection: sa.Connection, blobs: Blobs, segment_id: str) -> Segment:
+    """Return a segment with its arrays."""
+    arrays, _ = blobs.read_arrays(get_segment_row(connection, segment_id)["arrays"])
+    return Segment.from_arrays(arrays)
+
+
+def set_clip(
+    connection: sa.Connection,
+    segment_id: str,
+    *,
+    clip: str,
+    poster: str,
+    fps: float,
+    frames: int,
+    ended_at_frame: int | None,
+) -> None:
+    """Record that a segment has been drawn."""
+    connection.execute(
+        segments.update()
+        .where(segments.c.id == segment_id)
+        .values(clip=clip, poster=poster, clip_fps=fps, clip_frames=frames, ended_at_frame=ended_at_frame)
+    )
+
+
+def load_true_rewards(connection: sa.Connection, blobs: Blobs, segment_ids: Sequence[str]) -> list[Float64]:
+    """Return the true rewards (L,) of segments; for teachers and evaluation only.
+
+    Raises:
+        NotFoundError: a segment has no true reward.
+    """
+    query = sa.select(segment_truths).where(segment_truths.c.segment_id.in_(list(segment_ids)))
+    names = {row.segment_id: row.true_rewards for row in connection.execute(query)}
+    missing = [s for s in segment_ids if s not in names]
+    if missing:
+        raise NotFoundError(
+            f"segment {missing[0]} has no true reward, so a synthetic teacher cannot judge it."
+        )
+    return [np.asarray(blobs.read_arrays(names[s])[0]["true_rewards"], np.float64) for s in segment_ids]
