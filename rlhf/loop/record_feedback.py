@@ -124,8 +124,8 @@ def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, a
     queries.set_status(connection, query["id"], QueryStatus.ANSWERED)
     if earlier is not None:
         return Receipt(key=answer.key, outcome=Outcome.SAVED, message="Your earlier answer was replaced.")
-    message = "Somebody else answered this pair too; both answers count." if others else None
-    return Receipt(key=answer.key, outcome=Outcome.SAVED, message=message)
+    note = "Somebody else answered this pair too; both answers count." if others else None
+    return Receipt(key=answer.key, outcome=Outcome.SAVED, message=note)
 
 
 def _take_back(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:

@@ -21,7 +21,7 @@ def insert_run(
     task: str,
     seed: int,
     teacher: str | None,
-    config: dict[str, Any],
+    overrides: dict[str, Any],
     total_steps: int,
 ) -> str:
     """Add a run in state CREATED and return its id."""
