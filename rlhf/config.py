@@ -93,7 +93,9 @@ def _override_one(config: Any, path: str, parts: list[str], value: Any) -> Any:
     hints = typing.get_type_hints(type(config))
     name, rest = parts[0], parts[1:]
     if name not in hints:
-        raise ConfigError(f"there is no setting {path!r}; {type(config).__name__} has {', '.join(sorted(hints))}.")
+        raise ConfigError(
+            f"there is no setting {path!r}; {type(config).__name__} has {', '.join(sorted(hints))}."
+        )
     current = getattr(config, name)
     if rest:
         if not dataclasses.is_dataclass(current):
@@ -142,3 +144,20 @@ def _to_bool(value: Any) -> bool:
     if str(value).lower() not in words:
         raise ValueError("write true or false")
     return words[str(value).lower()]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment for a worker process: ours, with one thread for numerical libraries.
+
+    Two workers on two cores with their libraries' default threads are several times slower.
+    """
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return dict(os.environ) | threads
+
+
+def choose_gl(backend: str | None) -> None:
+    """Tell MuJoCo which GL library to use; must come before its first import in this process."""
+    if backend is None:
+        os.environ.pop("MUJOCO_GL", None)
+    else:
+        os.environ["MUJOCO_GL"] = backend

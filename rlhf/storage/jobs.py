@@ -6,7 +6,7 @@ ran out is claimable again, so a killed worker's work is taken over. Finished jo
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -46,20 +46,25 @@ def enqueue(connection: sa.Connection, run_id: str, kind: JobKind, subject: str)
         )
 
 
-def claim(connection: sa.Connection, kinds: Sequence[JobKind], owner: str) -> sa.RowMapping | None:
+def claim(
+    connection: sa.Connection, kinds: Sequence[JobKind], owner: str, without: Collection[str] = ()
+) -> sa.RowMapping | None:
     """Claim the job that has waited longest, or None. Training only of runs that somebody wants running.
 
-    A claimed job whose lease ran out counts as waiting; its attempt is counted.
+    A claimed job whose lease ran out counts as waiting; its attempt is counted. ``without``: jobs to pass over.
     """
     now = time.time()
     free = (jobs.c.state == JobState.WAITING) | (
         (jobs.c.state == JobState.CLAIMED) & (jobs.c.lease_until < now)
     )
-    allowed = (jobs.c.kind != JobKind.TRAIN) | (runs.c.wanted == RunState.RUNNING)
+    is_train = jobs.c.kind == JobKind.TRAIN
+    allowed = (is_train & (runs.c.wanted == RunState.RUNNING)) | (
+        ~is_train & (jobs.c.attempts < MAX_ATTEMPTS)
+    )
     query = (
         sa.select(jobs)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.kind.in_(kinds), free, allowed)
+        .where(jobs.c.kind.in_(kinds), jobs.c.id.not_in(list(without)), free, allowed)
         .order_by(jobs.c.queued_at)
         .limit(1)
         .with_for_update(skip_locked=True, of=jobs)
@@ -137,3 +142,14 @@ def live_workers(connection: sa.Connection) -> list[sa.RowMapping]:
     """Return the workers seen within a lease time."""
     query = sa.select(workers).where(workers.c.seen_at > time.time() - LEASE_S).order_by(workers.c.role)
     return list(connection.execute(query).mappings())
+
+
+def is_claimed(connection: sa.Connection, kind: JobKind, subject: str) -> bool:
+    """Whether a living worker holds the job for ``subject``."""
+    query = sa.select(jobs.c.id).where(
+        jobs.c.kind == kind,
+        jobs.c.subject == subject,
+        jobs.c.state == JobState.CLAIMED,
+        jobs.c.lease_until >= time.time(),
+    )
+    return connection.execute(query).first() is not None

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
-from rlhf.storage.schema import checkpoints, policy_versions, reward_versions
+from rlhf.storage.schema import checkpoints, policy_versions, reward_versions, segments
 
 
 def insert_reward_version(
@@ -123,4 +123,28 @@ def insert_checkpoint(
 def list_checkpoints(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     """Return a run's checkpoints, the newest first."""
     query = sa.select(checkpoints).where(checkpoints.c.run_id == run_id).order_by(checkpoints.c.id.desc())
+    return list(connection.execute(query).mappings())
+
+
+def count_policy_versions(connection: sa.Connection, run_id: str) -> int:
+    """Return how many policies of a run are saved."""
+    query = sa.select(sa.func.count()).where(policy_versions.c.run_id == run_id)
+    return int(connection.scalar(query.select_from(policy_versions)) or 0)
+
+
+def latest_reward_report(connection: sa.Connection, run_id: str) -> dict[str, Any]:
+    """Return what the newest reward version says of itself; empty when there is none."""
+    query = sa.select(reward_versions.c.report).where(reward_versions.c.run_id == run_id)
+    report = connection.scalar(query.order_by(reward_versions.c.version.desc()).limit(1))
+    return {} if report is None else dict(report)
+
+
+def list_policies_with_clips(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return a run's saved policies with ``clip``, ``clip_fps`` and ``clip_frames``, the oldest first."""
+    query = (
+        sa.select(policy_versions, segments.c.clip, segments.c.clip_fps, segments.c.clip_frames)
+        .outerjoin(segments, segments.c.id == policy_versions.c.replay_id)
+        .where(policy_versions.c.run_id == run_id)
+        .order_by(policy_versions.c.version)
+    )
     return list(connection.execute(query).mappings())

@@ -1,0 +1,42 @@
+"""Compare two clips: the page where people teach."""
+
+import streamlit as st
+
+from rlhf.types.run import RunState
+from rlhf.ui import run_panel
+from rlhf.ui.pair_player import pair_player
+from rlhf.ui.run_view import view_run
+from rlhf.ui.session import current_run
+from rlhf.ui.store import open_store
+
+REFRESH_S = 2.0
+
+
+@st.fragment(run_every=REFRESH_S)
+def standing(run_id: str) -> None:
+    view = view_run(open_store().engine, run_id)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**What the agent is learning**")
+            run_panel.state_badge(view)
+        run_panel.progress(view)
+        run_panel.numbers(view)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            run_panel.controls(view)
+            run_panel.teacher_switch(view)
+        with st.expander("Learning curves", icon=":material/show_chart:"):
+            run_panel.learning_curves(view, key=f"label-{run_id}")
+
+
+run_id = current_run()
+if run_id is None:
+    st.title("Nothing to compare yet", anchor=False)
+    st.page_link("pages/home.py", label="Start something to teach", icon=":material/home:")
+else:
+    view = view_run(open_store().engine, run_id)
+    st.subheader(view.goal, anchor=False)
+    st.caption("Which clip does it better?")
+    pair_player(run_id=run_id, key="pairs")
+    if view.state is RunState.CREATED:
+        st.caption("The run is not started yet; start it below.")
+    standing(run_id)

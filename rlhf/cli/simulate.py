@@ -1,0 +1,54 @@
+"""``simulate``: the whole preference loop with a synthetic teacher.
+
+Works in a temporary store of its own, so that it neither disturbs nor fills the app's.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from rlhf.cli.output import (
+    ProgressLine,
+    add_json_option,
+    add_settings_option,
+    finish,
+    parse_settings,
+    training_text,
+)
+from rlhf.loop.start_run import new_run
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine
+from rlhf.storage.migrations import migrate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--task", required=True)
+    parser.add_argument(
+        "--teacher", default="oracle", metavar="SPEC", help="e.g. oracle, mistake:0.1, oracle+skip"
+    )
+    parser.add_argument("--labels", type=int, help="answers in all")
+    parser.add_argument("--steps", type=int, help="environment steps")
+    parser.add_argument("--seed", type=int, default=0)
+    add_settings_option(parser)
+    add_json_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Simulate and report."""
+    import torch
+
+    from rlhf.loop.simulate import simulate
+
+    torch.set_num_threads(1)
+    settings: dict[str, object] = dict(parse_settings(options))
+    for name, value in (("total_steps", options.steps), ("labels", options.labels)):
+        if value is not None:
+            settings[f"schedule.{name}"] = value
+    with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
+        engine = open_engine(f"sqlite:///{Path(folder) / 'rlhf.db'}")
+        migrate(engine)
+        run_id = new_run(engine, options.task, seed=options.seed, teacher=options.teacher, overrides=settings)
+        result = simulate(engine, Blobs(str(Path(folder) / "blobs")), run_id, ProgressLine())
+        engine.dispose()
+    return finish(options, result, training_text(result))

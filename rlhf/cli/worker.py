@@ -1,0 +1,30 @@
+"""``worker``: do the jobs of the database, until Ctrl-C."""
+
+import argparse
+import signal
+import threading
+
+from rlhf.worker.process import ROLES, Supervisor
+from rlhf.worker.runner import work
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--once", action="store_true", help="end when no job can be done without new answers")
+    parser.add_argument("--role", choices=ROLES, help="be only this worker; both if not given")
+    parser.add_argument("--parent", type=int, help="end when this process has ended")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Work as one role in this process, or start both roles and watch over them."""
+    if options.role is not None:
+        work(options.role, once=options.once, parent=options.parent)
+        return 0
+    supervisor = Supervisor(once=options.once)
+    interrupted = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: interrupted.set())
+    supervisor.start()
+    while supervisor.is_watching and not interrupted.wait(0.2):
+        pass
+    return supervisor.stop()

@@ -1,0 +1,264 @@
+"""The tasks that are offered by name: data only.
+
+A clip of ``segment_steps`` lasts 1.5 to 3.5 seconds on screen, some of them in slow motion. The ``overrides``
+are starting points for PPO; the fields they name are described in ``PPOConfig``.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from rlhf.types.task import Task
+
+_HOPPER_FEATURES = (
+    "height",
+    "torso angle",
+    "thigh angle",
+    "leg angle",
+    "foot angle",
+    "forward velocity",
+    "vertical velocity",
+    "torso angular velocity",
+    "thigh angular velocity",
+    "leg angular velocity",
+    "foot angular velocity",
+)
+
+_WALKER_JOINTS = ("right thigh", "right leg", "right foot", "left thigh", "left leg", "left foot")
+_CHEETAH_JOINTS = ("back thigh", "back shin", "back foot", "front thigh", "front shin", "front foot")
+_ANT_JOINTS = tuple(
+    f"{leg} {joint}"
+    for leg in ("front left", "front right", "back left", "back right")
+    for joint in ("hip", "ankle")
+)
+_BIPED_JOINTS = ("first hip", "first knee", "second hip", "second knee")
+
+
+def _planar_features(joints: tuple[str, ...]) -> tuple[str, ...]:
+    positions = ("height", "torso angle", *(f"{joint} angle" for joint in joints))
+    velocities = ("forward velocity", "vertical velocity", "torso angular velocity")
+    return positions + velocities + tuple(f"{joint} angular velocity" for joint in joints)
+
+
+def _biped_leg(first: int) -> tuple[str, ...]:
+    joints = _BIPED_JOINTS[first : first + 2]
+    side = "first" if first == 0 else "second"
+    return (
+        *(f"{joint} {what}" for joint in joints for what in ("angle", "speed")),
+        f"{side} leg touches ground",
+    )
+
+
+_TASKS = (
+    Task(
+        name="cartpole-balance",
+        goal="Balance the pole",
+        env_id="CartPole-v1",
+        horizon=500,
+        segment_steps=50,
+        playback_fps=25,
+        feature_names=("cart position", "cart velocity", "pole angle", "pole angular velocity"),
+        overrides={
+            "collect.num_envs": 8,
+            "ppo.num_steps": 128,
+            "ppo.discount": 0.98,
+            "ppo.gae_lambda": 0.8,
+            "ppo.learning_rate": 1e-3,
+            "ppo.num_epochs": 10,
+        },
+    ),
+    Task(
+        name="pendulum-swingup",
+        goal="Swing the pendulum up and hold it",
+        env_id="Pendulum-v1",
+        horizon=200,
+        segment_steps=50,
+        playback_fps=25,
+        feature_names=("cosine of angle", "sine of angle", "angular velocity"),
+        overrides={
+            "collect.num_envs": 8,
+            "ppo.num_steps": 256,
+            "ppo.discount": 0.9,
+            "ppo.learning_rate": 1e-3,
+            "ppo.num_epochs": 10,
+        },
+    ),
+    Task(
+        name="mountaincar-climb",
+        goal="Drive up the hill to the flag",
+        env_id="MountainCar-v0",
+        horizon=200,
+        segment_steps=100,
+        playback_fps=30,
+        feature_names=("position", "velocity"),
+        overrides={
+            "collect.num_envs": 16,
+            "ppo.num_steps": 128,
+            "ppo.gae_lambda": 0.98,
+            "ppo.learning_rate": 1e-3,
+            "ppo.entropy_coef": 0.01,
+        },
+    ),
+    Task(
+        name="acrobot-swingup",
+        goal="Swing the tip above the line",
+        env_id="Acrobot-v1",
+        horizon=500,
+        segment_steps=25,
+        playback_fps=15,
+        feature_names=(
+            "cosine of first angle",
+            "sine of first angle",
+            "cosine of second angle",
+            "sine of second angle",
+            "first angular velocity",
+            "second angular velocity",
+        ),
+        overrides={
+            "collect.num_envs": 16,
+            "ppo.num_steps": 128,
+            "ppo.gae_lambda": 0.94,
+            "ppo.learning_rate": 1e-3,
+            "ppo.entropy_coef": 0.01,
+        },
+    ),
+    Task(
+        name="lunarlander-land",
+        goal="Land gently between the flags",
+        env_id="LunarLander-v3",
+        horizon=1000,
+        segment_steps=60,
+        playback_fps=30,
+        feature_names=(
+            "horizontal position",
+            "height",
+            "horizontal velocity",
+            "vertical velocity",
+            "angle",
+            "angular velocity",
+            "left leg touches ground",
+            "right leg touches ground",
+        ),
+        overrides={
+            "collect.num_envs": 16,
+            "ppo.num_steps": 256,
+            "ppo.discount": 0.999,
+            "ppo.gae_lambda": 0.98,
+            "ppo.learning_rate": 5e-4,
+            "ppo.entropy_coef": 0.01,
+        },
+    ),
+    Task(
+        name="bipedalwalker-walk",
+        goal="Walk forward without falling",
+        env_id="BipedalWalker-v3",
+        horizon=1600,
+        segment_steps=100,
+        playback_fps=25,
+        frame_skip=2,
+        feature_names=(
+            "hull angle",
+            "hull angular velocity",
+            "forward velocity",
+            "vertical velocity",
+            *_biped_leg(0),
+            *_biped_leg(2),
+            *(f"lidar {ray}" for ray in range(10)),
+        ),
+        overrides={
+            "collect.num_envs": 16,
+            "ppo.num_steps": 256,
+            "ppo.discount": 0.999,
+            "ppo.clip_range": 0.18,
+        },
+    ),
+    Task(
+        name="hopper-run",
+        goal="Hop forward as fast as possible",
+        env_id="Hopper-v5",
+        env_kwargs={"terminate_when_unhealthy": False},
+        horizon=1000,
+        segment_steps=100,
+        playback_fps=30,
+        frame_skip=2,
+        feature_names=_HOPPER_FEATURES,
+        overrides={"collect.num_envs": 8, "ppo.num_steps": 256, "ppo.initial_log_std": -1.0},
+    ),
+    Task(
+        name="hopper-backflip",
+        goal="Do a backflip",
+        env_id="Hopper-v5",
+        env_kwargs={"terminate_when_unhealthy": False},
+        horizon=1000,
+        segment_steps=125,
+        playback_fps=30,
+        frame_skip=2,
+        feature_names=_HOPPER_FEATURES,
+        overrides={"collect.num_envs": 8, "ppo.num_steps": 256, "ppo.entropy_coef": 0.001},
+    ),
+    Task(
+        name="walker2d-run",
+        goal="Run forward on both legs",
+        env_id="Walker2d-v5",
+        env_kwargs={"terminate_when_unhealthy": False},
+        horizon=1000,
+        segment_steps=100,
+        playback_fps=30,
+        frame_skip=2,
+        feature_names=_planar_features(_WALKER_JOINTS),
+        overrides={"collect.num_envs": 8, "ppo.num_steps": 256, "ppo.initial_log_std": -1.0},
+    ),
+    Task(
+        name="halfcheetah-run",
+        goal="Run forward as fast as possible",
+        env_id="HalfCheetah-v5",
+        horizon=1000,
+        segment_steps=50,
+        playback_fps=25,
+        feature_names=_planar_features(_CHEETAH_JOINTS),
+        overrides={"collect.num_envs": 8, "ppo.num_steps": 256, "ppo.discount": 0.98, "ppo.gae_lambda": 0.92},
+    ),
+    Task(
+        name="swimmer-run",
+        goal="Swim to the right as fast as possible",
+        env_id="Swimmer-v5",
+        horizon=1000,
+        segment_steps=75,
+        playback_fps=25,
+        feature_names=(
+            "body angle",
+            "first joint angle",
+            "second joint angle",
+            "forward velocity",
+            "sideways velocity",
+            "body angular velocity",
+            "first joint angular velocity",
+            "second joint angular velocity",
+        ),
+        overrides={
+            "collect.num_envs": 8,
+            "ppo.num_steps": 256,
+            "ppo.discount": 0.9999,
+            "ppo.gae_lambda": 0.98,
+        },
+    ),
+    Task(
+        name="ant-run",
+        goal="Run to the right as fast as possible",
+        env_id="Ant-v5",
+        env_kwargs={"terminate_when_unhealthy": False, "include_cfrc_ext_in_observation": False},
+        horizon=1000,
+        segment_steps=50,
+        playback_fps=25,
+        feature_names=(
+            "height",
+            *(f"orientation {axis}" for axis in "wxyz"),
+            *(f"{joint} angle" for joint in _ANT_JOINTS),
+            *(f"velocity {axis}" for axis in "xyz"),
+            *(f"angular velocity {axis}" for axis in "xyz"),
+            *(f"{joint} angular velocity" for joint in _ANT_JOINTS),
+        ),
+        overrides={"collect.num_envs": 16, "ppo.num_steps": 256, "ppo.initial_log_std": -1.0},
+    ),
+)
+
+PRESETS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})

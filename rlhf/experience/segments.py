@@ -1,0 +1,89 @@
+"""Cutting fixed-length segments from episodes, with the absorbing state after an early termination. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rlhf.errors import ShapeError
+from rlhf.types.experience import Episode, Replay, Segment
+
+
+def num_starts(episode: Episode, length: int, horizon: int) -> int:
+    """Return how many segments of ``length`` steps can be cut; they start at 0, 1, and so on.
+
+    A segment never passes the end of a truncated episode or the horizon, and holds at least one real step.
+    """
+    if episode.terminated:
+        return max(0, min(episode.num_steps, horizon - length + 1))
+    return max(0, episode.num_steps - length + 1)
+
+
+def cut(episode: Episode, start: int, length: int, horizon: int) -> Segment:
+    """Return the steps ``start`` to ``start + length`` of an episode as a copy.
+
+    After an early termination the rest is the absorbing state: the last observation and simulator state
+    repeated, actions zero.
+
+    Args:
+        episode: where to cut.
+        start: first step, below ``num_starts``.
+        length: L, steps of the segment, absorbing ones included.
+        horizon: steps of an episode with its absorbing ones.
+
+    Raises:
+        ShapeError: ``start`` is outside what this episode and length allow.
+    """
+    allowed = num_starts(episode, length, horizon)
+    if not 0 <= start < allowed:
+        raise ShapeError(
+            f"a segment of {length} steps cannot start at step {start} of an episode of {episode.num_steps} "
+            f"steps (terminated: {episode.terminated}, horizon {horizon}); {allowed} starts are allowed."
+        )
+    num_real = min(length, episode.num_steps - start)
+    end = start + num_real
+    actions = np.zeros((length, *episode.actions.shape[1:]), episode.actions.dtype)
+    actions[:num_real] = episode.actions[start:end]
+    states = episode.sim_states
+    return Segment(
+        observations=_repeat_last(episode.observations[start : end + 1], length + 1),
+        actions=actions,
+        absorbing=np.arange(length) >= num_real,
+        policy_version=episode.policy_version,
+        replay=Replay(
+            reset_seed=episode.reset_seed,
+            start=start,
+            sim_states=None if states is None else _repeat_last(states[start : end + 1], length + 1),
+            actions_from_reset=episode.actions[:end].copy() if states is None else None,
+        ),
+    )
+
+
+def sample_segments(
+    episodes: Sequence[Episode], count: int, length: int, horizon: int, rng: np.random.Generator
+) -> list[Segment]:
+    """Return ``count`` segments, every (episode, start) being equally likely.
+
+    None is drawn twice while there are enough.
+
+    Raises:
+        ShapeError: no episode is long enough for a segment.
+    """
+    starts = np.array([num_starts(episode, length, horizon) for episode in episodes], np.int64)
+    total = int(starts.sum())
+    if total == 0:
+        raise ShapeError(
+            f"none of the {len(episodes)} episodes holds a segment of {length} steps; collect longer ones."
+        )
+    picks = rng.choice(total, size=count, replace=count > total)
+    ends = np.cumsum(starts)
+    owners = np.searchsorted(ends, picks, side="right")
+    return [
+        cut(episodes[owner], int(pick - (ends[owner] - starts[owner])), length, horizon)
+        for owner, pick in zip(owners, picks, strict=True)
+    ]
+
+
+def _repeat_last(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
+    return array[np.minimum(np.arange(length), len(array) - 1)]

@@ -1,0 +1,88 @@
+"""The configuration of a run: the stages' own configurations composed, plus what only the loop decides."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from rlhf.config import override
+from rlhf.policy.config import PPOConfig
+from rlhf.queries.select import QueryConfig
+from rlhf.reward.config import RewardConfig
+from rlhf.types.task import Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CollectConfig:
+    """How behaviour is gathered."""
+
+    num_envs: int = 8
+    """Environments stepped together."""
+    explore_steps: int = 16_000
+    """Steps of diverse random behaviour that the first queries are drawn from."""
+    recent_episodes: int = 24
+    """Finished episodes that count as near-on-policy when queries are chosen."""
+    older_episodes: int = 48
+    """Earlier episodes kept, a thinning sample, so that new behaviour can be compared with old."""
+    recent_rollouts: int = 8
+    """Rollouts kept to be relabelled when the reward changes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """When questions are asked, learned from and how long a run goes on."""
+
+    total_steps: int = 1_000_000
+    """Environment steps after which the run is finished."""
+    labels: int = 200
+    """Answers a synthetic teacher gives in all; people may give as many as they like."""
+    initial_share: float = 0.2
+    """Share of a teacher's answers given before the policy starts to learn."""
+    initial_labels: int = 20
+    """At least so many of them."""
+    labels_end: float = 0.6
+    """Share of the steps by which a teacher has given all answers."""
+    session_labels: int = 10
+    """Answers of a teacher between two reward versions, at least."""
+    open_queries: int = 20
+    """Drawn pairs kept ahead of people."""
+    first_answers: int = 8
+    """Answers before the first reward version when people answer."""
+    refit_answers: int = 4
+    """New answers before the next reward version, at least ..."""
+    refit_share: float = 0.1
+    """... and at least this share of the answers learned from so far."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KeepConfig:
+    """What is saved and how often."""
+
+    policies: int = 40
+    """Policies saved over a run to be watched and compared."""
+    checkpoint_s: float = 12.0
+    """Seconds between checkpoints; at most so much work is repeated after a crash."""
+    checkpoints: int = 2
+    """Checkpoints kept; the one before is used when the newest is damaged."""
+    evaluation_episodes: int = 5
+    """Episodes per saved policy."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides how a run goes, beside its task and its seed."""
+
+    collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
+    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+    reward: RewardConfig = dataclasses.field(default_factory=RewardConfig)
+    queries: QueryConfig = dataclasses.field(default_factory=QueryConfig)
+    schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
+    keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
+
+
+def resolve(task: Task, overrides: Mapping[str, Any]) -> RunConfig:
+    """Return the defaults changed by the task's preset and then by ``overrides``.
+
+    Raises:
+        ConfigError: a setting does not exist or its value does not fit.
+    """
+    return override(override(RunConfig(), task.overrides), overrides)

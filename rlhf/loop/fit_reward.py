@@ -1,0 +1,140 @@
+"""Feedback -> reward: a new version of the reward model when there are enough new answers."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.feedback.targets import prob_first
+from rlhf.loop.schedule import is_fit_due
+from rlhf.loop.session import Session
+from rlhf.reward.features import segment_features, transition_features
+from rlhf.reward.fit import FitReport, fit
+from rlhf.storage import answers, models, runs, segments
+from rlhf.storage.engine import reading, writing
+from rlhf.types.experience import Float32, Rollout
+from rlhf.types.feedback import PreferenceData
+
+_MAX_REFERENCE = 20_000
+"""Recent transitions that set the scale of a reward version."""
+
+
+def fit_reward(session: Session) -> FitReport | None:
+    """Fit and store the next reward version if it is due; the policy adopts it at its next update.
+
+    Returns:
+        What the fit says of itself, or None when it is not due.
+    """
+    with reading(session.engine) as connection:
+        rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
+    if not is_fit_due(session.config.schedule, comparisons=len(rows), fitted=session.fitted):
+        return None
+    with session.timed("reward"):
+        data = _load(session, rows)
+        reference = _reference(session, data)
+        session.reward, report = fit(
+            data, reference, session.config.reward, session.rngs["reward"], session.reward
+        )
+    session.reward_version = session.reward.version
+    session.reward_is_new = True
+    session.fitted = len(data)
+    _store(session, report)
+    return report
+
+
+def rollout_features(session: Session, rollout: Rollout) -> tuple[Float32, Float32]:
+    """Return the reward's inputs for the steps of a rollout, and for one absorbing step after each.
+
+    Returns:
+        Two arrays (T, N, F).
+    """
+    options: dict[str, Any] = {
+        "action_space": session.action_space,
+        "use_actions": session.config.reward.use_actions,
+    }
+    present = np.zeros_like(rollout.terminated)
+    actions, after = rollout.applied_actions(), rollout.next_observations
+    return (
+        transition_features(rollout.observations, actions, after, present, **options),
+        transition_features(after, actions, after, ~present, **options),
+    )
+
+
+def segment_inputs(session: Session, segment_id: str) -> Float32:
+    """Return a stored segment's features (L, F), reading it once per session."""
+    if segment_id not in session.features:
+        with reading(session.engine) as connection:
+            segment = segments.load_segment(connection, session.blobs, segment_id)
+        session.features[segment_id] = segment_features(
+            segment, action_space=session.action_space, use_actions=session.config.reward.use_actions
+        )
+    return session.features[segment_id]
+
+
+def _teaches(row: sa.RowMapping) -> bool:
+    return not row["is_late"] and prob_first(row["choice"]) is not None
+
+
+def _load(session: Session, rows: list[sa.RowMapping]) -> PreferenceData:
+    ids = list(dict.fromkeys(side for row in rows for side in (row["left_id"], row["right_id"])))
+    index = {segment_id: i for i, segment_id in enumerate(ids)}
+    people = {a: i for i, a in enumerate(dict.fromkeys(row["annotator_id"] for row in rows))}
+    return PreferenceData(
+        features=np.stack([segment_inputs(session, segment_id) for segment_id in ids]),
+        first=np.array([index[row["left_id"]] for row in rows], np.int64),
+        second=np.array([index[row["right_id"]] for row in rows], np.int64),
+        prob_first=np.array([prob_first(row["choice"]) for row in rows], np.float32),
+        annotator=np.array([people[row["annotator_id"]] for row in rows], np.int64),
+    )
+
+
+def _reference(session: Session, data: PreferenceData) -> Float32:
+    """Return transitions that set the reward's scale: half recent behaviour, half answered segments."""
+    answered = data.features.reshape(-1, data.features.shape[-1])
+    recent = [
+        features.reshape(-1, features.shape[-1])
+        for rollout in session.memory.rollouts
+        for features in rollout_features(session, rollout)[:1]
+    ]
+    if not recent:
+        return answered
+    steps = np.concatenate(recent)
+    size = min(_MAX_REFERENCE, len(steps), len(answered))
+    rng = session.rngs["reward"]
+    return np.concatenate([rng.choice(steps, size, replace=False), rng.choice(answered, size, replace=False)])
+
+
+def _store(session: Session, report: FitReport) -> None:
+    assert session.reward is not None
+    name = session.blobs.write_arrays(dict(session.reward.to_arrays()))
+    message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
+    if np.isfinite(report.out_of_bag_accuracy):
+        message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
+    with writing(session.engine) as connection:
+        models.insert_reward_version(
+            connection,
+            session.run_id,
+            session.reward_version,
+            arrays=name,
+            num_answers=session.fitted,
+            steps=session.steps,
+            report={k: _finite(v) for k, v in dataclasses.asdict(report).items()},
+        )
+        runs.update_run(connection, session.run_id, reward_version=session.reward_version)
+        runs.add_event(connection, session.run_id, session.steps, "reward", message + ".")
+        runs.add_measurements(
+            connection,
+            session.run_id,
+            session.steps,
+            {
+                "reward/out_of_bag_accuracy": report.out_of_bag_accuracy,
+                "reward/out_of_bag_nll": report.out_of_bag_nll,
+                "reward/train_accuracy": report.train_accuracy,
+                "reward/num_answers": float(session.fitted),
+            },
+        )
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value

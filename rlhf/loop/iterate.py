@@ -1,0 +1,55 @@
+"""One turn of the loop: the file to read first.
+
+    experience -> queries -> (people answer) -> reward -> policy -> experience
+
+Everything a turn needs is in the session; everything it makes known goes to the store. People are never
+waited for: as long as nobody answers, the policy goes on learning from the reward there is.
+"""
+
+import enum
+import time
+
+from rlhf.loop.choose_queries import choose_queries
+from rlhf.loop.collect_experience import collect_experience, explore
+from rlhf.loop.fit_reward import fit_reward
+from rlhf.loop.improve_policy import improve_policy, save_policy
+from rlhf.loop.publish import publish_turn, publish_waiting
+from rlhf.loop.session import Session, save_checkpoint
+
+
+@enum.unique
+class Turn(enum.Enum):
+    """What a turn came to."""
+
+    LEARNED = "learned"
+    WAITING = "waiting"
+    """There is no reward yet: nothing to do until more answers come."""
+    FINISHED = "finished"
+
+
+def iterate(session: Session) -> Turn:
+    """Advance a run by one turn: at most one reward fit and one policy update.
+
+    Raises:
+        RlhfError: the store failed or the task cannot go on; the last checkpoint stays good.
+    """
+    if session.is_finished:
+        return Turn.FINISHED
+    if not session.memory.recent:
+        explore(session)
+        save_policy(session)
+        save_checkpoint(session)
+    fit_reward(session)
+    if session.reward is None:
+        choose_queries(session)
+        publish_waiting(session)
+        return Turn.WAITING
+    rollout = collect_experience(session)
+    stats = improve_policy(session, rollout)
+    choose_queries(session)
+    publish_turn(session, rollout, stats)
+    if session.steps - session.saved_policy_steps >= session.steps_between_policies or session.is_finished:
+        save_policy(session)
+    if session.is_finished or time.monotonic() - session.checkpoint_at > session.config.keep.checkpoint_s:
+        save_checkpoint(session)
+    return Turn.FINISHED if session.is_finished else Turn.LEARNED

@@ -1,0 +1,58 @@
+"""Session -> people: where a run stands, as curves, counters and one line of text."""
+
+import dataclasses
+import time
+
+from rlhf.loop.session import Session
+from rlhf.policy.ppo import PolicyStats
+from rlhf.storage import answers, runs
+from rlhf.storage.engine import writing
+from rlhf.types.experience import Rollout
+from rlhf.types.feedback import Choice
+
+_CURVE_POINTS = 400
+"""Points of a curve over a whole run; denser ones would only fill the disk."""
+_ROW_S = 0.5
+"""Seconds between updates of the run's row."""
+
+
+def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None:
+    """Make a turn's numbers known, as densely as curves and counters need."""
+    now = time.monotonic()
+    spacing = session.config.schedule.total_steps / _CURVE_POINTS
+    is_point = session.is_finished or session.steps - session.curve_steps >= spacing
+    if not is_point and now - session.published_at < _ROW_S:
+        return
+    with writing(session.engine) as connection:
+        runs.update_run(
+            connection,
+            session.run_id,
+            steps=session.steps,
+            policy_version=session.policy.version,
+            message=f"Learning from {session.fitted} answers with reward version {session.reward_version}.",
+        )
+        if is_point:
+            values = {f"policy/{name}": value for name, value in dataclasses.asdict(stats).items()}
+            values["experience/predicted_return"] = session.predicted_reward * session.task.horizon
+            if session.task.has_true_reward and session.memory.recent:
+                returns = session.memory.true_returns()
+                values["experience/true_return"] = sum(returns) / len(returns)
+            runs.add_measurements(connection, session.run_id, session.steps, values)
+    session.published_at = now
+    if is_point:
+        session.curve_steps = session.steps
+
+
+def publish_waiting(session: Session) -> None:
+    """Say how many answers are missing before the policy can start to learn."""
+    with writing(session.engine) as connection:
+        counts = answers.count_standing(connection, session.run_id)
+        given = sum(counts.values()) - counts.get(Choice.SKIP, 0)
+        missing = max(1, session.config.schedule.first_answers - given)
+        runs.update_run(
+            connection,
+            session.run_id,
+            steps=session.steps,
+            policy_version=session.policy.version,
+            message=f"{missing} more answer{'s' if missing > 1 else ''} and the agent starts to learn.",
+        )

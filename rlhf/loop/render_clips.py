@@ -1,0 +1,85 @@
+"""Segments -> clips: draws what a query or a replay needs and marks it ready."""
+
+import sqlalchemy as sa
+
+from rlhf.clips.encode import encode_mp4, poster_png
+from rlhf.clips.render import SegmentRenderer, ended_at_frame
+from rlhf.errors import RenderError
+from rlhf.experience.tasks import get_task, make_env
+from rlhf.storage import queries, runs, segments
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading, writing
+from rlhf.types.run import QueryStatus
+from rlhf.types.task import Task
+
+
+class ClipMaker:
+    """Draws segments of any run, keeping one renderer per task.
+
+    Args:
+        engine: the store's database.
+        blobs: the store's files.
+    """
+
+    def __init__(self, engine: sa.Engine, blobs: Blobs) -> None:
+        self._engine, self._blobs = engine, blobs
+        self._renderers: dict[str, SegmentRenderer] = {}
+
+    def render_query(self, query_id: str) -> None:
+        """Draw both segments of a query and mark it ready; nothing to do if it is no longer open.
+
+        Raises:
+            RenderError: the environment cannot be drawn; the query is marked failed.
+            StorageError: the clip could not be written; the query waits.
+        """
+        with reading(self._engine) as connection:
+            query = queries.get_query(connection, query_id)
+            task = get_task(runs.get_run(connection, query["run_id"])["task"])
+        if query["status"] is not QueryStatus.RENDERING:
+            return
+        try:
+            for segment_id in (query["left_id"], query["right_id"]):
+                self.render_segment(task, segment_id)
+        except RenderError:
+            with writing(self._engine) as connection:
+                queries.set_status(connection, query_id, QueryStatus.FAILED)
+            raise
+        with writing(self._engine) as connection:
+            if queries.get_query(connection, query_id)["status"] is QueryStatus.RENDERING:
+                queries.set_status(connection, query_id, QueryStatus.READY)
+
+    def render_segment(self, task: Task, segment_id: str) -> None:
+        """Draw one segment, unless it has been drawn."""
+        with reading(self._engine) as connection:
+            row = segments.get_segment_row(connection, segment_id)
+            segment = segments.load_segment(connection, self._blobs, segment_id)
+        if row["clip"] is not None:
+            return
+        frames = self._renderer(task).frames(segment)
+        clip = self._blobs.write(encode_mp4(frames, task.playback_fps), "mp4")
+        poster = self._blobs.write(poster_png(frames), "png")
+        with writing(self._engine) as connection:
+            segments.set_clip(
+                connection,
+                segment_id,
+                clip=clip,
+                poster=poster,
+                fps=task.playback_fps,
+                frames=len(frames),
+                ended_at_frame=ended_at_frame(segment, task.frame_skip),
+            )
+
+    def describe(self) -> str:
+        """Say how the tasks so far are drawn."""
+        return "; ".join(f"{name}: {renderer.describe()}" for name, renderer in self._renderers.items())
+
+    def close(self) -> None:
+        """Release the simulators and pictures."""
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+    def _renderer(self, task: Task) -> SegmentRenderer:
+        if task.name not in self._renderers:
+            self._renderers[task.name] = SegmentRenderer(task, lambda **options: make_env(task, **options))
+        return self._renderers[task.name]

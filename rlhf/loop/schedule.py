@@ -1,0 +1,33 @@
+"""When a synthetic teacher answers and when the reward model is fitted anew. Pure functions."""
+
+import math
+
+from rlhf.loop.config import ScheduleConfig
+
+
+def labels_due(schedule: ScheduleConfig, steps: int) -> int:
+    """Return how many answers a teacher should have given after ``steps`` environment steps.
+
+    The initial share comes at once; the rest is front-loaded, the rate falling as 1 / (1 + 2 x) with the
+    share x of the labelling time gone, so that all are given by ``labels_end`` of the run.
+    """
+    initial = min(
+        schedule.labels, max(schedule.initial_labels, round(schedule.initial_share * schedule.labels))
+    )
+    end = schedule.labels_end * schedule.total_steps
+    gone = min(1.0, steps / end) if end > 0 else 1.0
+    return initial + round((schedule.labels - initial) * math.log1p(2.0 * gone) / math.log(3.0))
+
+
+def session_size(schedule: ScheduleConfig, *, due: int, given: int) -> int:
+    """Return how many questions to put to a teacher now: none until a whole session is due."""
+    waiting = due - given
+    is_last = due >= schedule.labels
+    return waiting if waiting >= schedule.session_labels or (is_last and waiting > 0) or given == 0 else 0
+
+
+def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, fitted: int) -> bool:
+    """Whether there are enough new comparisons for the next reward version."""
+    if fitted == 0:
+        return comparisons >= schedule.first_answers
+    return comparisons - fitted >= max(schedule.refit_answers, schedule.refit_share * fitted)

@@ -1,0 +1,228 @@
+"""What a run carries from step to step, how it begins and how it goes on after a stop or a crash.
+
+A checkpoint holds everything that the next step depends on: weights, optimisers, normalisers, random
+generators, the environments, and the memory of recent behaviour.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.config import digest, to_dict
+from rlhf.errors import CheckpointError, RlhfError
+from rlhf.experience.rollout import Collector
+from rlhf.experience.tasks import get_task
+from rlhf.experience.vector import VectorStepper
+from rlhf.loop.config import RunConfig, resolve
+from rlhf.loop.memory import Memory
+from rlhf.policy.ppo import PPO
+from rlhf.reward.ensemble import RewardModel
+from rlhf.seeding import generator, generator_state, restore_generator
+from rlhf.storage import models, runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading, writing
+from rlhf.types.task import ActionSpace, Task
+
+CHECKPOINT_FORMAT = 1
+_STREAMS = ("act", "queries", "reward")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Session:
+    """One run in the hands of the process that advances it. The verbs of ``loop`` read and change it."""
+
+    run_id: str
+    task: Task
+    config: RunConfig
+    seed: int
+    engine: sa.Engine
+    blobs: Blobs
+    action_space: ActionSpace
+    collector: Collector
+    policy: PPO
+    memory: Memory
+    rngs: dict[str, np.random.Generator]
+    is_simulated: bool
+    """A teacher answers at once between turns: questions come in sessions, and no clip is drawn."""
+    reward: RewardModel | None = None
+    reward_version: int = 0
+    reward_is_new: bool = False
+    """The critic still belongs to the reward before."""
+    fitted: int = 0
+    """Comparisons that the current reward was fitted to."""
+    steps: int = 0
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Wall time by stage."""
+    saved_policy_steps: int = -1
+    curve_steps: int = 0
+    """Steps at the last point of the curves."""
+    predicted_reward: float = 0.0
+    """Mean predicted reward per step of the last rollout."""
+    published_at: float = 0.0
+    checkpoint_at: float = dataclasses.field(default_factory=time.monotonic)
+    features: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Reward features by segment id, so that a fit reads each answered segment once."""
+
+    @property
+    def progress(self) -> float:
+        """Share of the run's steps done, in [0, 1]."""
+        return min(1.0, self.steps / self.config.schedule.total_steps)
+
+    @property
+    def steps_between_policies(self) -> float:
+        """Steps after which the policy is saved again to be watched."""
+        return self.config.schedule.total_steps / self.config.keep.policies
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.steps >= self.config.schedule.total_steps
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time of a block towards a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def open_session(engine: sa.Engine, blobs: Blobs, run_id: str, *, is_simulated: bool = False) -> Session:
+    """Return the run's session, from its newest readable checkpoint or from the beginning.
+
+    A damaged checkpoint is passed over with an event on the run, and the one before it is used.
+
+    Raises:
+        TaskError, ConfigError: the run's task or settings cannot be used here.
+    """
+    with reading(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        saved = models.list_checkpoints(connection, run_id)
+    task = get_task(run["task"])
+    config = resolve(task, run["overrides"])
+    for row in saved:
+        session = _new_session(engine, blobs, run, task, config, is_simulated)
+        try:
+            _restore(session, *blobs.read_arrays(row["arrays"]))
+        except (RlhfError, KeyError, ValueError, TypeError) as error:
+            message = (
+                f"The checkpoint at {row['steps']:,} steps cannot be used ({error}); trying the one before."
+            )
+            with writing(engine) as connection:
+                runs.add_event(connection, run_id, row["steps"], "checkpoint", message)
+            continue
+        with writing(engine) as connection:
+            runs.drop_measurements_after(connection, run_id, session.steps)
+            runs.add_event(
+                connection, run_id, session.steps, "resume", f"Going on from {session.steps:,} steps."
+            )
+        return session
+    session = _new_session(engine, blobs, run, task, config, is_simulated)
+    with writing(engine) as connection:
+        resolved = to_dict(config) | {"digest": digest(config)}
+        runs.update_run(connection, run_id, config=resolved, total_steps=config.schedule.total_steps)
+        runs.drop_measurements_after(connection, run_id, -1)
+        runs.add_event(connection, run_id, 0, "start", f"Started with seed {run['seed']}.")
+    return session
+
+
+def save_checkpoint(session: Session) -> None:
+    """Store the session so that ``open_session`` goes on exactly from here.
+
+    Raises:
+        StorageError: the disk is full; earlier checkpoints stay as they are.
+    """
+    arrays, details = _state(session)
+    name = session.blobs.write_arrays(arrays, details)
+    with writing(session.engine) as connection:
+        forgotten = models.insert_checkpoint(
+            connection, session.run_id, arrays=name, steps=session.steps, keep=session.config.keep.checkpoints
+        )
+    for blob in forgotten:
+        session.blobs.delete(blob)
+    session.checkpoint_at = time.monotonic()
+
+
+def _new_session(
+    engine: sa.Engine, blobs: Blobs, run: sa.RowMapping, task: Task, config: RunConfig, is_simulated: bool
+) -> Session:
+    seed = run["seed"]
+    stepper = VectorStepper(task, config.collect.num_envs, seed)
+    return Session(
+        run_id=run["id"],
+        is_simulated=is_simulated,
+        task=task,
+        config=config,
+        seed=seed,
+        engine=engine,
+        blobs=blobs,
+        action_space=stepper.action_space,
+        collector=Collector(stepper),
+        policy=PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(seed, "policy")),
+        memory=Memory(
+            recent=config.collect.recent_episodes,
+            older=config.collect.older_episodes,
+            rollouts=config.collect.recent_rollouts,
+            rng=generator(seed, "memory"),
+        ),
+        rngs={name: generator(seed, name) for name in _STREAMS},
+    )
+
+
+def _state(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
+    arrays: dict[str, Any] = {}
+    details: dict[str, Any] = {
+        "format_version": CHECKPOINT_FORMAT,
+        "steps": session.steps,
+        "fitted": session.fitted,
+        "reward_version": session.reward_version,
+        "reward_is_new": session.reward_is_new,
+        "saved_policy_steps": session.saved_policy_steps,
+        "seconds": session.seconds,
+        "rngs": {name: generator_state(rng) for name, rng in session.rngs.items()},
+    }
+    parts: dict[str, dict[str, Any]] = {
+        "policy": session.policy.state_dict(),
+        "collector": session.collector.state_dict(),
+    }
+    memory_arrays, details["memory"] = session.memory.state_dict()
+    parts["memory"] = memory_arrays
+    if session.reward is not None:
+        parts["reward"] = dict(session.reward.to_arrays())
+    for part, state in parts.items():
+        details[part] = details.get(part, {})
+        for key, value in state.items():
+            if isinstance(value, np.ndarray):
+                arrays[f"{part}:{key}"] = value
+            else:
+                details[part][key] = value
+    return arrays, details
+
+
+def _restore(session: Session, arrays: dict[str, Any], details: dict[str, Any]) -> None:
+    if details.get("format_version") != CHECKPOINT_FORMAT:
+        raise CheckpointError(f"it has format {details.get('format_version')}, known is {CHECKPOINT_FORMAT}")
+
+    def part(name: str) -> dict[str, Any]:
+        prefix = f"{name}:"
+        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+    session.policy.load_state_dict(part("policy") | details["policy"])
+    session.collector.load_state_dict(part("collector") | details["collector"])
+    session.memory.load_state_dict(part("memory"), details["memory"])
+    if reward := part("reward"):
+        session.reward = RewardModel.from_arrays(reward)
+    for name, state in details["rngs"].items():
+        restore_generator(session.rngs[name], state)
+    session.steps = details["steps"]
+    session.fitted = details["fitted"]
+    session.reward_version = details["reward_version"]
+    session.reward_is_new = details["reward_is_new"]
+    session.saved_policy_steps = details["saved_policy_steps"]
+    session.seconds = details["seconds"]

@@ -1,0 +1,140 @@
+"""The whole preference loop with a synthetic teacher, in one process and as fast as it goes.
+
+The same session, store, queue and verbs as with people; only the teacher answers at once and no clip is
+drawn. Deterministic: the same seed gives the same run.
+"""
+
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.evaluation.agreement import preference_accuracy, rank_correlation
+from rlhf.experience.rollout import run_episodes
+from rlhf.experience.segments import sample_segments
+from rlhf.feedback.targets import prob_first
+from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.collect_experience import collect_experience
+from rlhf.loop.evaluate_policy import predicted_return
+from rlhf.loop.iterate import Turn, iterate
+from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, finite
+from rlhf.loop.session import Session, open_session
+from rlhf.policy.snapshot import PolicySnapshot
+from rlhf.reward.features import segment_features
+from rlhf.seeding import generator
+from rlhf.storage import answers, models, runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading, writing
+from rlhf.types.feedback import Choice, QueryKind
+from rlhf.types.run import RunState
+
+_CURVE_POINTS = 40
+_CANDIDATES = 6
+"""Latest saved policies among which the learned reward chooses the one to report."""
+_SELECTION_EPISODES = 5
+_SPEARMAN_SEGMENTS = 300
+
+
+def simulate(engine: sa.Engine, blobs: Blobs, run_id: str, progress: Progress) -> dict[str, Any]:
+    """Run a new run with a teacher to its end and report it.
+
+    Raises:
+        RlhfError: the run cannot go on; what it had learned is in the store.
+    """
+    watch = Stopwatch()
+    session = open_session(engine, blobs, run_id, is_simulated=True)
+    _set_state(session, RunState.RUNNING)
+    curve: list[dict[str, Any]] = []
+    asked = 0
+    total = session.config.schedule.total_steps
+    while (turn := iterate(session)) is not Turn.FINISHED:
+        answered = ask_teacher(engine, blobs, run_id, session.config.schedule.labels)
+        asked += answered
+        if turn is Turn.WAITING and not answered:
+            collect_experience(session)  # nothing to learn from; time passes all the same
+        if session.steps >= (len(curve) + 1) * total / _CURVE_POINTS and session.memory.recent:
+            mean = float(np.mean(session.memory.true_returns()))
+            curve.append({"steps": session.steps, "labels": asked, "true_return": mean})
+        progress(session.steps, total, f"{asked} labels, reward version {session.reward_version}")
+    _set_state(session, RunState.FINISHED)
+    report = watch.summary(session.task, session.seed, session.steps, session.seconds)
+    return report | _findings(session, curve)
+
+
+def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
+    with reading(session.engine) as connection:
+        run = runs.get_run(connection, session.run_id)
+        rows = answers.standing_answers(connection, session.run_id)
+    choices = [row["choice"] for row in rows]
+    audits = [
+        (row["predicted"], prob_first(row["choice"]))
+        for row in rows
+        if row["kind"] is QueryKind.AUDIT
+        and row["predicted"] is not None
+        and prob_first(row["choice"]) is not None
+    ]
+    predicted, target = np.array(audits, np.float64).reshape(-1, 2).T
+    version, policy = _best_policy(session)
+    return {
+        "random_return": run["baseline"]["random_return"],
+        "true_return": evaluate_acting(session.task, policy, session.seed, version),
+        "labels": {
+            "asked": len(choices),
+            "answered": sum(c in (Choice.LEFT, Choice.RIGHT) for c in choices),
+            "equal": choices.count(Choice.EQUAL),
+            "skipped": choices.count(Choice.SKIP),
+        },
+        "audit_accuracy": finite(preference_accuracy(predicted, target)),
+        "reward_spearman": _spearman(session),
+        "teacher": run["teacher"],
+        "curve": curve,
+    }
+
+
+def _best_policy(session: Session) -> tuple[int, PolicySnapshot]:
+    """Return the policy that the learned reward likes best among the latest; the true reward has no say."""
+    with reading(session.engine) as connection:
+        saved = models.list_policy_versions(connection, session.run_id)[-_CANDIDATES:]
+    seed = int(generator(session.seed, "selection").integers(2**31))
+    best: tuple[float, int, PolicySnapshot] | None = None
+    for row in saved:
+        arrays, _ = session.blobs.read_arrays(row["arrays"])
+        policy = PolicySnapshot.from_arrays(arrays, session.action_space)
+        score = 0.0
+        if session.reward is not None:
+            episodes, _ = run_episodes(session.task, policy, _SELECTION_EPISODES, seed, deterministic=True)
+            score = float(
+                np.mean(
+                    [
+                        predicted_return(session.reward, e, session.task, session.action_space)
+                        for e in episodes
+                    ]
+                )
+            )
+        if best is None or score >= best[0]:
+            best = (score, row["version"], policy)
+    assert best is not None  # the first policy is saved before anything is learned
+    return best[1], best[2]
+
+
+def _spearman(session: Session) -> float | None:
+    """Return the rank correlation of predicted and true segment returns over remembered behaviour."""
+    episodes = [*session.memory.recent, *session.memory.older]
+    if session.reward is None or not episodes:
+        return None
+    rng = generator(session.seed, "spearman")
+    task = session.task
+    segments = sample_segments(episodes, _SPEARMAN_SEGMENTS, task.segment_steps, task.horizon, rng)
+    options: dict[str, Any] = {
+        "action_space": session.action_space,
+        "use_actions": session.config.reward.use_actions,
+    }
+    features = np.stack([segment_features(segment, **options) for segment in segments])
+    predicted = session.reward.member_returns(features).mean(axis=0).astype(np.float64)
+    true = np.array([session.memory.true_rewards_of(segment).sum() for segment in segments])
+    return finite(rank_correlation(predicted, true))
+
+
+def _set_state(session: Session, state: RunState) -> None:
+    with writing(session.engine) as connection:
+        runs.update_run(connection, session.run_id, state=state, steps=session.steps)

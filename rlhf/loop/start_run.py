@@ -1,0 +1,95 @@
+"""Making, starting, pausing and stopping runs: what pages and the command line ask for. No torch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from rlhf.errors import FeedbackError
+from rlhf.experience.tasks import get_task
+from rlhf.feedback.teachers import parse_teacher
+from rlhf.loop.config import resolve
+from rlhf.storage import jobs, runs
+from rlhf.storage.engine import writing
+from rlhf.types.run import JobKind, RunState
+
+
+def new_run(
+    engine: sa.Engine,
+    task_name: str,
+    *,
+    seed: int = 0,
+    teacher: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> str:
+    """Add a run and return its id; nothing happens before ``start_run``.
+
+    Raises:
+        TaskError, FeedbackError, ConfigError: the task, teacher or a setting cannot be used.
+    """
+    task = get_task(task_name)
+    config = resolve(task, overrides or {})
+    if teacher is not None:
+        _check_teacher(teacher, task_name)
+    with writing(engine) as connection:
+        return runs.insert_run(
+            connection,
+            task=task_name,
+            seed=seed,
+            teacher=teacher,
+            overrides=dict(overrides or {}),
+            total_steps=config.schedule.total_steps,
+        )
+
+
+def start_run(engine: sa.Engine, run_id: str) -> None:
+    """Want a run to go on: new, paused, stopped or failed, from its last checkpoint.
+
+    Raises:
+        JobError: it has finished.
+    """
+    with writing(engine) as connection:
+        runs.set_wanted(connection, run_id, RunState.RUNNING)
+        runs.update_run(connection, run_id, error=None, message="Waiting for the trainer.")
+        jobs.enqueue(connection, run_id, JobKind.TRAIN, run_id)
+
+
+def pause_run(engine: sa.Engine, run_id: str) -> None:
+    """Want a run to save itself and wait; at once if no worker has it."""
+    _halt(engine, run_id, RunState.PAUSED)
+
+
+def stop_run(engine: sa.Engine, run_id: str) -> None:
+    """Want a run to save itself and end; it can be started again."""
+    _halt(engine, run_id, RunState.STOPPED)
+
+
+def set_teacher(engine: sa.Engine, run_id: str, teacher: str | None) -> None:
+    """Let a synthetic teacher answer from now on, or nobody but people (None).
+
+    Raises:
+        FeedbackError: the description is not understood, or the task has no true reward to judge by.
+    """
+    with writing(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        if teacher is not None:
+            _check_teacher(teacher, run["task"])
+        runs.update_run(connection, run_id, teacher=teacher)
+        who = "People answer." if teacher is None else f"The teacher {teacher!r} answers too."
+        runs.add_event(connection, run_id, run["steps"], "teacher", who)
+
+
+def _check_teacher(teacher: str, task_name: str) -> None:
+    parse_teacher(teacher)
+    if not get_task(task_name).has_true_reward:
+        raise FeedbackError(f"task {task_name!r} has no true reward, so no synthetic teacher can judge it.")
+
+
+def _halt(engine: sa.Engine, run_id: str, wanted: RunState) -> None:
+    with writing(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        if run["state"].is_over:
+            return
+        runs.set_wanted(connection, run_id, wanted)
+        if not jobs.is_claimed(connection, JobKind.TRAIN, run_id):
+            runs.update_run(connection, run_id, state=wanted, message=f"{wanted.value.capitalize()}.")

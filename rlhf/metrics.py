@@ -1,0 +1,63 @@
+"""The catalogue of everything that is measured: name, unit and meaning, for curves and their explanations."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One measured quantity."""
+
+    title: str
+    """Short name for people."""
+    meaning: str
+    """What it says and what is good."""
+
+
+METRICS: dict[str, Metric] = {
+    "experience/predicted_return": Metric(
+        "Predicted return",
+        "Mean predicted reward per step of a rollout times the horizon, under the reward of that moment. "
+        "Compare within one reward version only.",
+    ),
+    "experience/true_return": Metric(
+        "True return",
+        "Mean true return of recent episodes, exploration included. Nothing learns from it.",
+    ),
+    "policy/entropy": Metric("Entropy", "Spread of the policy in nats; falls as it becomes sure of itself."),
+    "policy/approx_kl": Metric(
+        "KL", "How far one update moved the policy (k3 estimate, mean over the update)."
+    ),
+    "policy/clip_fraction": Metric("Clip fraction", "Share of samples whose probability ratio was clipped."),
+    "policy/explained_variance": Metric(
+        "Explained variance", "Share of the returns' variance that the critic foresaw; 1 is perfect."
+    ),
+    "policy/value_loss": Metric(
+        "Value loss", "Squared error of the critic in units of the returns' variance."
+    ),
+    "policy/policy_loss": Metric("Policy loss", "Clipped surrogate objective, negated."),
+    "policy/learning_rate": Metric("Learning rate", "Step size of the optimisers."),
+    "policy/num_epochs": Metric("Epochs", "Passes over the rollout before the KL bound stopped the policy."),
+    "policy/grad_norm": Metric("Gradient norm", "Mean norm of the policy's gradient before clipping."),
+    "policy/explained_variance_before_refit": Metric(
+        "Explained variance before the refit", "What the old critic foresaw of the new reward's returns."
+    ),
+    "policy/explained_variance_after_refit": Metric(
+        "Explained variance after the refit", "The same after the critic was fitted to the new reward."
+    ),
+    "reward/out_of_bag_accuracy": Metric(
+        "Accuracy on unseen answers",
+        "Share of answers that ensemble members predict right without having been fitted to them.",
+    ),
+    "reward/out_of_bag_nll": Metric(
+        "Surprise at unseen answers",
+        "Mean negative log-likelihood of those answers in nats; .69 is guessing.",
+    ),
+    "reward/train_accuracy": Metric(
+        "Accuracy on learned answers", "Share of the fitted answers predicted right."
+    ),
+    "reward/audit_accuracy": Metric(
+        "Audit accuracy", "Share of random audit pairs that the model predicted right before the answer came."
+    ),
+    "reward/num_answers": Metric("Answers learned from", "Comparisons behind the reward version."),
+}
+"""Every name that ``storage.runs.add_measurements`` is given."""

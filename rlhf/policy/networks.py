@@ -1,0 +1,99 @@
+"""Tanh networks whose parameters live in one flat buffer, seen by numpy and torch at once.
+
+Acting reads the numpy views (a torch call per environment step would cost more than the step), learning
+differentiates the torch views; both share the same memory, so neither is ever copied to the other.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from rlhf.errors import CheckpointError
+from rlhf.policy.snapshot import mlp_forward
+from rlhf.types.experience import Float32
+
+
+def orthogonal(rng: np.random.Generator, fan_in: int, fan_out: int, gain: float) -> Float32:
+    """Return a random (fan_in, fan_out) matrix with orthonormal rows or columns, times ``gain``."""
+    square = rng.standard_normal((max(fan_in, fan_out), min(fan_in, fan_out)))
+    q, r = np.linalg.qr(square)
+    q *= np.sign(np.diag(r))  # without it the decomposition, not the draw, would decide the signs
+    return (gain * (q if fan_in >= fan_out else q.T)).astype(np.float32)
+
+
+class Network:
+    """A tanh MLP with a linear last layer, and optional free parameters behind it (the actor's log_std).
+
+    ``parameters`` and ``gradient`` are flat float32 (P,); ``weights``, ``biases`` and ``free`` are numpy
+    views of ``parameters``. Write to all of them in place only.
+
+    Args:
+        sizes: widths from input to output, e.g. (D, 64, 64, A).
+        rng: draws the weights: orthogonal, gain sqrt(2), biases zero.
+        last_gain: gain of the last layer; small makes the first outputs nearly equal.
+        free: start values of the free parameters, (F,).
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], rng: np.random.Generator, *, last_gain: float, free: Float32 | None = None
+    ) -> None:
+        pairs = list(itertools.pairwise(sizes))
+        num_free = 0 if free is None else len(free)
+        self.parameters: Float32 = np.zeros(sum(i * o + o for i, o in pairs) + num_free, np.float32)
+        self.gradient: Float32 = np.zeros_like(self.parameters)
+        self.weights: list[Float32] = []
+        self.biases: list[Float32] = []
+        self._tensors: list[torch.Tensor] = []
+        start = 0
+        for layer, (fan_in, fan_out) in enumerate(pairs):
+            gain = last_gain if layer == len(pairs) - 1 else float(np.sqrt(2.0))
+            self.weights.append(self._view(start, (fan_in, fan_out)))
+            self.weights[-1][:] = orthogonal(rng, fan_in, fan_out, gain)
+            self.biases.append(self._view(start + fan_in * fan_out, (fan_out,)))
+            start += fan_in * fan_out + fan_out
+        self.free: Float32 = self._view(start, (num_free,))
+        if free is not None:
+            self.free[:] = free
+
+    def numpy_forward(self, inputs: Float32) -> Float32:
+        """Return outputs (B, O) for inputs (B, I), without gradient."""
+        return mlp_forward(inputs, self.weights, self.biases)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return outputs (B, O) for inputs (B, I), differentiable."""
+        hidden = inputs
+        layers = self._tensors[:-1]
+        for index in range(0, len(layers), 2):
+            hidden = torch.addmm(layers[index + 1], hidden, layers[index])
+            if index < len(layers) - 2:
+                hidden = torch.tanh(hidden)
+        return hidden
+
+    @property
+    def free_tensor(self) -> torch.Tensor:
+        """The free parameters, differentiable, (F,)."""
+        return self._tensors[-1]
+
+    def load_parameters(self, parameters: Float32) -> None:
+        """Copy flat parameters (P,) in.
+
+        Raises:
+            CheckpointError: they are of a network of another size.
+        """
+        if parameters.shape != self.parameters.shape:
+            raise CheckpointError(
+                f"the checkpoint holds a network of {parameters.size} parameters, this one has "
+                f"{self.parameters.size}; use the configuration and task it was saved with."
+            )
+        self.parameters[:] = parameters
+
+    def _view(self, start: int, shape: tuple[int, ...]) -> Float32:
+        """Return one parameter as a numpy view, and register its torch twin with the gradient view."""
+        stop = start + int(np.prod(shape))
+        view = self.parameters[start:stop].reshape(shape)
+        tensor = torch.from_numpy(view).requires_grad_(True)
+        tensor.grad = torch.from_numpy(self.gradient[start:stop].reshape(shape))
+        self._tensors.append(tensor)
+        return view

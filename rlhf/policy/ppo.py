@@ -1,0 +1,341 @@
+"""Proximal policy optimisation: from a rollout and its rewards to a better policy.
+
+    values and lambda-returns -> return scale -> epochs of minibatch steps -> observation scale -> version + 1
+
+Knows nothing of where rewards come from: it is given one reward per step, and for each terminated step the
+reward of one step in the absorbing state. Gradients are in ``minibatch``, acting is in ``snapshot``.
+
+Source: https://arxiv.org/abs/1707.06347; implementation details as studied in https://arxiv.org/abs/2006.05990.
+Differs: absorbing states have a value; actor and critic have separate optimisers; the step that would exceed
+``target_kl`` is not taken.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rlhf.checks import check_finite, check_shape
+from rlhf.errors import CheckpointError
+from rlhf.policy.advantages import explained_variance, generalised_advantages, successor_values
+from rlhf.policy.config import PPOConfig
+from rlhf.policy.minibatch import MinibatchLearner, PolicyStep
+from rlhf.policy.networks import Network
+from rlhf.policy.normalise import ObservationNormaliser, ReturnNormaliser
+from rlhf.policy.snapshot import PolicySnapshot
+from rlhf.seeding import generator_state, restore_generator
+from rlhf.types.experience import Actions, Float32, Rollout
+from rlhf.types.task import ActionSpace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PolicyStats:
+    """What one update did; means are over the update's minibatches, measured before each step."""
+
+    policy_loss: float
+    """Mean clipped surrogate, without the entropy term."""
+    value_loss: float
+    """Mean squared error of the critic in units of the return's variance."""
+    entropy: float
+    """Mean entropy of the policy, nats."""
+    approx_kl: float
+    """Mean KL from the policy that acted, estimated as (ratio - 1) - log ratio."""
+    clip_fraction: float
+    """Mean share of samples whose ratio left the clip range."""
+    explained_variance: float
+    """Of the lambda-returns by the critic as it was before the update; 1 is perfect."""
+    learning_rate: float
+    """Used in this update."""
+    num_epochs: float
+    """Passes of the policy over the rollout before ``target_kl`` stopped it; fractions count."""
+    grad_norm: float
+    """Mean norm of the actor's gradient before clipping."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CriticStats:
+    """What a refit did. Both variances are of the same discounted returns under the new reward."""
+
+    explained_variance_before: float
+    """By the critic of the old reward."""
+    explained_variance_after: float
+    """By the refitted critic; below .3 the advantages to come will be mostly noise."""
+    value_loss: float
+    """Mean squared error of the last epoch in units of the return's variance."""
+
+
+class PPO:
+    """A policy that acts and learns from rollouts. Implements ``ActingPolicy``.
+
+    Args:
+        config: hyperparameters.
+        observation_dim: D.
+        action_space: kind and size of the actions.
+        rng: draws the first weights and the minibatches; saved and restored with the state.
+    """
+
+    def __init__(
+        self, config: PPOConfig, observation_dim: int, action_space: ActionSpace, rng: np.random.Generator
+    ) -> None:
+        self.config = config
+        self.version = 0
+        self._rng = rng
+        is_continuous = action_space.kind == "continuous"
+        log_std = np.full(action_space.size, config.initial_log_std, np.float32) if is_continuous else None
+        # The last gain of .01 makes all actions nearly equally likely at first, whatever the observation.
+        self._actor = Network(
+            (observation_dim, *config.hidden, action_space.size), rng, last_gain=0.01, free=log_std
+        )
+        self._critic = Network((observation_dim, *config.hidden, 1), rng, last_gain=1.0)
+        self._learner = MinibatchLearner(self._actor, self._critic, action_space)
+        self._observations = ObservationNormaliser(observation_dim, config.observation_clip)
+        self._returns = ReturnNormaliser(config.return_scale_rate)
+        self._acting = PolicySnapshot(
+            weights=self._actor.weights,
+            biases=self._actor.biases,
+            log_std=self._actor.free if is_continuous else None,
+            observation_shift=self._observations.shift,
+            observation_scale=self._observations.scale,
+            observation_clip=config.observation_clip,
+            version=self.version,
+            action_space=action_space,
+        )
+
+    def act(
+        self, observations: Float32, rng: np.random.Generator, *, deterministic: bool = False
+    ) -> tuple[Actions, Float32]:
+        """Return unclipped actions and their log-probabilities; see ``PolicySnapshot.act``."""
+        return self._acting.act(observations, rng, deterministic=deterministic)
+
+    def values(self, observations: Float32) -> Float32:
+        """Return V, float32 (...), in reward units, for raw observations (..., D)."""
+        inputs = self._observations(observations.reshape(-1, observations.shape[-1]))
+        outputs = self._critic.numpy_forward(inputs)
+        return self._returns.unnormalise(outputs).reshape(observations.shape[:-1])
+
+    def update(
+        self, rollout: Rollout, rewards: Float32, absorbing_rewards: Float32, progress: float = 0.0
+    ) -> PolicyStats:
+        """Improve policy and critic from one rollout.
+
+        Advantages are normalised once over the whole rollout. The observation scale is the one that acted
+        until the update is over, and takes this rollout in afterwards.
+
+        Args:
+            rollout: collected by the policy as it is now, (T, N).
+            rewards: of each step, (T, N).
+            absorbing_rewards: of one step in the absorbing state, (T, N); read only where terminated. Zeros
+                give ordinary termination.
+            progress: share of the training done, in [0, 1], for the learning rate.
+
+        Raises:
+            ShapeError: the rewards are not (T, N) or not finite.
+            ValueError: the rollout was collected by another version of the policy.
+        """
+        if rollout.policy_version != self.version:
+            raise ValueError(
+                f"the rollout is of policy version {rollout.policy_version}, the policy is at "
+                f"{self.version}; update only with what the current policy has collected."
+            )
+        values, next_values = self.values(rollout.observations), self.values(rollout.next_observations)
+        advantages = self._advantages(
+            rollout, rewards, absorbing_rewards, values, next_values, self.config.gae_lambda
+        )
+        returns = advantages + values
+        self._returns.update(returns, self._critic.weights[-1], self._critic.biases[-1])
+        learning_rate = self._learning_rate(progress)
+        steps, value_loss = self._run_epochs(rollout, advantages, returns, learning_rate)
+        self._observations.update(rollout.observations)
+        self._set_version(self.version + 1)
+
+        def mean(name: str) -> float:
+            return float(np.mean([getattr(step, name) for step in steps]))
+
+        return PolicyStats(
+            policy_loss=mean("loss"),
+            value_loss=value_loss,
+            entropy=mean("entropy"),
+            approx_kl=mean("approx_kl"),
+            clip_fraction=mean("clip_fraction"),
+            explained_variance=explained_variance(values, returns),
+            learning_rate=learning_rate,
+            num_epochs=sum(step.was_taken for step in steps) / self._num_minibatches(rollout.num_steps),
+            grad_norm=mean("grad_norm"),
+        )
+
+    def refit_critic(
+        self, rollouts: Sequence[Rollout], rewards: Sequence[Float32], absorbing_rewards: Sequence[Float32]
+    ) -> CriticStats:
+        """Fit the critic to a changed reward; the policy and its version stay as they are.
+
+        The first targets are discounted returns (lambda = 1) that say nothing of the old reward: where a
+        rollout is cut they go on with the mean reward. They also set the new return scale. Every
+        ``critic_refit_interval`` epochs the targets become lambda-returns of the critic so far.
+
+        Args:
+            rollouts: recent ones, any number.
+            rewards: new rewards of each rollout, (T, N) each.
+            absorbing_rewards: new absorbing rewards of each rollout, (T, N) each.
+
+        Raises:
+            ValueError: there are no rollouts, or not one reward array for each.
+        """
+        if not rollouts or not len(rollouts) == len(rewards) == len(absorbing_rewards):
+            raise ValueError(
+                f"refit_critic got {len(rollouts)} rollouts, {len(rewards)} rewards and "
+                f"{len(absorbing_rewards)} absorbing rewards; give one of each per rollout, at least one."
+            )
+        relabelled = list(zip(rollouts, rewards, absorbing_rewards, strict=True))
+        observations = np.concatenate([_flat(rollout.observations) for rollout in rollouts])
+        inputs = self._observations(observations)
+        before = self.values(observations)
+        outlook = float(np.mean([array.mean() for array in rewards])) / (1.0 - self.config.discount)
+        targets = first_targets = self._refit_targets(relabelled, outlook)
+        self._returns.restart(targets, self._critic.weights[-1], self._critic.biases[-1])
+        self._learner.critic_adam.reset()
+        losses: list[float] = []
+        for epoch in range(self.config.critic_refit_epochs):
+            if epoch and epoch % self.config.critic_refit_interval == 0:
+                targets = self._refit_targets(relabelled, None)
+            losses = [
+                self._value_step(batch, batch_targets, self.config.learning_rate)
+                for batch, batch_targets in self._minibatches(inputs, self._returns.normalise(targets))
+            ]
+        return CriticStats(
+            explained_variance_before=explained_variance(before, first_targets),
+            explained_variance_after=explained_variance(self.values(observations), first_targets),
+            value_loss=float(np.mean(losses)),
+        )
+
+    def policy_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return a copy of what is needed to act, for ``PolicySnapshot.from_arrays``."""
+        return self._acting.to_arrays()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything learning depends on: flat keys, numpy arrays and JSON data, all copies."""
+        state: dict[str, Any] = {"version": self.version, "rng": generator_state(self._rng)}
+        state.update(self._learner.state_dict())
+        state.update({f"observations.{key}": value for key, value in self._observations.state_dict().items()})
+        state.update({f"returns.{key}": value for key, value in self._returns.state_dict().items()})
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore ``state_dict``; what follows is bit-equal to never having stopped.
+
+        Raises:
+            CheckpointError: something is missing, or belongs to a policy of another shape.
+        """
+        if missing := self.state_dict().keys() - state.keys():
+            raise CheckpointError(f"the policy checkpoint lacks {', '.join(sorted(missing))}.")
+        self._learner.load_state_dict(state)
+        for part, name in ((self._observations, "observations."), (self._returns, "returns.")):
+            part.load_state_dict({key[len(name) :]: state[key] for key in state if key.startswith(name)})
+        restore_generator(self._rng, state["rng"])
+        self._set_version(int(state["version"]))
+
+    def _run_epochs(
+        self, rollout: Rollout, advantages: Float32, returns: Float32, learning_rate: float
+    ) -> tuple[list[PolicyStep], float]:
+        """Run the epochs of one update; when the KL stops the policy, the critic goes on alone."""
+        config = self.config
+        inputs = self._observations(_flat(rollout.observations))
+        actions, log_probs = _flat(rollout.actions), _flat(rollout.log_probs)
+        advantages = (_flat(advantages) - advantages.mean()) / (advantages.std() + 1e-8)
+        targets = self._returns.normalise(_flat(returns))
+        steps: list[PolicyStep] = []
+        losses: list[float] = []
+        for _ in range(config.num_epochs):
+            for batch in self._minibatches(inputs, actions, log_probs, advantages, targets):
+                losses.append(self._value_step(batch[0], batch[4], learning_rate))
+                if not steps or steps[-1].was_taken:
+                    steps.append(
+                        self._learner.policy_step(
+                            *batch[:4],
+                            learning_rate=learning_rate,
+                            clip_range=config.clip_range,
+                            entropy_coef=config.entropy_coef,
+                            max_grad_norm=config.max_grad_norm,
+                            max_kl=config.target_kl,
+                        )
+                    )
+        return steps, float(np.mean(losses))
+
+    def _advantages(
+        self,
+        rollout: Rollout,
+        rewards: Float32,
+        absorbing_rewards: Float32,
+        values: Float32,
+        next_values: Float32,
+        gae_lambda: float,
+    ) -> Float32:
+        """Return advantages (T, N) under the given values of observations and next observations."""
+        for name, array in (("rewards", rewards), ("absorbing_rewards", absorbing_rewards)):
+            check_shape(name, array, rollout.terminated.shape)
+            check_finite(name, array)
+        discount = self.config.discount
+        return generalised_advantages(
+            rewards=rewards,
+            values=values,
+            successors=successor_values(next_values, rollout.terminated, absorbing_rewards, discount),
+            terminated=rollout.terminated,
+            truncated=rollout.truncated,
+            discount=discount,
+            gae_lambda=gae_lambda,
+        )
+
+    def _refit_targets(
+        self, relabelled: Sequence[tuple[Rollout, Float32, Float32]], outlook: float | None
+    ) -> Float32:
+        """Return returns of all rollouts, flat: lambda-returns, or plain ones that end in ``outlook``."""
+        targets = []
+        for rollout, rewards, absorbing_rewards in relabelled:
+            if outlook is None:
+                values, next_values = (
+                    self.values(rollout.observations),
+                    self.values(rollout.next_observations),
+                )
+                gae_lambda = self.config.gae_lambda
+            else:
+                # With lambda = 1 a constant critic cancels out everywhere but where a rollout is cut.
+                values = next_values = np.full(rewards.shape, outlook, np.float32)
+                gae_lambda = 1.0
+            advantages = self._advantages(
+                rollout, rewards, absorbing_rewards, values, next_values, gae_lambda
+            )
+            targets.append((advantages + values).ravel())
+        return np.concatenate(targets)
+
+    def _minibatches(self, *arrays: npt.NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the same shuffled slices of all ``arrays``, of sizes that differ by at most one."""
+        size = len(arrays[0])
+        order = self._rng.permutation(size)
+        shuffled = [array[order] for array in arrays]  # gathered once per epoch: the slices then cost nothing
+        bounds = np.linspace(0, size, self._num_minibatches(size) + 1).astype(int)
+        for start, stop in itertools.pairwise(bounds):
+            yield tuple(array[start:stop] for array in shuffled)
+
+    def _num_minibatches(self, size: int) -> int:
+        return max(1, round(size / self.config.minibatch_size))
+
+    def _value_step(self, inputs: Float32, targets: Float32, learning_rate: float) -> float:
+        max_grad_norm = self.config.max_grad_norm
+        return self._learner.value_step(
+            inputs, targets, learning_rate=learning_rate, max_grad_norm=max_grad_norm
+        )
+
+    def _learning_rate(self, progress: float) -> float:
+        left = 1.0 - min(max(progress, 0.0), 1.0)
+        final = self.config.final_learning_rate_factor
+        return self.config.learning_rate * (final + (1.0 - final) * left)
+
+    def _set_version(self, version: int) -> None:
+        self.version = self._acting.version = version
+
+
+def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return (T * N, ...) for (T, N, ...)."""
+    return array.reshape(-1, *array.shape[2:])

@@ -1,0 +1,128 @@
+// One pair of clips: fetched, decoded and laid over the others in the stage, invisible until its turn.
+
+const LOAD_RETRY_S = [1, 2, 4, 8];
+
+class Pair {
+  #abort = new AbortController();
+  #addresses = [];
+
+  // onSettled(pair): it became ready, failed, or needs another try.
+  constructor(query, { resolve, stage, onSettled }) {
+    this.query = query;
+    this.id = query.query_id;
+    this.clips = [query.left, query.right];
+    this.resolve = resolve;
+    this.stage = stage;
+    this.onSettled = onSettled;
+    this.state = "idle"; // idle -> loading -> ready | failed
+    this.pinned = false; // the annotator asked for this very pair
+    this.root = null;
+    this.videos = [];
+  }
+
+  get ready() {
+    return this.state === "ready";
+  }
+
+  async load() {
+    if (this.state !== "idle") return;
+    this.state = "loading";
+    this.#build();
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await Promise.all(this.clips.map((clip, side) => this.#loadSide(clip, side)));
+        this.state = "ready";
+        break;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        if (error instanceof Refusal) {
+          this.state = "failed";
+          break;
+        }
+        this.pinned = false; // no connection: let pairs that are here already go first
+        this.onSettled(this);
+        await new Promise((wake) => setTimeout(wake, 1000 * LOAD_RETRY_S[Math.min(attempt, LOAD_RETRY_S.length - 1)]));
+        if (this.#abort.signal.aborted) return;
+      }
+    }
+    this.onSettled(this);
+  }
+
+  show() {
+    this.root.classList.add("pp-shown");
+    this.root.removeAttribute("aria-hidden");
+  }
+
+  hide() {
+    this.root?.classList.remove("pp-shown");
+    this.root?.setAttribute("aria-hidden", "true");
+  }
+
+  // Back to the first frame while nobody looks, so that an undo shows it from the start without waiting.
+  rewind() {
+    for (const video of this.videos) video.currentTime = 0;
+  }
+
+  // Marks each clip from the frame on at which its episode ended.
+  markEnded(frames) {
+    this.clips.forEach((clip, side) => {
+      const hidden = clip.ended_at === null || clip.ended_at === undefined || frames[side] < clip.ended_at;
+      const tag = this.tags[side];
+      if (tag.hidden !== hidden) tag.hidden = hidden;
+    });
+  }
+
+  dispose() {
+    this.#abort.abort();
+    for (const video of this.videos) {
+      video.pause();
+      video.removeAttribute("src");
+      video.load(); // gives the decoder back at once
+    }
+    for (const address of this.#addresses) URL.revokeObjectURL(address);
+    this.root?.remove();
+    this.state = "failed";
+  }
+
+  #build() {
+    this.root = document.createElement("div");
+    this.root.className = "pp-pair";
+    this.root.setAttribute("aria-hidden", "true");
+    this.tags = [];
+    for (const name of ["Left", "Right"]) {
+      const side = document.createElement("div");
+      side.className = "pp-side";
+      const video = document.createElement("video");
+      video.muted = true;
+      video.playsInline = true;
+      video.disablePictureInPicture = true;
+      video.preload = "auto";
+      video.setAttribute("aria-label", `${name} clip`);
+      const tag = document.createElement("span");
+      tag.className = "pp-ended";
+      tag.textContent = "Ended";
+      tag.hidden = true;
+      side.append(video, tag);
+      this.root.append(side);
+      this.videos.push(video);
+      this.tags.push(tag);
+    }
+    this.stage.prepend(this.root);
+  }
+
+  async #loadSide(clip, side) {
+    const video = this.videos[side];
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return; // from an earlier attempt
+    const response = await fetch(this.resolve(clip.url), { signal: this.#abort.signal });
+    if (response.status >= 400 && response.status < 500) throw new Refusal(`no clip at ${clip.url}`);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const address = URL.createObjectURL(await response.blob());
+    this.#addresses.push(address);
+    if (this.#abort.signal.aborted) URL.revokeObjectURL(address);
+    await new Promise((resolve, reject) => {
+      video.addEventListener("loadeddata", resolve, { once: true });
+      video.addEventListener("error", () => reject(new Refusal(`cannot play ${clip.url}`)), { once: true });
+      video.src = address;
+    });
+  }
+}

@@ -1,0 +1,122 @@
+"""How far a reward model can be trusted: what it foresaw of the answers before it knew them."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+import streamlit as st
+
+from rlhf.evaluation.agreement import preference_accuracy
+from rlhf.feedback.targets import prob_first
+from rlhf.storage import answers, models
+from rlhf.storage.engine import reading
+from rlhf.types.feedback import QueryKind
+from rlhf.ui.run_view import RunView
+
+_BINS = 5
+_WILSON_Z = 1.96
+
+
+def view_predictions(engine: sa.Engine, run_id: str) -> pd.DataFrame:
+    """Return one row per answered query that the model had judged before: ``kind, predicted, target``."""
+    with reading(engine) as connection:
+        rows = answers.standing_answers(connection, run_id)
+    known = [(row, prob_first(row["choice"])) for row in rows if row["predicted"] is not None]
+    return pd.DataFrame(
+        [(row["kind"].value, row["predicted"], target) for row, target in known if target is not None],
+        columns=["kind", "predicted", "target"],
+    ).astype({"predicted": float, "target": float})
+
+
+def headline(view: RunView, predictions: pd.DataFrame) -> None:
+    """Show the figures that answer: can it be trusted?"""
+    audits = predictions[predictions["kind"] == QueryKind.AUDIT.value]
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Reward version", view.reward_version)
+        st.metric("Answers", view.answers)
+        st.metric(
+            "Audit accuracy",
+            _share(audits),
+            help="Random pairs, judged before the answer was known: the unbiased figure. "
+            "The range is a 95 % interval (Wilson).",
+        )
+        st.metric(
+            "On chosen pairs",
+            _share(predictions[predictions["kind"] == QueryKind.ACTIVE.value]),
+            help="Pairs asked because the model was unsure, so this is lower than the audit by design.",
+        )
+        ties = int((predictions["target"] == 0.5).sum())
+        st.metric(
+            "Ties among them", ties, help="Equal answers are learned from, and left out of the accuracy."
+        )
+
+
+def calibration(predictions: pd.DataFrame, *, key: str) -> None:
+    """Draw how often the left clip won against how sure the model had been of it."""
+    st.markdown("**Calibration**", help="On the dashed line, '70 % sure' is right seven times out of ten.")
+    if len(predictions) < 2 * _BINS:
+        st.caption("Appears after a few more answers.")
+        return
+    bins = pd.cut(predictions["predicted"], np.linspace(0, 1, _BINS + 1), include_lowest=True)
+    grouped = predictions.groupby(bins, observed=True).agg(
+        predicted=("predicted", "mean"), answered=("target", "mean"), pairs=("target", "size")
+    )
+    share = alt.Scale(domain=[0, 1])
+    points = (
+        alt.Chart(grouped.reset_index(drop=True))
+        .mark_point(filled=True)
+        .encode(
+            x=alt.X("predicted:Q", title="predicted: left is better", scale=share, axis=alt.Axis(format="%")),
+            y=alt.Y("answered:Q", title="answered: left is better", scale=share, axis=alt.Axis(format="%")),
+            size=alt.Size("pairs:Q", legend=None),
+            tooltip=[
+                "pairs:Q",
+                alt.Tooltip("predicted:Q", format=".2f"),
+                alt.Tooltip("answered:Q", format=".2f"),
+            ],
+        )
+    )
+    ideal = (
+        alt.Chart(pd.DataFrame({"x": [0, 1]}))
+        .mark_line(strokeDash=[4, 4], opacity=0.6)
+        .encode(x="x:Q", y="x:Q")
+    )
+    st.altair_chart(alt.layer(ideal, points).properties(height=260), width=420, key=f"calibration-{key}")
+
+
+def versions(engine: sa.Engine, run_id: str) -> None:
+    """List the reward versions, the newest first."""
+    with reading(engine) as connection:
+        rows = models.list_reward_versions(connection, run_id)
+    frame = pd.DataFrame(
+        {
+            "Version": [row["version"] for row in rows],
+            "Answers": [row["num_answers"] for row in rows],
+            "At step": [row["steps"] for row in rows],
+            "Right on unseen answers": [row["report"].get("out_of_bag_accuracy") for row in rows],
+            "Right on learned answers": [row["report"].get("train_accuracy") for row in rows],
+            "Fitted in (s)": [row["report"].get("seconds") for row in rows],
+        }
+    ).iloc[::-1]
+    percent = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={
+            "At step": st.column_config.NumberColumn(format="localized"),
+            "Right on unseen answers": percent,
+            "Right on learned answers": percent,
+            "Fitted in (s)": st.column_config.NumberColumn(format="%.1f"),
+        },
+    )
+
+
+def _share(predictions: pd.DataFrame) -> str:
+    decided = predictions[predictions["target"] != 0.5]
+    n = len(decided)
+    if n == 0:
+        return "–"
+    share = preference_accuracy(decided["predicted"].to_numpy(), decided["target"].to_numpy())
+    centre = (share + _WILSON_Z**2 / (2 * n)) / (1 + _WILSON_Z**2 / n)
+    spread = _WILSON_Z * np.sqrt(share * (1 - share) / n + _WILSON_Z**2 / (4 * n**2)) / (1 + _WILSON_Z**2 / n)
+    return f"{share:.0%} ({max(0.0, centre - spread):.0%}–{min(1.0, centre + spread):.0%})"

@@ -1,0 +1,225 @@
+"""The web server's own routes: answers in, queries and clips out, health.
+
+Everything an annotator's browser needs while labelling goes through here rather than through page reruns,
+so an answer costs a millisecond of the server and is durable when it is acknowledged.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from rlhf import __version__
+from rlhf.config import PROJECT_ROOT
+from rlhf.errors import FeedbackError, NotFoundError, RlhfError, StorageError
+from rlhf.loop.record_feedback import Answer, Outcome, Receipt, record_answer
+from rlhf.storage import answers, jobs, queries, runs, segments
+from rlhf.storage.engine import reading, writing
+from rlhf.storage.schema import runs as runs_table
+from rlhf.types.feedback import Choice, QueryKind
+from rlhf.types.run import QueryStatus
+from rlhf.ui.store import Store, open_store
+
+PREVIEWS = PROJECT_ROOT / "data" / "previews"
+COOKIE = "preference_studio_annotator"
+PREFETCH = 6
+_MAX_BODY_BYTES = 1_000_000
+_MAX_ANSWERS = 500
+_ID = re.compile(r"[0-9a-f]{32}")
+_PREVIEW = re.compile(r"[a-z0-9-]{1,60}")
+_REASONS = {
+    QueryKind.INITIAL: "A first look: two different behaviours",
+    QueryKind.ACTIVE: "The reward model is unsure about this pair",
+    QueryKind.AUDIT: "A random pair, to check what the reward model has learned",
+}
+
+
+def routes() -> list[Route]:
+    """Return the routes to be served beside the pages."""
+    return [
+        Route("/healthz", health),
+        Route("/api/queue", queue),
+        Route("/api/answers", post_answers, methods=["POST"]),
+        Route("/clips/{clip_id}.mp4", clip),
+        Route("/clips/{clip_id}.png", poster),
+        Route("/previews/{task}.mp4", preview),
+    ]
+
+
+def health(request: Request) -> Response:
+    """Say whether the database answers and which workers are alive."""
+    body: dict[str, Any] = {"status": "ok", "version": __version__}
+    try:
+        with reading(open_store().engine) as connection:
+            connection.execute(sa.select(runs_table.c.id).limit(1))
+            body["workers"] = {row["role"]: row["pid"] for row in jobs.live_workers(connection)}
+        body["database"] = "ok"
+    except (RlhfError, sa.exc.SQLAlchemyError) as error:
+        body.update(status="failing", database=type(error).__name__)
+    return JSONResponse(body, status_code=200 if body["status"] == "ok" else 503)
+
+
+def queue(request: Request) -> Response:
+    """Give the annotator's browser its next pairs."""
+    run_id = request.query_params.get("run", "")
+    have = [q for q in request.query_params.get("have", "").split(",") if _ID.fullmatch(q)]
+    return _with_annotator(request, lambda store, annotator: _queue(store, run_id, annotator, have))
+
+
+async def post_answers(request: Request) -> Response:
+    """Store answers; the reply acknowledges each and tops the browser's queue up."""
+    if problem := _forged(request):
+        return JSONResponse({"error": problem}, status_code=403)
+    body = await request.body()
+    if len(body) > _MAX_BODY_BYTES:
+        return JSONResponse({"error": f"at most {_MAX_BODY_BYTES} bytes at once"}, status_code=413)
+    try:
+        data = json.loads(body)
+        run_id, sent = str(data["run"]), data["answers"]
+        have = [str(q) for q in data.get("have", []) if _ID.fullmatch(str(q))]
+        if not isinstance(sent, list) or len(sent) > _MAX_ANSWERS:
+            raise FeedbackError(f"'answers' must be a list of at most {_MAX_ANSWERS}.")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FeedbackError) as error:
+        return JSONResponse({"error": f"the request is not understood: {error}"}, status_code=400)
+
+    def work(store: Store, annotator: str) -> dict[str, Any]:
+        receipts = [_receive(store, run_id, annotator, item) for item in sent]
+        reply = _queue(store, run_id, annotator, have)
+        reply["results"] = [
+            {"key": r.key, "outcome": r.outcome.value, "message": r.message} for r in receipts
+        ]
+        return reply
+
+    return await run_in_threadpool(_with_annotator, request, work)
+
+
+def clip(request: Request) -> Response:
+    """Serve one clip, with ranges and for the browser's cache."""
+    return _blob(request, "clip", "video/mp4")
+
+
+def poster(request: Request) -> Response:
+    """Serve the still picture of one clip."""
+    return _blob(request, "poster", "image/png")
+
+
+def preview(request: Request) -> Response:
+    """Serve a task's looping picture, one of those shipped with the program."""
+    path = PREVIEWS / f"{request.path_params['task']}.mp4"
+    if not _PREVIEW.fullmatch(path.stem) or not path.exists():
+        return JSONResponse({"error": "there is no such preview"}, status_code=404)
+    return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "max-age=86400"})
+
+
+def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
+    try:
+        return record_answer(store.engine, run_id, annotator, Answer.from_json(item))
+    except FeedbackError as error:
+        key = item.get("key") if isinstance(item, dict) else None
+        return Receipt(key=str(key), outcome=Outcome.REJECTED, message=str(error))
+
+
+def _queue(store: Store, run_id: str, annotator: str, have: list[str]) -> dict[str, Any]:
+    with writing(store.engine) as connection:
+        run = runs.get_run(connection, run_id)
+        rows = queries.lease_ready(connection, run_id, annotator, max(0, PREFETCH - len(have)), have)
+        numbers = queries.count_by_status(connection, run_id)
+        counts = answers.count_standing(connection, run_id)
+    return {
+        "queue": [_query(row) for row in rows],
+        "status": {
+            "answers": sum(counts.values()),
+            "goal": None,
+            "skipped": counts.get(Choice.SKIP, 0),
+            "ready": numbers.get(QueryStatus.READY, 0),
+            "state": run["state"].value,
+            "reward_version": run["reward_version"],
+            "policy_version": run["policy_version"],
+            "steps": run["steps"],
+            "message": run["error"] or run["message"],
+        },
+    }
+
+
+def _query(row: sa.RowMapping) -> dict[str, Any]:
+    def side(name: str) -> dict[str, Any]:
+        clip_id = row[f"{name}_id"]
+        return {
+            "url": f"clips/{clip_id}.mp4",
+            "poster": f"clips/{clip_id}.png",
+            "fps": row[f"{name}_clip_fps"],
+            "frames": row[f"{name}_clip_frames"],
+            "ended_at": row[f"{name}_ended_at_frame"],
+        }
+
+    return {
+        "query_id": row["id"],
+        "left": side("left"),
+        "right": side("right"),
+        "reason": _REASONS[row["kind"]],
+        "reward_version": row["reward_version"],
+        "policy_version": row["policy_version"],
+    }
+
+
+def _with_annotator(request: Request, work: Callable[[Store, str], dict[str, Any]]) -> Response:
+    """Run ``work`` as the annotator of the browser's cookie, giving a new browser a cookie."""
+    cookie = request.cookies.get(COOKIE, "")
+    annotator = cookie if _ID.fullmatch(cookie) else uuid.uuid4().hex
+    try:
+        store = open_store()
+        with writing(store.engine) as connection:
+            answers.insert_annotator(connection, "Annotator", is_teacher=False, annotator_id=annotator)
+        response = JSONResponse(work(store, annotator))
+    except NotFoundError as error:
+        response = JSONResponse({"error": str(error)}, status_code=404)
+    except StorageError as error:
+        response = JSONResponse({"error": str(error)}, status_code=503)
+    response.headers["Cache-Control"] = "no-store"
+    if annotator != cookie:
+        response.set_cookie(COOKIE, annotator, httponly=True, samesite="lax", max_age=365 * 86400)
+    return response
+
+
+def _forged(request: Request) -> str | None:
+    """Return why a request cannot come from our own page, or None."""
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":
+        return "the content type must be application/json"
+    if request.headers.get("x-preference-studio") != "1":
+        return "the header X-Preference-Studio: 1 is missing"
+    origin = request.headers.get("origin")
+    if origin and urlsplit(origin).netloc != request.headers.get("host"):
+        return "the request comes from another site"
+    return None
+
+
+def _blob(request: Request, column: str, media_type: str) -> Response:
+    clip_id = request.path_params["clip_id"]
+    store = open_store()
+    try:
+        if not _ID.fullmatch(clip_id):
+            raise NotFoundError("not an id")
+        with reading(store.engine) as connection:
+            name = segments.get_segment_row(connection, clip_id)[column]
+        if name is None:
+            raise NotFoundError("not drawn yet")
+        headers = {
+            "Cache-Control": "private, max-age=604800, immutable",
+            "X-Content-Type-Options": "nosniff",
+        }
+        path = store.blobs.local_path(name)
+        if path is None:
+            return Response(store.blobs.read(name), media_type=media_type, headers=headers)
+        if not path.exists():
+            raise NotFoundError("the file is gone")
+        return FileResponse(path, media_type=media_type, headers=headers)
+    except NotFoundError:
+        return JSONResponse({"error": "there is no such clip"}, status_code=404)

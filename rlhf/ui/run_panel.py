@@ -1,0 +1,140 @@
+"""A run as a card: where it stands, its curves, and what can be done with it."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+import streamlit as st
+
+from rlhf.errors import RlhfError
+from rlhf.loop import start_run
+from rlhf.types.run import RunState
+from rlhf.ui import charts
+from rlhf.ui.run_view import RunView, view_curves
+from rlhf.ui.session import choose_run
+from rlhf.ui.store import open_store
+
+_COLOURS = {
+    RunState.RUNNING: ("green", ":material/play_circle:"),
+    RunState.PAUSED: ("orange", ":material/pause_circle:"),
+    RunState.FINISHED: ("blue", ":material/check_circle:"),
+    RunState.FAILED: ("red", ":material/error:"),
+    RunState.STOPPED: ("gray", ":material/stop_circle:"),
+    RunState.CREATED: ("gray", ":material/hourglass_empty:"),
+}
+TEACHERS = ("oracle", "mistake:0.1", "stochastic", "oracle+mistake:0.3+equal")
+
+
+def state_badge(view: RunView) -> None:
+    """Show a run's state as a coloured word."""
+    colour, icon = _COLOURS[view.state]
+    word = {RunState.PAUSED: "pausing", RunState.STOPPED: "stopping"}.get(view.wanted, "starting")
+    st.badge(f"{word}…" if view.is_changing else view.state.value, color=colour, icon=icon)  # type: ignore[arg-type]
+
+
+def numbers(view: RunView) -> None:
+    """Show the counters that people ask for."""
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Answers", f"{view.answers:,}")
+        st.metric("Reward version", view.reward_version)
+        st.metric("Right on unseen answers", "–" if view.accuracy is None else f"{view.accuracy:.0%}")
+        st.metric("Policy updates", f"{view.policy_version:,}")
+        st.metric("Steps", _short(view.steps))
+
+
+def controls(view: RunView) -> None:
+    """Show the buttons that start, pause, resume and stop the run."""
+    engine = open_store().engine
+    key = view.run_id
+    with st.container(horizontal=True, gap="small"):
+        if view.wanted is RunState.RUNNING and not view.state.is_over:
+            _button("Pause", ":material/pause:", f"pause-{key}", start_run.pause_run, engine, key)
+        elif view.state is not RunState.FINISHED:
+            word = "Start" if view.state is RunState.CREATED else "Resume"
+            _button(word, ":material/play_arrow:", f"start-{key}", start_run.start_run, engine, key)
+        if not view.state.is_over:
+            _button("Stop", ":material/stop:", f"stop-{key}", start_run.stop_run, engine, key)
+
+
+def links(view: RunView) -> None:
+    """Show the ways from a run to its other pages."""
+    with st.container(horizontal=True, gap="small"):
+        pages = (
+            ("pages/label.py", "Label", ":material/compare:"),
+            ("pages/replays.py", "Replays", ":material/movie:"),
+            ("pages/reward_model.py", "Reward model", ":material/insights:"),
+        )
+        for page, title, icon in pages:
+            st.page_link(page, label=title, icon=icon, query_params={"run": view.run_id})
+
+
+def teacher_switch(view: RunView) -> None:
+    """Show the switch that lets a synthetic teacher answer."""
+    engine = open_store().engine
+    choices = (*TEACHERS, view.teacher) if view.teacher not in (None, *TEACHERS) else TEACHERS
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        is_on = st.toggle(
+            "Answer for me",
+            value=view.teacher is not None,
+            key=f"teach-{view.run_id}-{view.teacher}",
+            help="A synthetic teacher answers by the task's true reward, through the same queue as people.",
+        )
+        spec = st.selectbox(
+            "Teacher",
+            choices,
+            index=choices.index(view.teacher) if view.teacher else 0,
+            key=f"teacher-{view.run_id}-{view.teacher}",
+            label_visibility="collapsed",
+            disabled=not is_on,
+            width=220,
+        )
+    wanted = spec if is_on else None
+    if wanted != view.teacher:
+        _do(start_run.set_teacher, engine, view.run_id, wanted)
+        st.rerun()
+
+
+def progress(view: RunView) -> None:
+    """Show how far the run is and what it is doing."""
+    st.progress(view.progress, text=f"{view.steps:,} of {view.total_steps:,} steps")
+    if view.error:
+        st.error(view.error, icon=":material/error:")
+    elif view.message:
+        st.caption(view.message)
+
+
+def learning_curves(view: RunView, *, key: str) -> None:
+    """Draw the curves that show whether the answers help."""
+    names = ["experience/predicted_return", "experience/true_return", "reward/out_of_bag_accuracy"]
+    points = view_curves(open_store().engine, view.run_id, names)
+    columns = st.columns(3)
+    with columns[0]:
+        charts.curve(points, names[0], key=f"{key}-predicted")
+    with columns[1]:
+        charts.curve(points, names[1], key=f"{key}-true", baseline=view.random_return)
+    with columns[2]:
+        charts.curve(points, names[2], key=f"{key}-accuracy", share=True)
+
+
+def _button(
+    label: str, icon: str, key: str, action: Callable[[sa.Engine, str], None], engine: sa.Engine, run_id: str
+) -> None:
+    if st.button(label, icon=icon, key=key):
+        choose_run(run_id)
+        if _do(action, engine, run_id):
+            st.rerun()
+
+
+def _do(action: Callable[..., None], *arguments: object) -> bool:
+    try:
+        action(*arguments)
+    except RlhfError as error:
+        st.error(str(error))
+        return False
+    return True
+
+
+def _short(number: int) -> str:
+    for limit, suffix in ((1_000_000, "M"), (1_000, "k")):
+        if number >= limit:
+            return f"{number / limit:.1f}{suffix}"
+    return str(number)

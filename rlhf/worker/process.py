@@ -1,0 +1,78 @@
+"""Starts the worker processes, keeps them alive and ends them cleanly."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from rlhf.config import PROJECT_ROOT, child_environment
+
+ROLES = ("trainer", "renderer")
+_CHECK_S = 0.5
+_RESTART_S = 1.0
+"""A worker that dies is started again after this, twice as long each time up to a minute."""
+_STOP_S = 20.0
+"""Time for a checkpoint before a worker is killed."""
+
+
+class Supervisor:
+    """Owns one trainer and one renderer process."""
+
+    def __init__(self, *, once: bool = False) -> None:
+        self._once = once
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Start both workers and watch over them."""
+        for role in ROLES:
+            self._spawn(role)
+        self._thread.start()
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether there are workers left to watch; with ``once`` they end by themselves."""
+        return self._thread.is_alive()
+
+    def stop(self) -> int:
+        """Ask both to finish (the trainer writes a checkpoint first), wait, return the worst exit status."""
+        self._stop.set()
+        self._thread.join()
+        for child in self._children.values():
+            child.terminate()
+        deadline = time.monotonic() + _STOP_S
+        for child in self._children.values():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        return max(abs(child.returncode or 0) for child in self._children.values())
+
+    def _spawn(self, role: str) -> None:
+        command = [sys.executable, "-m", "rlhf", "worker", "--role", role, "--parent", str(os.getpid())]
+        # A session of their own: Ctrl-C in the terminal reaches us, and we end them in order.
+        self._children[role] = subprocess.Popen(
+            command + (["--once"] if self._once else []),
+            cwd=PROJECT_ROOT,
+            env=child_environment(),
+            start_new_session=True,
+        )
+
+    def _watch(self) -> None:
+        delay = dict.fromkeys(ROLES, _RESTART_S)
+        restart_at: dict[str, float] = {}
+        while not self._stop.wait(_CHECK_S):
+            ended = [role for role in ROLES if self._children[role].poll() is not None]
+            if self._once and len(ended) == len(ROLES):
+                return
+            for role in ended if not self._once else ():
+                now = time.monotonic()
+                if role not in restart_at:
+                    restart_at[role] = now + delay[role]
+                    delay[role] = min(60.0, 2 * delay[role])
+                elif now >= restart_at[role]:
+                    del restart_at[role]
+                    self._spawn(role)

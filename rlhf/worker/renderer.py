@@ -1,0 +1,71 @@
+"""The renderer: draws clips, evaluates saved policies, and lets synthetic teachers answer."""
+
+import time
+
+import sqlalchemy as sa
+
+from rlhf.errors import FeedbackError
+from rlhf.experience.tasks import get_task
+from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.config import resolve
+from rlhf.loop.evaluate_policy import evaluate_policy
+from rlhf.loop.render_clips import ClipMaker
+from rlhf.loop.schedule import labels_due
+from rlhf.storage import answers, models, runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading
+from rlhf.types.run import JobKind, RunState
+
+KINDS = (JobKind.RENDER, JobKind.EVALUATE)
+TEACHER_ANSWERS_PER_S = 2.0
+"""Slow enough to watch, faster than a person."""
+
+
+def draw(clips: ClipMaker, job: sa.RowMapping) -> None:
+    """Do a RENDER job: its subject is a query."""
+    clips.render_query(job["subject"])
+
+
+def evaluate(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMapping) -> None:
+    """Do an EVALUATE job: its subject is ``<run>:<policy version>``."""
+    run_id, _, version = job["subject"].rpartition(":")
+    with reading(engine) as connection:
+        run = runs.get_run(connection, run_id)
+    task = get_task(run["task"])
+    config = resolve(task, run["overrides"])
+    evaluate_policy(engine, blobs, run_id, int(version), config.keep.evaluation_episodes)
+    with reading(engine) as connection:
+        replay_id = models.get_policy_version(connection, run_id, int(version))["replay_id"]
+    clips.render_segment(task, replay_id)
+
+
+class TeacherPace:
+    """Lets the teachers of running runs answer, evenly and not before the schedule wants it.
+
+    Args:
+        engine: the store's database.
+        blobs: the store's files.
+    """
+
+    def __init__(self, engine: sa.Engine, blobs: Blobs) -> None:
+        self._engine, self._blobs = engine, blobs
+        self._last_at = 0.0
+
+    def answer(self) -> None:
+        """Give one answer for every run that is due one, if the pace allows."""
+        now = time.monotonic()
+        if now - self._last_at < 1.0 / TEACHER_ANSWERS_PER_S:
+            return
+        self._last_at = now
+        with reading(self._engine) as connection:
+            taught = [
+                r for r in runs.list_runs(connection) if r["teacher"] and r["state"] is RunState.RUNNING
+            ]
+            given = {run["id"]: sum(answers.count_standing(connection, run["id"]).values()) for run in taught}
+        for run in taught:
+            schedule = resolve(get_task(run["task"]), run["overrides"]).schedule
+            if run["baseline"] and given[run["id"]] < labels_due(schedule, run["steps"]):
+                try:
+                    ask_teacher(self._engine, self._blobs, run["id"], 1)
+                except FeedbackError:
+                    continue  # the switch was turned off a moment ago

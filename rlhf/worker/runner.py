@@ -1,0 +1,189 @@
+"""A worker process: claims jobs one after another until it is told to stop.
+
+The only place that catches every error: one bad job must not end the worker, and its traceback belongs to
+the job's row where people find it.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+import uuid
+from collections.abc import Callable
+from typing import Literal
+
+import sqlalchemy as sa
+
+from rlhf.config import Settings, choose_gl
+from rlhf.errors import RenderError, RlhfError, StorageError
+from rlhf.storage import jobs, runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine, writing
+from rlhf.storage.migrations import migrate
+from rlhf.types.run import JobKind, JobState, RunState
+from rlhf.worker.lease import Heartbeat
+
+Role = Literal["trainer", "renderer"]
+_POLL_S = {"trainer": 0.3, "renderer": 0.05}
+_NICE = {"trainer": 10, "renderer": 5}
+_RETRY_S = 2.0
+
+
+def work(role: Role, *, once: bool = False, parent: int | None = None) -> None:
+    """Do jobs of this role until SIGTERM or SIGINT, or until the parent process is gone.
+
+    Args:
+        role: which jobs to do.
+        once: end when no job can be done.
+        parent: process that started this worker; None for a worker of its own.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    os.nice(_NICE[role])  # answers and pages come first
+    if parent is not None:
+        threading.Thread(target=_stop_without_parent, args=(parent, stop), daemon=True).start()
+    settings = Settings.from_environment()
+    engine = open_engine(settings.database_url)
+    migrate(engine)
+    worker_id = f"{role}-{uuid.uuid4().hex[:12]}"
+    with writing(engine) as connection:
+        jobs.register_worker(connection, worker_id, role, os.getpid(), socket.gethostname())
+    try:
+        with Heartbeat(engine, worker_id) as heartbeat:
+            step = _ROLES[role](engine, Blobs(settings.blob_url), worker_id, heartbeat, stop, once)
+            while not stop.is_set():
+                try:
+                    busy = step()
+                except StorageError as error:
+                    print(f"{role}: {error}", file=sys.stderr)
+                    busy = not stop.wait(_RETRY_S)
+                if not busy:
+                    if once:
+                        break
+                    stop.wait(_POLL_S[role])
+    finally:
+        with writing(engine) as connection:
+            jobs.remove_worker(connection, worker_id)
+
+
+def _stop_without_parent(parent: int, stop: threading.Event) -> None:
+    """A killed server cannot end its workers, so they notice that it is gone."""
+    while os.getppid() == parent and not stop.wait(1.0):
+        pass
+    stop.set()
+
+
+def _trainer(
+    engine: sa.Engine,
+    blobs: Blobs,
+    worker_id: str,
+    heartbeat: Heartbeat,
+    stop: threading.Event,
+    once: bool,
+) -> Callable[[], bool]:
+    import torch
+
+    from rlhf.worker import trainer
+
+    torch.set_num_threads(1)
+    idle: set[str] = set()
+
+    def do(job: sa.RowMapping) -> None:
+        trainer.train(engine, blobs, job, worker_id, heartbeat, stop, once=once)
+        idle.add(job["id"])
+
+    def step() -> bool:
+        return _do_next(engine, trainer.KINDS, worker_id, heartbeat, do, without=idle if once else set())
+
+    return step
+
+
+def _renderer(
+    engine: sa.Engine,
+    blobs: Blobs,
+    worker_id: str,
+    heartbeat: Heartbeat,
+    stop: threading.Event,
+    once: bool,
+) -> Callable[[], bool]:
+    from rlhf.clips.gl import usable_gl
+
+    choose_gl(usable_gl())
+    import torch
+
+    from rlhf.loop.render_clips import ClipMaker
+    from rlhf.worker import renderer
+
+    torch.set_num_threads(1)
+    clips = ClipMaker(engine, blobs)
+    teachers = renderer.TeacherPace(engine, blobs)
+
+    def do(job: sa.RowMapping) -> None:
+        if job["kind"] is JobKind.RENDER:
+            renderer.draw(clips, job)
+        else:
+            renderer.evaluate(engine, blobs, clips, job)
+        with writing(engine) as connection:
+            jobs.release(connection, job["id"], worker_id, JobState.DONE)
+            jobs.worker_seen(connection, worker_id, note=clips.describe())
+
+    def step() -> bool:
+        teachers.answer()
+        return any(_do_next(engine, (kind,), worker_id, heartbeat, do) for kind in renderer.KINDS)
+
+    return step
+
+
+_ROLES = {"trainer": _trainer, "renderer": _renderer}
+
+
+def _do_next(
+    engine: sa.Engine,
+    kinds: tuple[JobKind, ...],
+    worker_id: str,
+    heartbeat: Heartbeat,
+    do: Callable[[sa.RowMapping], None],
+    without: set[str] | None = None,
+) -> bool:
+    """Claim and do one job; return whether there was one."""
+    with writing(engine) as connection:
+        job = jobs.claim(connection, kinds, worker_id, without or ())
+    if job is None:
+        return False
+    heartbeat.hold(job["id"])
+    try:
+        do(job)
+    except Exception as error:  # whatever a job does wrong is the job's, not the worker's
+        traceback.print_exc()
+        _record_failure(engine, job, worker_id, error)
+    finally:
+        heartbeat.hold(None)
+    return True
+
+
+def _record_failure(engine: sa.Engine, job: sa.RowMapping, worker_id: str, error: Exception) -> None:
+    """Store what went wrong where people see it; decide whether the job is tried again."""
+    details = traceback.format_exc()
+    message = str(error) if isinstance(error, RlhfError) else f"{type(error).__name__}: {error}"
+    with writing(engine) as connection:
+        steps = runs.get_run(connection, job["run_id"])["steps"]
+        runs.add_event(connection, job["run_id"], steps, "error", message)
+        if job["kind"] is not JobKind.TRAIN:
+            hopeless = isinstance(error, RenderError) or job["attempts"] + 1 >= jobs.MAX_ATTEMPTS
+            state = JobState.FAILED if hopeless else JobState.WAITING
+            runs.update_run(connection, job["run_id"], error=message)
+        elif isinstance(error, StorageError):
+            # Space can be freed and the run resumed: it is paused, not failed.
+            state = JobState.WAITING
+            runs.update_run(
+                connection, job["run_id"], wanted=RunState.PAUSED, state=RunState.PAUSED, error=message
+            )
+        else:
+            state = JobState.FAILED
+            runs.update_run(
+                connection, job["run_id"], wanted=RunState.STOPPED, state=RunState.FAILED, error=message
+            )
+        jobs.release(connection, job["id"], worker_id, state, error=details)
