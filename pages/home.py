@@ -38,8 +38,8 @@ with reading(open_store().engine) as connection:
 if not rows:
     st.title("Teach an agent by taste", anchor=False)
     st.write(
-        "Pick something to teach. You will see two short clips of what the agent does and say which is better; "
-        "it learns what you like from your answers and practises in the background."
+        "Pick something to teach. You will see two short clips of what the agent does and say which is "
+        "better; it learns what you like from your answers and practises in the background."
     )
     preset_gallery.show()
 else:

@@ -29,7 +29,7 @@ class PPOConfig:
     max_grad_norm: float = 0.5
     """Bound of each network's gradient norm."""
     target_kl: float | None = 0.02
-    """The policy stops learning from a rollout when a minibatch shows more KL than this; None: never."""
+    """The policy stops learning from a rollout after an epoch of more mean KL than this; None: never."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers, of the actor and of the critic."""
     initial_log_std: float = -0.5

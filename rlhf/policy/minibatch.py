@@ -32,8 +32,6 @@ class PolicyStep:
     """Share of samples whose ratio lies outside the clip range."""
     grad_norm: float
     """Norm of the gradient before clipping."""
-    was_taken: bool
-    """False when ``max_kl`` was exceeded and the parameters stayed as they were."""
 
 
 def gaussian_log_probs(mean: torch.Tensor, log_std: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
@@ -75,7 +73,6 @@ class MinibatchLearner:
         clip_range: float,
         entropy_coef: float,
         max_grad_norm: float,
-        max_kl: float | None,
     ) -> PolicyStep:
         """Take one step on the clipped surrogate minus ``entropy_coef`` times the entropy.
 
@@ -88,7 +85,6 @@ class MinibatchLearner:
             clip_range: eps of the surrogate.
             entropy_coef: weight of the entropy.
             max_grad_norm: bound of the gradient's norm.
-            max_kl: above this KL the step is measured but not taken; None for no bound.
         """
         outputs = self._actor.forward(torch.from_numpy(inputs))
         new_log_probs, entropy = self._log_probs_and_entropy(outputs, torch.from_numpy(actions))
@@ -99,17 +95,13 @@ class MinibatchLearner:
         (surrogate - entropy_coef * entropy).backward()  # type: ignore[no-untyped-call]
         grad_norm = clip_norm(self._actor.gradient, max_grad_norm)
         shown_ratios, shown_log_ratios = ratios.detach().numpy(), log_ratios.detach().numpy()
-        approx_kl = float(np.mean(shown_ratios - 1.0 - shown_log_ratios))
-        was_taken = max_kl is None or approx_kl <= max_kl
-        if was_taken:
-            self.actor_adam.step(self._actor.parameters, self._actor.gradient, learning_rate)
+        self.actor_adam.step(self._actor.parameters, self._actor.gradient, learning_rate)
         return PolicyStep(
             loss=surrogate.item(),
             entropy=entropy.item(),
-            approx_kl=approx_kl,
+            approx_kl=float(np.mean(shown_ratios - 1.0 - shown_log_ratios)),
             clip_fraction=float(np.mean(np.abs(shown_ratios - 1.0) > clip_range)),
             grad_norm=grad_norm,
-            was_taken=was_taken,
         )
 
     def value_step(

@@ -87,7 +87,8 @@ class ReturnNormaliser:
     policy. Whenever the scale moves the critic's last layer is rewritten so that its unnormalised outputs
     stay what they were.
 
-    Source: https://arxiv.org/abs/1602.07714.
+    Source: https://arxiv.org/abs/1602.07714. Differs: the first scale, and that of a new reward, are taken
+    over as they are, since outputs that say nothing of the returns are not worth keeping.
     """
 
     def __init__(self, rate: float) -> None:
@@ -106,27 +107,33 @@ class ReturnNormaliser:
         return (outputs * self.sd + self.mean).astype(np.float32)
 
     def update(self, returns: Float32, last_weight: Float32, last_bias: Float32) -> None:
-        """Merge a batch of returns and rewrite the critic's last layer in place.
+        """Merge a batch of returns and, unless it is the first, rewrite the critic's last layer in place.
 
         Args:
             returns: unnormalised, any shape.
             last_weight: (H, 1).
             last_bias: (1,).
         """
+        if self._num_updates == 0:
+            self.restart(returns)
+            return
+        mean, sd = self.mean, self.sd
+        self._merge(returns)
+        last_weight *= np.float32(sd / self.sd)
+        last_bias[:] = (sd * last_bias + mean - self.mean) / self.sd
+
+    def restart(self, returns: Float32) -> None:
+        """Forget the old scale and take that of ``returns``; the critic's normalised outputs stay."""
+        self._num_updates = 0
+        self._merge(returns)
+
+    def _merge(self, returns: Float32) -> None:
         self._num_updates += 1
         rate = max(self._rate, 1.0 / self._num_updates)
         batch = returns.astype(np.float64)
-        mean = self.mean + rate * (float(batch.mean()) - self.mean)
+        self.mean += rate * (float(batch.mean()) - self.mean)
         self._square += rate * (float((batch**2).mean()) - self._square)
-        sd = max(float(np.sqrt(max(self._square - mean**2, 0.0))), _RETURN_SD_FLOOR)
-        last_weight *= np.float32(self.sd / sd)
-        last_bias[:] = (self.sd * last_bias + self.mean - mean) / sd
-        self.mean, self.sd = mean, sd
-
-    def restart(self, returns: Float32, last_weight: Float32, last_bias: Float32) -> None:
-        """Forget the old scale and take that of ``returns``; outputs stay what they were."""
-        self._num_updates = 0
-        self.update(returns, last_weight, last_bias)
+        self.sd = max(float(np.sqrt(max(self._square - self.mean**2, 0.0))), _RETURN_SD_FLOOR)
 
     def state_dict(self) -> dict[str, Any]:
         """Return numbers that ``load_state_dict`` restores exactly."""

@@ -6,8 +6,8 @@ Knows nothing of where rewards come from: it is given one reward per step, and f
 reward of one step in the absorbing state. Gradients are in ``minibatch``, acting is in ``snapshot``.
 
 Source: https://arxiv.org/abs/1707.06347; implementation details as studied in https://arxiv.org/abs/2006.05990.
-Differs: absorbing states have a value; actor and critic have separate optimisers; the step that would exceed
-``target_kl`` is not taken.
+Differs: absorbing states have a value; actor and critic have separate optimisers; the critic goes on when
+``target_kl`` has stopped the policy.
 """
 
 import dataclasses
@@ -50,14 +50,14 @@ class PolicyStats:
     learning_rate: float
     """Used in this update."""
     num_epochs: float
-    """Passes of the policy over the rollout before ``target_kl`` stopped it; fractions count."""
+    """Passes of the policy over the rollout before ``target_kl`` stopped it."""
     grad_norm: float
     """Mean norm of the actor's gradient before clipping."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CriticStats:
-    """What a refit did. Both variances are of the same discounted returns under the new reward."""
+    """What a refit did. Both variances are of the new reward's lambda-returns under the refitted critic."""
 
     explained_variance_before: float
     """By the critic of the old reward."""
@@ -151,19 +151,16 @@ class PPO:
         self._observations.update(rollout.observations)
         self._set_version(self.version + 1)
 
-        def mean(name: str) -> float:
-            return float(np.mean([getattr(step, name) for step in steps]))
-
         return PolicyStats(
-            policy_loss=mean("loss"),
+            policy_loss=_mean(steps, "loss"),
             value_loss=value_loss,
-            entropy=mean("entropy"),
-            approx_kl=mean("approx_kl"),
-            clip_fraction=mean("clip_fraction"),
+            entropy=_mean(steps, "entropy"),
+            approx_kl=_mean(steps, "approx_kl"),
+            clip_fraction=_mean(steps, "clip_fraction"),
             explained_variance=explained_variance(values, returns),
             learning_rate=learning_rate,
-            num_epochs=sum(step.was_taken for step in steps) / self._num_minibatches(rollout.num_steps),
-            grad_norm=mean("grad_norm"),
+            num_epochs=len(steps) / self._num_minibatches(rollout.num_steps),
+            grad_norm=_mean(steps, "grad_norm"),
         )
 
     def refit_critic(
@@ -172,8 +169,9 @@ class PPO:
         """Fit the critic to a changed reward; the policy and its version stay as they are.
 
         The first targets are discounted returns (lambda = 1) that say nothing of the old reward: where a
-        rollout is cut they go on with the mean reward. They also set the new return scale. Every
-        ``critic_refit_interval`` epochs the targets become lambda-returns of the critic so far.
+        rollout or an episode is cut they go on with the mean reward. Every ``critic_refit_interval`` epochs
+        the targets become lambda-returns of the critic so far. The critic starts from its old outputs, read
+        in the scale of the new returns: where the reward only became clearer they are nearly right.
 
         Args:
             rollouts: recent ones, any number.
@@ -193,20 +191,23 @@ class PPO:
         inputs = self._observations(observations)
         before = self.values(observations)
         outlook = float(np.mean([array.mean() for array in rewards])) / (1.0 - self.config.discount)
-        targets = first_targets = self._refit_targets(relabelled, outlook)
-        self._returns.restart(targets, self._critic.weights[-1], self._critic.biases[-1])
         self._learner.critic_adam.reset()
         losses: list[float] = []
         for epoch in range(self.config.critic_refit_epochs):
-            if epoch and epoch % self.config.critic_refit_interval == 0:
-                targets = self._refit_targets(relabelled, None)
+            if epoch % self.config.critic_refit_interval == 0:
+                targets = self._refit_targets(relabelled, None if epoch else outlook)
+                if epoch == 0:
+                    self._returns.restart(targets)
+                else:
+                    self._returns.update(targets, self._critic.weights[-1], self._critic.biases[-1])
             losses = [
                 self._value_step(batch, batch_targets, self.config.learning_rate)
                 for batch, batch_targets in self._minibatches(inputs, self._returns.normalise(targets))
             ]
+        targets = self._refit_targets(relabelled, None)
         return CriticStats(
-            explained_variance_before=explained_variance(before, first_targets),
-            explained_variance_after=explained_variance(self.values(observations), first_targets),
+            explained_variance_before=explained_variance(before, targets),
+            explained_variance_after=explained_variance(self.values(observations), targets),
             value_loss=float(np.mean(losses)),
         )
 
@@ -247,10 +248,12 @@ class PPO:
         targets = self._returns.normalise(_flat(returns))
         steps: list[PolicyStep] = []
         losses: list[float] = []
+        policy_learns = True
         for _ in range(config.num_epochs):
+            num_before = len(steps)
             for batch in self._minibatches(inputs, actions, log_probs, advantages, targets):
                 losses.append(self._value_step(batch[0], batch[4], learning_rate))
-                if not steps or steps[-1].was_taken:
+                if policy_learns:
                     steps.append(
                         self._learner.policy_step(
                             *batch[:4],
@@ -258,9 +261,10 @@ class PPO:
                             clip_range=config.clip_range,
                             entropy_coef=config.entropy_coef,
                             max_grad_norm=config.max_grad_norm,
-                            max_kl=config.target_kl,
                         )
                     )
+            if policy_learns and config.target_kl is not None:
+                policy_learns = _mean(steps[num_before:], "approx_kl") <= config.target_kl
         return steps, float(np.mean(losses))
 
     def _advantages(
@@ -339,3 +343,7 @@ class PPO:
 def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return (T * N, ...) for (T, N, ...)."""
     return array.reshape(-1, *array.shape[2:])
+
+
+def _mean(steps: Sequence[PolicyStep], name: str) -> float:
+    return float(np.mean([getattr(step, name) for step in steps]))

@@ -51,7 +51,8 @@ def claim(
 ) -> sa.RowMapping | None:
     """Claim the job that has waited longest, or None. Training only of runs that somebody wants running.
 
-    A claimed job whose lease ran out counts as waiting; its attempt is counted. ``without``: jobs to pass over.
+    A claimed job whose lease ran out counts as waiting; its attempt is counted. Those in ``without`` are
+    passed over.
     """
     now = time.time()
     free = (jobs.c.state == JobState.WAITING) | (

@@ -31,12 +31,13 @@ def curve(
     if share:
         y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
     x = alt.X("steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5))
-    chart: alt.Chart | alt.LayerChart = (
+    line = (
         alt.Chart(rows)
         .mark_line(point=len(rows) < 12, interpolate="monotone")
         .encode(x=x, y=y, tooltip=[alt.Tooltip("steps:Q", format=","), alt.Tooltip("value:Q", format=".3f")])
     )
+    layers = [line]
     if baseline is not None:
         rule = alt.Chart(pd.DataFrame({"value": [baseline]})).mark_rule(strokeDash=[4, 4], opacity=0.6)
-        chart = alt.layer(chart, rule.encode(y="value:Q"))
-    st.altair_chart(chart.properties(height=HEIGHT), width="stretch", key=key)
+        layers.append(rule.encode(y="value:Q"))
+    st.altair_chart(alt.layer(*layers).properties(height=HEIGHT), width="stretch", key=key)

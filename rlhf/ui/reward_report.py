@@ -57,8 +57,8 @@ def calibration(predictions: pd.DataFrame, *, key: str) -> None:
     if len(predictions) < 2 * _BINS:
         st.caption("Appears after a few more answers.")
         return
-    bins = pd.cut(predictions["predicted"], np.linspace(0, 1, _BINS + 1), include_lowest=True)
-    grouped = predictions.groupby(bins, observed=True).agg(
+    bins = np.minimum(_BINS - 1, (predictions["predicted"].to_numpy() * _BINS).astype(int))
+    grouped = predictions.groupby(bins).agg(
         predicted=("predicted", "mean"), answered=("target", "mean"), pairs=("target", "size")
     )
     share = alt.Scale(domain=[0, 1])

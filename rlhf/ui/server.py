@@ -23,7 +23,7 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     if supervisor is not None:
         supervisor.start()
     _send_small_replies_at_once()
-    # What has been imported by now lives as long as the server; collecting it again and again holds everybody up.
+    # What is imported by now lives as long as the server; collecting it again and again holds everybody up.
     gc.collect()
     gc.freeze()
     try:

@@ -1,0 +1,119 @@
+"""Experience -> queries: keeps enough pairs waiting, and lets go of those that are out of date."""
+
+import numpy as np
+
+from rlhf.experience.segments import num_starts, sample_segments
+from rlhf.loop.schedule import labels_due, session_size
+from rlhf.loop.session import Session
+from rlhf.queries.candidates import propose_pairs, summaries
+from rlhf.queries.select import ChosenPair, select, select_initial
+from rlhf.reward.features import segment_features
+from rlhf.storage import answers, jobs, queries
+from rlhf.storage.engine import reading, writing
+from rlhf.storage.segments import insert_segment
+from rlhf.types.experience import Episode, Float32, Segment
+from rlhf.types.run import JobKind, QueryStatus
+
+_INITIAL_SEGMENTS_PER_QUERY = 8
+_MIN_BATCH = 4
+"""Pairs chosen at once, at least: each choice scores a new set of candidates."""
+_STALE_VERSIONS = 2
+"""A pair chosen so many reward versions ago has expired."""
+
+
+def choose_queries(session: Session) -> int:
+    """Publish as many queries as are wanted now; return how many.
+
+    With people, a buffer of open queries is kept full. With a simulated teacher, a session's worth is
+    chosen when it is due. Drawn ones are marked ready by the renderer.
+    """
+    with session.timed("queries"):
+        wanted = _wanted(session)
+        if wanted <= 0:
+            return 0
+        segments, chosen = _choose(session, wanted)
+        _publish(session, segments, chosen)
+        return len(chosen)
+
+
+def _wanted(session: Session) -> int:
+    schedule = session.config.schedule
+    if session.is_simulated:
+        with reading(session.engine) as connection:
+            given = sum(answers.count_standing(connection, session.run_id).values())
+        return session_size(schedule, due=labels_due(schedule, session.steps), given=given)
+    with writing(session.engine) as connection:
+        queries.expire_stale(
+            connection, session.run_id, before_reward_version=session.reward_version - _STALE_VERSIONS + 1
+        )
+        numbers = queries.count_by_status(connection, session.run_id)
+    waiting = numbers.get(QueryStatus.READY, 0) + numbers.get(QueryStatus.RENDERING, 0)
+    missing = schedule.open_queries - waiting
+    return missing if missing >= _MIN_BATCH or waiting < _MIN_BATCH else 0
+
+
+def _choose(session: Session, count: int) -> tuple[list[Segment], list[ChosenPair]]:
+    rng = session.rngs["queries"]
+    if session.reward is None:
+        segments = _sample(session, list(session.memory.recent), count * _INITIAL_SEGMENTS_PER_QUERY)
+        return segments, select_initial(summaries(_features(session, segments)), count, rng)
+    num_candidates = count * session.config.queries.candidates_per_query
+    recent = _sample(session, list(session.memory.recent), num_candidates)
+    older = _sample(session, session.memory.older, num_candidates // 2)
+    segments = recent + older
+    features = _features(session, segments)
+    pairs = propose_pairs(
+        len(recent),
+        len(older),
+        num_candidates,
+        new_versus_old_share=session.config.queries.new_versus_old_share,
+        rng=rng,
+    )
+    returns = session.reward.member_returns(features)
+    probs = session.reward.member_probs(returns, pairs[:, 0].copy(), pairs[:, 1].copy())
+    points = summaries(features)
+    return segments, select(
+        session.config.queries, pairs, probs, points, count, num_recent=len(recent), rng=rng
+    )
+
+
+def _sample(session: Session, episodes: list[Episode], count: int) -> list[Segment]:
+    task = session.task
+    usable = [e for e in episodes if num_starts(e, task.segment_steps, task.horizon)]
+    if not usable:
+        return []
+    return sample_segments(usable, count, task.segment_steps, task.horizon, session.rngs["queries"])
+
+
+def _features(session: Session, segments: list[Segment]) -> Float32:
+    use_actions = session.config.reward.use_actions
+    return np.stack(
+        [segment_features(s, action_space=session.action_space, use_actions=use_actions) for s in segments]
+    )
+
+
+def _publish(session: Session, segments: list[Segment], chosen: list[ChosenPair]) -> None:
+    """Store the chosen segments as blobs, then make their queries known in one transaction."""
+    used = sorted({index for pair in chosen for index in (pair.left, pair.right)})
+    arrays = {i: session.blobs.write_arrays(segments[i].to_arrays()) for i in used}
+    truths: dict[int, str | None] = dict.fromkeys(used)
+    if session.task.has_true_reward:
+        for i in used:
+            true_rewards = session.memory.true_rewards_of(segments[i])
+            truths[i] = session.blobs.write_arrays({"true_rewards": true_rewards})
+    with writing(session.engine) as connection:
+        ids = {i: insert_segment(connection, session.run_id, segments[i], arrays[i], truths[i]) for i in used}
+        for pair in chosen:
+            query_id = queries.insert_query(
+                connection,
+                session.run_id,
+                left_id=ids[pair.left],
+                right_id=ids[pair.right],
+                kind=pair.kind,
+                score=pair.score,
+                predicted=pair.predicted,
+                policy_version=session.policy.version,
+                reward_version=session.reward_version,
+            )
+            if not session.is_simulated:
+                jobs.enqueue(connection, session.run_id, JobKind.RENDER, query_id)

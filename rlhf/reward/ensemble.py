@@ -1,0 +1,150 @@
+"""The reward model of one version: frozen networks with their scales; numpy in, numpy out.
+
+Knows nothing of how it was fitted. Two scales are kept apart on purpose: rewards per step are normalised
+for the policy (mean 0, standard deviation 1 over reference transitions), segment returns are logits, so
+that differences of returns are what the fit turned into probabilities.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rlhf.checks import check_shape
+from rlhf.config import from_dict, to_dict
+from rlhf.errors import CheckpointError, ConfigError
+from rlhf.reward.bradley_terry import log_prob_first
+from rlhf.reward.config import RewardConfig
+from rlhf.reward.networks import EnsembleNetwork, expand
+from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
+from rlhf.types.experience import Float32, Int64
+
+FORMAT_VERSION = 1
+_ROWS_AT_ONCE = 4096
+"""Transitions per forward pass: the hidden layers of all members then stay in the processor's cache."""
+_META = "meta"
+_NETWORK = "network."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RewardModel:
+    """An ensemble that gives transitions a reward and pairs of segments a probability."""
+
+    version: int
+    """Counts the fits of a run, from 1."""
+    config: RewardConfig
+    network: EnsembleNetwork
+    """Not to be trained any further."""
+    gain: Float32
+    """(M,): a segment's return in logits is ``gain`` times the mean output over its steps."""
+    input_normaliser: InputNormaliser
+    output_normaliser: OutputNormaliser
+
+    @property
+    def num_features(self) -> int:
+        """F, the feature columns it wants."""
+        return len(self.input_normaliser.mean)
+
+    def rewards(self, features: Float32) -> tuple[Float32, Float32]:
+        """Return (reward, ensemble standard deviation), each float32 (B,), for raw features (B, F).
+
+        The reward is what the policy should be trained on: the mean of the normalised members less
+        ``pessimism`` standard deviations, clipped.
+        """
+        normalised = self.member_rewards(features)
+        return combine_members(normalised, pessimism=self.config.pessimism, clip=self.config.clip)
+
+    def member_rewards(self, features: Float32) -> Float32:
+        """Return every member's normalised reward, float32 (M, B), for raw features (B, F)."""
+        return self.output_normaliser(self._outputs(features))
+
+    def member_returns(self, segment_features: Float32) -> Float32:
+        """Return every member's segment returns in logits, float32 (M, S), for raw features (S, L, F).
+
+        Returns are means over the steps times ``gain``, so segments of any length share one scale.
+        """
+        check_shape("segment_features", segment_features, (None, None, self.num_features))
+        segments, steps, _ = segment_features.shape
+        outputs = self._outputs(segment_features.reshape(segments * steps, self.num_features))
+        means = outputs.reshape(len(outputs), segments, steps).mean(axis=-1)
+        return np.asarray(self.gain[:, None] * means, dtype=np.float32)
+
+    def member_probs(self, member_returns: Float32, first: Int64, second: Int64) -> Float32:
+        """Return every member's P(answer is first), float32 (M, B), share of random answers included.
+
+        Args:
+            member_returns: from ``member_returns``, (M, S).
+            first: indices into S of the segments shown left, (B,).
+            second: indices into S of the segments shown right, (B,).
+        """
+        returns = torch.from_numpy(np.ascontiguousarray(member_returns))
+        left, right = returns[:, torch.from_numpy(first)], returns[:, torch.from_numpy(second)]
+        return np.asarray(log_prob_first(left, right, self.config.noise).exp().numpy(), dtype=np.float32)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the model as named arrays (``meta`` is UTF-8 JSON as bytes); inverse of ``from_arrays``."""
+        meta = {"format_version": FORMAT_VERSION, "version": self.version, "config": to_dict(self.config)}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            _META: np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8).copy(),
+            "gain": self.gain,
+            "input_mean": self.input_normaliser.mean,
+            "input_sd": self.input_normaliser.sd,
+            "output_mean": self.output_normaliser.mean,
+            "output_sd": self.output_normaliser.sd,
+        }
+        for name, tensor in self.network.state_dict().items():
+            arrays[_NETWORK + name] = tensor.numpy().copy()
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> "RewardModel":
+        """Rebuild a model from ``to_arrays``.
+
+        Raises:
+            CheckpointError: arrays are missing, do not fit, or are of an unknown format.
+        """
+        try:
+            meta = json.loads(arrays[_META].tobytes())
+            if meta["format_version"] != FORMAT_VERSION:
+                raise CheckpointError(
+                    f"reward model of format {meta['format_version']}; this program reads {FORMAT_VERSION}."
+                )
+            config = from_dict(RewardConfig, meta["config"])
+            network = EnsembleNetwork(config, len(arrays["input_mean"]), torch.Generator())
+            state = {
+                name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
+                for name, array in arrays.items()
+                if name.startswith(_NETWORK)
+            }
+            network.load_state_dict(state)
+            return cls(
+                version=int(meta["version"]),
+                config=config,
+                network=network.requires_grad_(False),
+                gain=arrays["gain"],
+                input_normaliser=InputNormaliser(mean=arrays["input_mean"], sd=arrays["input_sd"]),
+                output_normaliser=OutputNormaliser(mean=arrays["output_mean"], sd=arrays["output_sd"]),
+            )
+        except (KeyError, ValueError, RuntimeError, ConfigError) as error:
+            raise CheckpointError(f"the stored reward model is damaged or incomplete: {error}") from error
+
+    def _outputs(self, features: Float32) -> Float32:
+        """Return the raw outputs (M, B) for raw features (B, F)."""
+        check_shape("features", features, (None, self.num_features))
+        blocks = [
+            member_outputs(self.network, self.input_normaliser(features[start : start + _ROWS_AT_ONCE]))
+            for start in range(0, max(1, len(features)), _ROWS_AT_ONCE)
+        ]
+        return np.concatenate(blocks, axis=1)
+
+
+def member_outputs(network: EnsembleNetwork, normalised: Float32) -> Float32:
+    """Return every member's raw output, float32 (M, B), for normalised features (B, F)."""
+    with torch.inference_mode():
+        inputs = expand(network.model_class, torch.from_numpy(np.ascontiguousarray(normalised)))
+        members = network.skip.shape[0]
+        outputs: Float32 = network(inputs.expand(members, *inputs.shape)).numpy()
+        return outputs

@@ -1,0 +1,12 @@
+"""The replay player with one clip or two."""
+
+import streamlit as st
+
+from rlhf.ui.replay_player import ReplayClip, replay_player
+
+count = 2 if st.toggle("Compare", value=True) else 1
+clips: list[ReplayClip] = [
+    {"url": f"clips/{number}.mp4", "label": f"Version {number}", "fps": 30.0, "frames": 60, "poster": None}
+    for number in range(count)
+]
+replay_player(clips=clips, key="replay")

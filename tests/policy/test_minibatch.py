@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from rlhf.policy.minibatch import MinibatchLearner, PolicyStep, clipped_surrogate, gaussian_log_probs
+from rlhf.policy.networks import Network
+from rlhf.types.experience import Actions, Float32
+from rlhf.types.task import ActionSpace
+
+INPUTS = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+ADVANTAGES = np.random.default_rng(1).normal(size=64).astype(np.float32)
+
+
+def make(kind: str) -> tuple[MinibatchLearner, Network, Network]:
+    rng = np.random.default_rng(0)
+    space = ActionSpace("continuous" if kind == "continuous" else "discrete", 2)
+    free = np.zeros(2, np.float32) if kind == "continuous" else None
+    actor = Network((3, 8, 2), rng, last_gain=1.0, free=free)
+    critic = Network((3, 8, 1), rng, last_gain=1.0)
+    return MinibatchLearner(actor, critic, space), actor, critic
+
+
+def sample(kind: str, actor: Network) -> tuple[Actions, Float32]:
+    """Draw actions and their log-probabilities under the actor."""
+    rng = np.random.default_rng(2)
+    outputs = actor.numpy_forward(INPUTS)
+    if kind == "continuous":
+        actions = (outputs + rng.normal(size=outputs.shape)).astype(np.float32)
+        density = -0.5 * ((actions - outputs) ** 2).sum(axis=1) - np.log(2 * np.pi)
+        return actions, density.astype(np.float32)
+    log_probs = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    chosen = rng.integers(0, 2, size=64)
+    return chosen, log_probs[np.arange(64), chosen]
+
+
+def step(
+    learner: MinibatchLearner,
+    actions: Actions,
+    log_probs: Float32,
+    *,
+    advantages: Float32 = ADVANTAGES,
+) -> PolicyStep:
+    return learner.policy_step(
+        INPUTS,
+        actions,
+        log_probs,
+        advantages,
+        learning_rate=1e-2,
+        clip_range=0.2,
+        entropy_coef=0.0,
+        max_grad_norm=0.5,
+    )
+
+
+def test_golden_clipped_surrogate() -> None:
+    # ratio 2 with A = 1 counts as 1.2; ratio .5 with A = -1 as -.8; ratio 2 with A = -1 as -2; ratio .5 with
+    # A = 1 as .5. Mean = (1.2 - .8 - 2 + .5) / 4 = -.275
+    loss = clipped_surrogate(torch.tensor([2.0, 0.5, 2.0, 0.5]), torch.tensor([1.0, -1.0, -1.0, 1.0]), 0.2)
+    assert loss.item() == pytest.approx(0.275)
+
+
+def test_gaussian_log_probs_equal_those_of_torch_distributions() -> None:
+    mean, actions, log_std = torch.randn(5, 3), torch.randn(5, 3), torch.tensor([-1.0, 0.0, 0.5])
+    expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(actions)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(gaussian_log_probs(mean, log_std, actions), expected.sum(dim=1))
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_on_the_data_of_its_own_policy_kl_and_clipping_are_zero(kind: str) -> None:
+    learner, actor, _ = make(kind)
+    shown = step(learner, *sample(kind, actor))
+    assert shown.approx_kl == pytest.approx(0.0, abs=1e-6)
+    assert shown.clip_fraction == 0.0
+    assert shown.loss == pytest.approx(-float(ADVANTAGES.mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_steps_make_good_actions_likelier(kind: str) -> None:
+    learner, actor, _ = make(kind)
+    actions, log_probs = sample(kind, actor)
+    good = actions[:, 0] > 0 if kind == "continuous" else actions == 1
+    advantages = np.where(good, 1.0, -1.0).astype(np.float32)
+    losses = [step(learner, actions, log_probs, advantages=advantages).loss for _ in range(20)]
+    assert losses[-1] < losses[0] - 0.1
+
+
+def test_entropy_is_that_of_the_distribution() -> None:
+    learner, actor, _ = make("continuous")
+    # Two entries of spread 1: 2 * .5 * log(2 pi e) = 2.8379
+    assert step(learner, *sample("continuous", actor)).entropy == pytest.approx(2.8379, abs=1e-3)
+    learner, actor, _ = make("discrete")
+    actor.weights[-1][:], actor.biases[-1][:] = 0.0, 0.0
+    assert step(learner, *sample("discrete", actor)).entropy == pytest.approx(np.log(2), abs=1e-5)
+
+
+def test_value_steps_fit_the_targets() -> None:
+    learner, _, _ = make("discrete")
+    targets = np.sin(INPUTS[:, 0])
+    losses = [learner.value_step(INPUTS, targets, learning_rate=1e-2, max_grad_norm=0.5) for _ in range(200)]
+    assert losses[-1] < 0.1 * losses[0]
