@@ -31,7 +31,7 @@ def standing(run_id: str) -> None:
 run_id = current_run()
 if run_id is None:
     st.title("Nothing to compare yet", anchor=False)
-    st.page_link("pages/home.py", label="Start something to teach", icon=":material/home:")
+    st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
     view = view_run(open_store().engine, run_id)
     st.subheader(view.goal, anchor=False)

@@ -29,7 +29,7 @@ def replays(run_id: str) -> None:
 run_id = current_run()
 if run_id is None:
     st.title("Nothing to watch yet", anchor=False)
-    st.page_link("pages/home.py", label="Start something to teach", icon=":material/home:")
+    st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
     view = view_run(open_store().engine, run_id)
     st.subheader(view.goal, anchor=False)

@@ -32,7 +32,7 @@ def report(run_id: str) -> None:
 run_id = current_run()
 if run_id is None:
     st.title("No reward model yet", anchor=False)
-    st.page_link("pages/home.py", label="Start something to teach", icon=":material/home:")
+    st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
     st.subheader(view_run(open_store().engine, run_id).goal, anchor=False)
     st.caption("How well the reward model foresees answers that it has not learned from.")

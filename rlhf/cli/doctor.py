@@ -114,4 +114,4 @@ def _stepping(name: str) -> str:
         stepper.step(policy.act(stepper.observations, rng)[0])
         steps += stepper.num_envs
     stepper.close()
-    return f"{steps / took:,.0f} steps/s with 8 environments ({stepper.path})"
+    return f"{steps / took:,.0f} steps/s with 8 environments ({type(stepper.env).__name__})"

@@ -19,7 +19,7 @@ SIDE, TILTED, TOP = math.radians(7.0), math.radians(32.0), math.radians(72.0)
 """How far the camera looks down, by kind of motion."""
 
 _HALF_FIELD_OF_VIEW = math.radians(13.0)
-_HEIGHT_IN_RADII = 2.5
+_HEIGHT_IN_RADII = 2.7
 """Height of the view over the radius of the body that is followed."""
 
 _SCENE_MARGIN = 1.12
@@ -28,7 +28,7 @@ _SCENE_MARGIN = 1.12
 _SIDE_CENTRE = 0.36
 """Height of the view's centre over the floor, as a share of the view, seen from the side."""
 
-_MAX_FREE_RISE = 0.22
+_MAX_FREE_RISE = 0.095
 """Share of the picture's height the body may rise above the centre before the camera rises with it."""
 
 _FREE, _SLIDE, _HINGE = 0, 2, 3

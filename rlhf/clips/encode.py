@@ -2,12 +2,14 @@
 
 import fractions
 import io
+import math
 import tempfile
 from pathlib import Path
 
 import av
 import imageio.v3 as iio
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from rlhf.clips.resize import Frame
 from rlhf.errors import RenderError
@@ -15,7 +17,8 @@ from rlhf.errors import RenderError
 _KEYFRAME_EVERY = 10
 """No B-frames and a key frame every ten make seeking exact and fast (about 10 ms in Chromium)."""
 
-_OPTIONS = {"preset": "superfast", "crf": "23", "bf": "0", "g": str(_KEYFRAME_EVERY)}
+_OPTIONS = {"preset": "veryfast", "crf": "24", "bf": "0", "g": str(_KEYFRAME_EVERY)}
+"""``superfast`` saves a quarter of the time and doubles the size; ``faster`` gives no smaller clips."""
 
 
 def encode_mp4(frames: Frame, fps: float) -> bytes:
@@ -31,7 +34,7 @@ def encode_mp4(frames: Frame, fps: float) -> bytes:
         RenderError: the frames or the rate cannot be encoded.
     """
     _check(frames)
-    if not fps > 0:
+    if not 0 < fps < math.inf:
         raise RenderError(f"fps is {fps}; it must be above 0.")
     # A file, not memory: the muxer opens its output again to move the index to the front.
     with tempfile.TemporaryDirectory(prefix="clip-") as folder:
@@ -75,8 +78,10 @@ def _write(path: Path, frames: Frame, rate: fractions.Fraction) -> None:
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
+        converter = VideoReformatter()
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(converter.reformat(picture, format="yuv420p", threads=1)))
         container.mux(stream.encode())
 
 

@@ -1,9 +1,11 @@
 """How the present state of an environment becomes a picture: its own drawing, the painter or OpenGL."""
 
 import math
+import warnings
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from rlhf.clips import classic
 from rlhf.clips.camera import choose_camera
@@ -83,13 +85,14 @@ class _EnvScene:
             )
         classic.set_picture_size(self.env.unwrapped)
         self.env.reset(seed=0)
+        self._scaler = VideoReformatter()
 
     def draw_state(self, sim_state: Float64) -> Frame:
         classic.place(self.env.unwrapped, sim_state)
         return self.draw_env()
 
     def draw_env(self) -> Frame:
-        return fit_frame(np.asarray(self.env.render()))
+        return fit_frame(np.asarray(self.env.render()), self._scaler)
 
     def close(self) -> None:
         self.env.close()
@@ -150,7 +153,8 @@ class _OpenGL:
         model.vis.global_.offheight = max(height, int(model.vis.global_.offheight))
         model.vis.global_.fovy = math.degrees(self._camera.field_of_view)
         try:
-            self._renderer = mujoco.Renderer(model, height, width)
+            with warnings.catch_warnings(action="ignore"):  # a window system that is missing is no news here
+                self._renderer = mujoco.Renderer(model, height, width)
         except (ImportError, AttributeError, RuntimeError, ValueError, mujoco.FatalError) as error:
             raise RenderError(
                 f"MuJoCo cannot draw with OpenGL here: {error}. Install libegl1 and libgl1-mesa-dri and "

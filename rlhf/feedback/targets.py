@@ -1,13 +1,20 @@
-"""What an answer says about the order of two segments: the only place that knows."""
+"""An answer -> the target P(first preferred). The only home of this rule; first is the clip shown left."""
 
 from rlhf.types.feedback import Choice
 
-_PROB_FIRST: dict[Choice, float] = {Choice.LEFT: 1.0, Choice.RIGHT: 0.0, Choice.EQUAL: 0.5}
+_PROB_FIRST: dict[Choice, float | None] = {
+    Choice.LEFT: 1.0,
+    Choice.RIGHT: 0.0,
+    Choice.EQUAL: 0.5,
+    Choice.SKIP: None,
+    Choice.UNDO: None,
+}
 
 
 def prob_first(choice: Choice) -> float | None:
-    """Return the target P(first preferred), the first being the clip shown left.
+    """Return the target P(first preferred), or None for answers that say nothing about the order.
 
-    None where the answer says nothing about the order: SKIP ("can't tell") and UNDO.
+    LEFT 1, RIGHT 0, EQUAL 0.5; SKIP and UNDO give none. The reward model allows for mistakes in its
+    likelihood, so targets are not smoothed here.
     """
-    return _PROB_FIRST.get(choice)
+    return _PROB_FIRST[choice]

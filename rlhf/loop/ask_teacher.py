@@ -57,7 +57,7 @@ def _answer(
     # Drawn anew for each answer from the run's seed, so that a teacher needs no state of its own.
     given = teacher.answer(left, right, scale, generator(run["seed"], "teacher", asked))
     with writing(engine) as connection:
-        annotator = answers.insert_annotator(connection, f"Teacher: {given.member}", is_teacher=True)
+        annotator = answers.insert_annotator(connection, f"Teacher: {given.member_name}", is_teacher=True)
     now = time.time()
     record_answer(
         engine,

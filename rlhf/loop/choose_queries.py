@@ -5,13 +5,15 @@ import numpy as np
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.schedule import labels_due, session_size
 from rlhf.loop.session import Session
-from rlhf.queries.candidates import propose_pairs, summaries
-from rlhf.queries.select import ChosenPair, select, select_initial
+from rlhf.queries.candidates import propose
+from rlhf.queries.diversity import summarise
+from rlhf.queries.select import Selection, select, select_initial
 from rlhf.reward.features import segment_features
 from rlhf.storage import answers, jobs, queries
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.segments import insert_segment
 from rlhf.types.experience import Episode, Float32, Segment
+from rlhf.types.feedback import QueryKind
 from rlhf.types.run import JobKind, QueryStatus
 
 _INITIAL_SEGMENTS_PER_QUERY = 8
@@ -31,8 +33,8 @@ def choose_queries(session: Session) -> int:
         wanted = _wanted(session)
         if wanted <= 0:
             return 0
-        segments, chosen = _choose(session, wanted)
-        _publish(session, segments, chosen)
+        segments, chosen, predicted = _choose(session, wanted)
+        _publish(session, segments, chosen, predicted)
         return len(chosen)
 
 
@@ -52,29 +54,29 @@ def _wanted(session: Session) -> int:
     return missing if missing >= _MIN_BATCH or waiting < _MIN_BATCH else 0
 
 
-def _choose(session: Session, count: int) -> tuple[list[Segment], list[ChosenPair]]:
-    rng = session.rngs["queries"]
+def _choose(session: Session, count: int) -> tuple[list[Segment], Selection, Float32 | None]:
+    """Return segments, the pairs of them to ask about, and the model's P(left preferred) of each."""
+    config, rng = session.config.queries, session.rngs["queries"]
     if session.reward is None:
         segments = _sample(session, list(session.memory.recent), count * _INITIAL_SEGMENTS_PER_QUERY)
-        return segments, select_initial(summaries(_features(session, segments)), count, rng)
-    num_candidates = count * session.config.queries.candidates_per_query
-    recent = _sample(session, list(session.memory.recent), num_candidates)
+        return segments, select_initial(summarise(_features(session, segments)), count, rng), None
+    num_candidates = count * config.candidates_per_query
     older = _sample(session, session.memory.older, num_candidates // 2)
-    segments = recent + older
-    features = _features(session, segments)
-    pairs = propose_pairs(
-        len(recent),
-        len(older),
+    segments = older + _sample(session, list(session.memory.recent), num_candidates)
+    ages = {e.reset_seed: age for age, e in enumerate([*session.memory.older, *session.memory.recent])}
+    candidates = propose(
+        np.array([ages[segment.replay.reset_seed] for segment in segments], np.int64),
+        np.array([segment.policy_version for segment in segments], np.int64),
         num_candidates,
-        new_versus_old_share=session.config.queries.new_versus_old_share,
+        recent_episodes=config.recent_episodes,
+        new_versus_old_share=config.new_versus_old_share,
         rng=rng,
     )
+    features = _features(session, segments)
     returns = session.reward.member_returns(features)
-    probs = session.reward.member_probs(returns, pairs[:, 0].copy(), pairs[:, 1].copy())
-    points = summaries(features)
-    return segments, select(
-        session.config.queries, pairs, probs, points, count, num_recent=len(recent), rng=rng
-    )
+    probs = session.reward.member_probs(returns, candidates.first, candidates.second)
+    chosen = select(candidates, probs, summarise(features), count, config, rng)
+    return segments, chosen, session.reward.member_probs(returns, chosen.first, chosen.second).mean(axis=0)
 
 
 def _sample(session: Session, episodes: list[Episode], count: int) -> list[Segment]:
@@ -92,9 +94,9 @@ def _features(session: Session, segments: list[Segment]) -> Float32:
     )
 
 
-def _publish(session: Session, segments: list[Segment], chosen: list[ChosenPair]) -> None:
+def _publish(session: Session, segments: list[Segment], chosen: Selection, predicted: Float32 | None) -> None:
     """Store the chosen segments as blobs, then make their queries known in one transaction."""
-    used = sorted({index for pair in chosen for index in (pair.left, pair.right)})
+    used = sorted({*chosen.first.tolist(), *chosen.second.tolist()})
     arrays = {i: session.blobs.write_arrays(segments[i].to_arrays()) for i in used}
     truths: dict[int, str | None] = dict.fromkeys(used)
     if session.task.has_true_reward:
@@ -103,15 +105,15 @@ def _publish(session: Session, segments: list[Segment], chosen: list[ChosenPair]
             truths[i] = session.blobs.write_arrays({"true_rewards": true_rewards})
     with writing(session.engine) as connection:
         ids = {i: insert_segment(connection, session.run_id, segments[i], arrays[i], truths[i]) for i in used}
-        for pair in chosen:
+        for row, kind in enumerate(chosen.kinds):
             query_id = queries.insert_query(
                 connection,
                 session.run_id,
-                left_id=ids[pair.left],
-                right_id=ids[pair.right],
-                kind=pair.kind,
-                score=pair.score,
-                predicted=pair.predicted,
+                left_id=ids[int(chosen.first[row])],
+                right_id=ids[int(chosen.second[row])],
+                kind=kind,
+                score=float(chosen.scores[row]) if kind is QueryKind.ACTIVE else None,
+                predicted=None if predicted is None else float(predicted[row]),
                 policy_version=session.policy.version,
                 reward_version=session.reward_version,
             )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
@@ -14,8 +15,10 @@ from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import answers, models, runs, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.types.experience import Float32, Rollout
-from rlhf.types.feedback import PreferenceData
+from rlhf.types.feedback import PreferenceData, QueryKind
 
+_AUDIT_WINDOW = 50
+"""Latest audit pairs that the audit accuracy is of."""
 _MAX_REFERENCE = 20_000
 """Recent transitions that set the scale of a reward version."""
 
@@ -39,7 +42,7 @@ def fit_reward(session: Session) -> FitReport | None:
     session.reward_version = session.reward.version
     session.reward_is_new = True
     session.fitted = len(data)
-    _store(session, report)
+    _store(session, report, _audit_accuracy(rows))
     return report
 
 
@@ -105,7 +108,16 @@ def _reference(session: Session, data: PreferenceData) -> Float32:
     return np.concatenate([rng.choice(steps, size, replace=False), rng.choice(answered, size, replace=False)])
 
 
-def _store(session: Session, report: FitReport) -> None:
+def _audit_accuracy(rows: list[sa.RowMapping]) -> float:
+    """Return how often the model had foreseen the answers to the latest random audit pairs."""
+    audits = [row for row in rows if row["kind"] is QueryKind.AUDIT and row["predicted"] is not None]
+    audits = audits[-_AUDIT_WINDOW:]
+    predicted = np.array([row["predicted"] for row in audits], np.float64)
+    target = np.array([prob_first(row["choice"]) for row in audits], np.float64)
+    return preference_accuracy(predicted, target)
+
+
+def _store(session: Session, report: FitReport, audit_accuracy: float) -> None:
     assert session.reward is not None
     name = session.blobs.write_arrays(dict(session.reward.to_arrays()))
     message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
@@ -130,6 +142,7 @@ def _store(session: Session, report: FitReport) -> None:
             {
                 "reward/out_of_bag_accuracy": report.out_of_bag_accuracy,
                 "reward/out_of_bag_nll": report.out_of_bag_nll,
+                "reward/audit_accuracy": audit_accuracy,
                 "reward/train_accuracy": report.train_accuracy,
                 "reward/num_answers": float(session.fitted),
             },

@@ -8,9 +8,10 @@ import numpy as np
 from rlhf.loop.fit_reward import rollout_features
 from rlhf.loop.session import Session
 from rlhf.policy.ppo import PolicyStats
-from rlhf.storage import models, runs
+from rlhf.storage import jobs, models, runs
 from rlhf.storage.engine import writing
 from rlhf.types.experience import Float32, Rollout
+from rlhf.types.run import JobKind
 
 Rewards = tuple[Float32, Float32]
 
@@ -48,7 +49,7 @@ def predicted_rewards(session: Session, rollout: Rollout) -> Rewards:
 
 
 def save_policy(session: Session) -> None:
-    """Save the policy as a version that can be watched."""
+    """Save the policy as a version that can be watched, and have the renderer evaluate and record it."""
     name = session.blobs.write_arrays(session.policy.policy_arrays())
     session.saved_policy_steps = session.steps
     with writing(session.engine) as connection:
@@ -61,6 +62,9 @@ def save_policy(session: Session) -> None:
             reward_version=session.reward_version,
             num_answers=session.fitted,
         )
+        if not session.is_simulated:
+            subject = f"{session.run_id}:{session.policy.version}"
+            jobs.enqueue(connection, session.run_id, JobKind.EVALUATE, subject)
 
 
 def _adopt_reward(session: Session, rewards: list[Rewards]) -> None:

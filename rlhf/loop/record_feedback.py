@@ -22,6 +22,7 @@ from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_QUERY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_DETAILS = 20
 
 
@@ -64,13 +65,15 @@ class Answer:
         key, query_id, choice = data.get("key"), data.get("query_id"), data.get("choice")
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise FeedbackError(f"answer key {key!r} must be 8 to 64 letters, digits, '-' or '_'.")
-        if not isinstance(query_id, str):
-            raise FeedbackError(f"query_id {query_id!r} must be a string.")
-        if choice not in {c.value for c in Choice}:
+        if not isinstance(query_id, str) or not _QUERY_ID.fullmatch(query_id):
+            raise FeedbackError(f"query_id {query_id!r} must be the id of a pair.")
+        if not isinstance(choice, str) or choice not in {c.value for c in Choice}:
             raise FeedbackError(f"choice {choice!r} must be one of {', '.join(c.value for c in Choice)}.")
         takes_back = data.get("of")
         if (choice == Choice.UNDO.value) != isinstance(takes_back, str):
             raise FeedbackError("an undo, and only an undo, names the answer it takes back in 'of'.")
+        if isinstance(takes_back, str) and not _KEY.fullmatch(takes_back):
+            raise FeedbackError(f"'of' {takes_back!r} is not the key of an answer.")
         known = {"key", "query_id", "choice", "of", "shown_at", "answered_at"}
         rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known}
         return cls(
@@ -176,15 +179,17 @@ def _rejected(answer: Answer, why: str) -> Receipt:
 
 def _time(value: Any) -> float | None:
     """Convert an ISO time or seconds since the epoch; anything else is not a time."""
-    if isinstance(value, str):
-        try:
+    try:
+        if isinstance(value, str):
             return datetime.datetime.fromisoformat(value).timestamp()
-        except ValueError:
-            return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except (ValueError, OverflowError):  # no date, or a whole number too large for a float
+        return None
     return None
 
 
 def _small(value: Any) -> Any:
-    return value if value is None or isinstance(value, int | float | bool) else str(value)[:500]
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)[:500]  # NaN and infinity too: JSON has no word for them

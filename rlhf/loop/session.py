@@ -26,6 +26,7 @@ from rlhf.seeding import generator, generator_state, restore_generator
 from rlhf.storage import models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
+from rlhf.types.experience import Float32
 from rlhf.types.task import ActionSpace, Task
 
 CHECKPOINT_FORMAT = 1
@@ -65,7 +66,7 @@ class Session:
     """Mean predicted reward per step of the last rollout."""
     published_at: float = 0.0
     checkpoint_at: float = dataclasses.field(default_factory=time.monotonic)
-    features: dict[str, Any] = dataclasses.field(default_factory=dict)
+    features: dict[str, Float32] = dataclasses.field(default_factory=dict)
     """Reward features by segment id, so that a fit reads each answered segment once."""
 
     @property

@@ -89,7 +89,8 @@ class PPO:
         self._actor = Network(
             (observation_dim, *config.hidden, action_space.size), rng, last_gain=0.01, free=log_std
         )
-        self._critic = Network((observation_dim, *config.hidden, 1), rng, last_gain=1.0)
+        # The first values stay close to the mean return: until they have been fitted they are only noise.
+        self._critic = Network((observation_dim, *config.hidden, 1), rng, last_gain=0.1)
         self._learner = MinibatchLearner(self._actor, self._critic, action_space)
         self._observations = ObservationNormaliser(observation_dim, config.observation_clip)
         self._returns = ReturnNormaliser(config.return_scale_rate)

@@ -1,45 +1,60 @@
-"""How much an answer to a pair is worth: plain functions of the members' predictions.
+"""How much an answer would teach the reward model: member probabilities -> scores.
 
-Each takes ``member_probs``, float (M, B): every ensemble member's P(left preferred) of B candidate pairs,
-the share of random answers included; and a Generator that only ``random`` uses. Each returns scores (B,),
-higher for pairs more worth asking.
+Each function takes P(answer is first) of every ensemble member, (M, B), and returns scores (B,), larger
+is more worth asking. Pure numpy; knows neither segments nor how many are asked.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from rlhf.types.experience import Float32, Float64
+from rlhf.checks import check_shape
+from rlhf.errors import ConfigError
+from rlhf.types.experience import Float32
 
-Acquisition = Callable[[Float32, np.random.Generator], Float64]
+Acquisition = Callable[[Float32], Float32]
+
+NOISE_FLOOR = 0.05
+"""No answer is taken to be more certain than this: people err about one time in twenty. As a bound it
+leaves probabilities alone that allow for mistakes already."""
 
 
-def random(member_probs: Float32, rng: np.random.Generator) -> Float64:
-    """Return uniform scores: every pair is worth the same."""
-    return np.asarray(rng.random(member_probs.shape[1]), np.float64)
+def random(member_probs: Float32) -> Float32:
+    """Return equal scores: candidates come in random order, and the selection keeps it among equals."""
+    check_shape("member_probs", member_probs, (None, None))
+    return np.zeros(member_probs.shape[1], dtype=np.float32)
 
 
-def disagreement(member_probs: Float32, rng: np.random.Generator) -> Float64:
-    """Return the standard deviation of the members' probabilities.
+def disagreement(member_probs: Float32) -> Float32:
+    """Return the standard deviation of the members' probabilities, float32 (B,) in [0, 0.5].
 
-    Source: https://arxiv.org/abs/1706.03741 sec. 2.2.4, which uses the variance: the same order.
+    Source: https://arxiv.org/abs/1706.03741 sec. 2.2.4, which takes the variance.
     """
-    return np.asarray(member_probs.std(axis=0), np.float64)
+    check_shape("member_probs", member_probs, (None, None))
+    return np.asarray(member_probs.std(axis=0), dtype=np.float32)
 
 
-def entropy(member_probs: Float32, rng: np.random.Generator) -> Float64:
-    """Return the entropy of the mean prediction, nats: also high for true ties."""
-    return _binary_entropy(np.asarray(member_probs, np.float64).mean(axis=0))
+def entropy(member_probs: Float32) -> Float32:
+    """Return the entropy of the ensemble's mean probability in nats, float32 (B,) in [0, ln 2].
 
-
-def bald(member_probs: Float32, rng: np.random.Generator) -> Float64:
-    """Return the information an answer gives about which member is right, nats.
-
-    H(mean_m p_m) - mean_m H(p_m); zero where all members are equally unsure. Source:
-    https://arxiv.org/abs/1112.5745 eq. 2.
+    High also for true ties, where asking again teaches nothing.
     """
-    probs = np.asarray(member_probs, np.float64)
-    return np.asarray(_binary_entropy(probs.mean(axis=0)) - _binary_entropy(probs).mean(axis=0))
+    check_shape("member_probs", member_probs, (None, None))
+    return _binary_entropy(member_probs.mean(axis=0))
+
+
+def bald(member_probs: Float32) -> Float32:
+    """Return the mutual information of answer and member in nats, float32 (B,) in [0, ln 2].
+
+        H(mean_m p_m) - mean_m H(p_m),   H the entropy of a yes-no answer
+
+    High where members are sure and contradict each other, low for true ties.
+    Source: https://arxiv.org/abs/1112.5745 (Bayesian active learning by disagreement).
+    """
+    check_shape("member_probs", member_probs, (None, None))
+    bounded = np.clip(member_probs, NOISE_FLOOR, 1.0 - NOISE_FLOOR)
+    information = _binary_entropy(bounded.mean(axis=0)) - _binary_entropy(bounded).mean(axis=0)
+    return np.asarray(np.maximum(information, 0.0), dtype=np.float32)
 
 
 ACQUISITIONS: dict[str, Acquisition] = {
@@ -48,8 +63,21 @@ ACQUISITIONS: dict[str, Acquisition] = {
     "entropy": entropy,
     "bald": bald,
 }
+"""Every acquisition function by its name in settings."""
 
 
-def _binary_entropy(probability: Float64) -> Float64:
-    p = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    return np.asarray(-p * np.log(p) - (1.0 - p) * np.log1p(-p))
+def acquisition(name: str) -> Acquisition:
+    """Return the acquisition function called ``name``.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in ACQUISITIONS:
+        raise ConfigError(f"there is no acquisition {name!r}; allowed are {', '.join(ACQUISITIONS)}.")
+    return ACQUISITIONS[name]
+
+
+def _binary_entropy(probs: Float32) -> Float32:
+    bounded = np.clip(probs.astype(np.float64), 1e-12, 1.0 - 1e-12)
+    nats = -(bounded * np.log(bounded) + (1.0 - bounded) * np.log1p(-bounded))
+    return nats.astype(np.float32)

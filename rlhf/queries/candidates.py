@@ -1,65 +1,127 @@
-"""Proposing pairs of segments that could be asked about. Arrays in, indices out."""
+"""Pairs of segments that could be asked about, before anyone looks at how informative they are.
+
+Segments are known here only by index, age and policy version.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
 
 import numpy as np
 
 from rlhf.checks import check_shape
-from rlhf.types.experience import Float32, Int64
+from rlhf.types.experience import Bool, Int64
+
+_KEY_BASE = 2**31
+"""More than any number of segments."""
 
 
-def propose_pairs(
-    num_recent: int, num_older: int, count: int, *, new_versus_old_share: float, rng: np.random.Generator
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """B pairs of segment indices in random order, no pair twice."""
+
+    first: Int64
+    """(B,), the segment to be shown left."""
+    second: Int64
+    """(B,), the segment to be shown right; never the same as ``first``."""
+    near_on_policy: Bool
+    """(B,): both segments come from recent episodes, so the pair may serve as an audit."""
+
+    def __len__(self) -> int:
+        """Return B."""
+        return len(self.first)
+
+
+def propose(
+    episode: Int64,
+    policy_version: Int64,
+    num_candidates: int,
+    *,
+    recent_episodes: int,
+    new_versus_old_share: float,
+    rng: np.random.Generator,
+    asked: Int64 | None = None,
+) -> Candidates:
+    """Draw candidate pairs: most within recent behaviour, some of it against an older policy's.
+
+    The first keep the reward right where the policy is now; the second anchor progress and notice a
+    policy that got worse. Sides are drawn at random, so that left is not the newer or the better one.
+
+    Args:
+        episode: each segment's episode, numbered in the order they were played, (S,).
+        policy_version: version of the policy that acted, (S,).
+        num_candidates: pairs wanted, B.
+        recent_episodes: how many of the newest episodes count as recent, if they hold two segments.
+        new_versus_old_share: share of pairs of a recent segment with an older one of an older version;
+            where no older version exists, all pairs are recent.
+        rng: draws pairs, sides and order.
+        asked: pairs not to be proposed again in either order, (Q, 2).
+
+    Returns:
+        At most ``num_candidates`` pairs; fewer only if there are no more.
+    """
+    check_shape("policy_version", policy_version, episode.shape)
+    known = np.empty((0, 2), np.int64) if asked is None else asked
+    is_recent = _is_recent(episode, recent_episodes)
+    recent = np.flatnonzero(is_recent)
+    older = np.flatnonzero(~is_recent & (policy_version < policy_version.max(initial=0)))
+    num_mixed = int(rng.binomial(num_candidates, new_versus_old_share)) if len(older) else 0
+    mixed = _draw(num_mixed, len(recent) * len(older), lambda code: _grid(code, recent, older), known, rng)
+    num_near = num_candidates - len(mixed)
+    near = _draw(num_near, math.comb(len(recent), 2), lambda code: _triangle(code, recent), known, rng)
+    pairs = np.concatenate([near, mixed])
+    swapped = rng.random(len(pairs)) < 0.5
+    pairs[swapped] = pairs[swapped, ::-1]
+    order = rng.permutation(len(pairs))
+    return Candidates(
+        first=pairs[order, 0],
+        second=pairs[order, 1],
+        near_on_policy=(np.arange(len(pairs)) < len(near))[order],
+    )
+
+
+def is_same_pair(pairs: Int64, known: Int64) -> Bool:
+    """Return which pairs (K, 2) are among the known ones (Q, 2) in either order, (K,)."""
+    same: Bool = np.isin(_pair_keys(pairs), _pair_keys(known))
+    return same
+
+
+def _is_recent(episode: Int64, recent_episodes: int) -> Bool:
+    """Return which segments belong to the newest episodes, (S,); all if those hold fewer than two."""
+    newest = np.unique(episode)[-recent_episodes:]
+    recent: Bool = np.isin(episode, newest)
+    return recent if recent.sum() >= 2 else np.ones(len(episode), dtype=np.bool_)
+
+
+def _draw(
+    count: int, total: int, decode: Callable[[Int64], Int64], known: Int64, rng: np.random.Generator
 ) -> Int64:
-    """Return candidate pairs (B, 2) of segment indices, left and right; B <= ``count``.
-
-    Indices below ``num_recent`` are recent segments, the next ``num_older`` older ones. Most pairs are both
-    recent; a share compares new with old behaviour, which anchors progress. No pair holds a segment twice or
-    occurs twice, and the sides are drawn at random, so that neither says which clip is the newer.
-
-    Raises:
-        ValueError: there are fewer than two segments.
-    """
-    if num_recent + num_older < 2 or num_recent < 1:
-        raise ValueError(
-            f"pairs need two segments, one of them recent; got {num_recent} and {num_older} older."
-        )
-    if num_recent == 1:
-        num_mixed = count
-    else:
-        num_mixed = round(new_versus_old_share * count) if num_older else 0
-    first = rng.integers(num_recent, size=count)
-    shift = rng.integers(1, max(2, num_recent), size=count)
-    second = (first + shift) % num_recent  # another recent segment, each equally likely
-    if num_mixed:
-        second[:num_mixed] = num_recent + rng.integers(num_older, size=num_mixed)
-    pairs = np.stack([first, second], axis=1)
-    unordered, keep = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
-    pairs = pairs[np.sort(keep)] if len(unordered) < len(pairs) else pairs
-    swap = rng.random(len(pairs)) < 0.5
-    pairs[swap] = pairs[swap][:, ::-1]
-    return rng.permutation(pairs).astype(np.int64)
+    """Return up to ``count`` of ``total`` numbered pairs, (K, 2), uniform without replacement, none known."""
+    # drawing as many more as are known leaves enough after those are taken out
+    codes = (
+        rng.choice(total, size=min(total, count + len(known)), replace=False)
+        if total
+        else np.empty(0, np.int64)
+    )
+    pairs = decode(codes.astype(np.int64))
+    if len(known):
+        pairs = pairs[~is_same_pair(pairs, known)]
+    return pairs[:count]
 
 
-def summaries(features: Float32) -> Float32:
-    """Return one vector per segment, (S, 3 F): mean, spread and net change of its features (S, L, F).
-
-    Columns are scaled to the same spread, so that distances mean "looks different".
-    """
-    check_shape("features", features, (None, None, None))
-    parts = (features.mean(axis=1), features.std(axis=1), features[:, -1] - features[:, 0])
-    columns = np.concatenate(parts, axis=1)
-    spread = columns.std(axis=0)
-    return np.asarray((columns - columns.mean(axis=0)) / np.where(spread > 1e-6, spread, 1.0), np.float32)
+def _grid(code: Int64, rows: Int64, columns: Int64) -> Int64:
+    """Return pair number ``code`` (K,) of all pairs of a row and a column entry, (K, 2)."""
+    width = max(1, len(columns))
+    return np.stack([rows[code // width], columns[code % width]], axis=1)
 
 
-def spread_out(points: Float32, count: int, rng: np.random.Generator) -> Int64:
-    """Return ``count`` indices of points (S, K) far from each other: greedy k-centre, random first.
+def _triangle(code: Int64, entries: Int64) -> Int64:
+    """Return pair number ``code`` (K,) of all pairs of two entries, (K, 2): (0,1), (0,2), (1,2), (0,3)..."""
+    larger = ((1.0 + np.sqrt(1.0 + 8.0 * code)) / 2.0).astype(np.int64)
+    smaller = code - larger * (larger - 1) // 2
+    return np.stack([entries[smaller], entries[larger]], axis=1)
 
-    Returns fewer when there are fewer points.
-    """
-    chosen = [int(rng.integers(len(points)))]
-    distance = np.linalg.norm(points - points[chosen[0]], axis=1)
-    while len(chosen) < min(count, len(points)):
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-        distance[chosen] = -1.0
-    return np.array(chosen, np.int64)
+
+def _pair_keys(pairs: Int64) -> Int64:
+    """Return one number per pair (K, 2), the same for both orders, (K,)."""
+    return np.asarray(pairs.min(axis=1) * _KEY_BASE + pairs.max(axis=1), dtype=np.int64)

@@ -145,6 +145,6 @@ def member_outputs(network: EnsembleNetwork, normalised: Float32) -> Float32:
     """Return every member's raw output, float32 (M, B), for normalised features (B, F)."""
     with torch.inference_mode():
         inputs = expand(network.model_class, torch.from_numpy(np.ascontiguousarray(normalised)))
-        members = network.skip.shape[0]
+        members = network.num_members
         outputs: Float32 = network(inputs.expand(members, *inputs.shape)).numpy()
         return outputs

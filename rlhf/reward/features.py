@@ -100,4 +100,5 @@ def _action_columns(actions: Actions, leading: tuple[int, ...], action_space: Ac
             f"actions hold values from {actions.min()} to {actions.max()}; "
             f"allowed are 0 to {action_space.size - 1}."
         )
-    return (actions[..., None] == np.arange(action_space.size)).astype(np.float32)
+    is_taken: Bool = actions[..., None] == np.arange(action_space.size)
+    return is_taken.astype(np.float32)

@@ -3,6 +3,7 @@
 Knows inputs that are already normalised; returns one unbounded number per step and member.
 """
 
+import itertools
 import math
 
 import torch
@@ -24,26 +25,28 @@ class EnsembleNetwork(nn.Module):
     def __init__(self, config: RewardConfig, num_features: int, generator: torch.Generator) -> None:
         super().__init__()
         self.model_class: ModelClass = config.model_class
-        members = config.num_members
-        num_inputs = num_expanded(config.model_class, num_features)
-        widths = [num_inputs, *(config.hidden if config.model_class == "mlp" else ())]
+        self.num_members = config.num_members
+        inputs = num_expanded(config.model_class, num_features)
+        hidden = config.hidden if config.model_class == "mlp" else ()
+        widths = [inputs, *hidden, 1] if hidden else []
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
-            self.weights.append(_normal((members, fan_in, fan_out), 1.0 / math.sqrt(fan_in), generator))
-            self.biases.append(_normal((members, 1, fan_out), 0.1, generator))
-        if len(widths) > 1:
-            self.weights.append(_normal((members, widths[-1], 1), 1.0 / math.sqrt(widths[-1]), generator))
-        self.skip = nn.Parameter(_normal((members, num_inputs, 1), 0.5 / math.sqrt(num_inputs), generator))
+        for fan_in, fan_out in itertools.pairwise(widths):
+            self.weights.append(
+                _normal((self.num_members, fan_in, fan_out), 1.0 / math.sqrt(fan_in), generator)
+            )
+        for width in hidden:
+            self.biases.append(_normal((self.num_members, 1, width), 0.1, generator))
+        self.skip = _normal((self.num_members, inputs, 1), 0.5 / math.sqrt(inputs), generator)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return one number per step: expanded inputs (M, N, P) -> (M, N); see ``expand``."""
+        """Return one number per step and member: inputs (M, N, P) -> (M, N); see ``expand``."""
         output = torch.bmm(inputs, self.skip)
         if len(self.weights):
             hidden = inputs
             for weight, bias in zip(self.weights[:-1], self.biases, strict=True):
                 hidden = F.silu(torch.baddbmm(bias, hidden, weight))
-            output = output + torch.bmm(hidden, self.weights[-1])
+            output = torch.baddbmm(output, hidden, self.weights[-1])
         return output.squeeze(-1)
 
 
@@ -51,13 +54,13 @@ def num_expanded(model_class: ModelClass, num_features: int) -> int:
     """Return P, the number of network inputs for F features.
 
     Raises:
-        ConfigError: ``quadratic`` with more features than make sense.
+        ConfigError: ``quadratic`` with more features than it can take.
     """
     if model_class != "quadratic":
         return num_features
     if num_features > MAX_QUADRATIC_FEATURES:
         raise ConfigError(
-            f"model_class 'quadratic' works up to {MAX_QUADRATIC_FEATURES} features and the task has "
+            f"model_class 'quadratic' takes up to {MAX_QUADRATIC_FEATURES} features and there are "
             f"{num_features}; use 'mlp' or 'linear'."
         )
     return num_features + num_features * (num_features + 1) // 2

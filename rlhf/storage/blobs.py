@@ -97,6 +97,8 @@ class Blobs:
             NotFoundError, StorageError: as for ``read``, or the blob is no npz file.
         """
         data = self.read(name)
+        if not zipfile.is_zipfile(io.BytesIO(data)):
+            raise StorageError(f"blob {name} does not hold arrays: it is no npz file.")
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 arrays = {key: archive[key] for key in archive.files}

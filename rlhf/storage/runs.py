@@ -1,5 +1,6 @@
 """Runs: what somebody wants of them and where they stand; their measurements and events."""
 
+import math
 import re
 import secrets
 import time
@@ -81,7 +82,11 @@ def update_run(connection: sa.Connection, run_id: str, **values: Any) -> None:
 
 
 def add_measurements(connection: sa.Connection, run_id: str, steps: int, values: Mapping[str, float]) -> None:
-    """Add one point to each named curve; a point already there (a resumed run) is overwritten."""
+    """Add one point to each named curve; a point already there (a resumed run) is overwritten.
+
+    A value that is not finite has no place on a curve (SQLite would store NaN as null) and is left out.
+    """
+    values = {name: value for name, value in values.items() if math.isfinite(value)}
     if not values:
         return
     now = time.time()

@@ -59,4 +59,4 @@ def _start(task_name: str) -> None:
         st.error(str(error))
         return
     choose_run(run_id)
-    st.switch_page("pages/label.py", query_params={"run": run_id})
+    st.switch_page("label.py", query_params={"run": run_id})

@@ -34,6 +34,7 @@ PREFETCH = 6
 _MAX_BODY_BYTES = 1_000_000
 _MAX_ANSWERS = 500
 _ID = re.compile(r"[0-9a-f]{32}")
+_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PREVIEW = re.compile(r"[a-z0-9-]{1,60}")
 _REASONS = {
     QueryKind.INITIAL: "A first look: two different behaviours",
@@ -78,13 +79,15 @@ async def post_answers(request: Request) -> Response:
     """Store answers; the reply acknowledges each and tops the browser's queue up."""
     if problem := _forged(request):
         return JSONResponse({"error": problem}, status_code=403)
-    body = await request.body()
-    if len(body) > _MAX_BODY_BYTES:
+    body = await _read_body(request)
+    if body is None:
         return JSONResponse({"error": f"at most {_MAX_BODY_BYTES} bytes at once"}, status_code=413)
     try:
         data = json.loads(body)
-        run_id, sent = str(data["run"]), data["answers"]
+        run_id, sent = data["run"], data["answers"]
         have = [str(q) for q in data.get("have", []) if _ID.fullmatch(str(q))]
+        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+            raise FeedbackError("'run' must be the id of a run.")
         if not isinstance(sent, list) or len(sent) > _MAX_ANSWERS:
             raise FeedbackError(f"'answers' must be a list of at most {_MAX_ANSWERS}.")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FeedbackError) as error:
@@ -117,6 +120,16 @@ def preview(request: Request) -> Response:
     if not _PREVIEW.fullmatch(path.stem) or not path.exists():
         return JSONResponse({"error": "there is no such preview"}, status_code=404)
     return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "max-age=86400"})
+
+
+async def _read_body(request: Request) -> bytes | None:
+    """Return the request's body, or None as soon as it turns out too large to be taken into memory."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _MAX_BODY_BYTES:
+            return None
+    return bytes(body)
 
 
 def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:

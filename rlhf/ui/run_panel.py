@@ -59,9 +59,9 @@ def links(view: RunView) -> None:
     """Show the ways from a run to its other pages."""
     with st.container(horizontal=True, gap="small"):
         pages = (
-            ("pages/label.py", "Label", ":material/compare:"),
-            ("pages/replays.py", "Replays", ":material/movie:"),
-            ("pages/reward_model.py", "Reward model", ":material/insights:"),
+            ("label.py", "Label", ":material/compare:"),
+            ("replays.py", "Replays", ":material/movie:"),
+            ("reward_model.py", "Reward model", ":material/insights:"),
         )
         for page, title, icon in pages:
             st.page_link(page, label=title, icon=icon, query_params={"run": view.run_id})

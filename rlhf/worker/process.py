@@ -49,7 +49,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        return max(abs(child.returncode or 0) for child in self._children.values())
+        return max(abs(int(child.returncode or 0)) for child in self._children.values())
 
     def _spawn(self, role: str) -> None:
         command = [sys.executable, "-m", "rlhf", "worker", "--role", role, "--parent", str(os.getpid())]

@@ -19,17 +19,20 @@ window.readBarcode = (video) => {
   context.drawImage(video, 0, 0, 8, 6);
   const pixels = context.getImageData(0, 0, 8, 6).data;
   if (pixels[3] === 0) return null;
-  const row = (y) => [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, x) => sum * 2 + (pixels[4 * (8 * y + x)] > 127 ? 1 : 0), 0);
+  const bit = (x, y) => (pixels[4 * (8 * y + x)] > 127 ? 1 : 0);
+  const row = (y) => [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, x) => sum * 2 + bit(x, y), 0);
   return {clip: row(0), frame: row(5)};
 };
 """
 
 
 def barcode_clip(number: int, frames: int = FRAMES) -> bytes:
-    """Return an mp4 whose top row of blocks shows ``number`` and whose bottom row shows the frame, as 8 bits."""
+    """Return an mp4 whose top blocks show ``number`` and whose bottom blocks show the frame, 8 bits each."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"g": "10", "bf": "0", "preset": "ultrafast"})
+        stream = container.add_stream(
+            "libx264", rate=FPS, options={"g": "10", "bf": "0", "preset": "ultrafast"}
+        )
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index in range(frames):
             picture = av.VideoFrame.from_ndarray(_picture(number, index), format="rgb24")

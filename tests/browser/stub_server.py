@@ -47,7 +47,13 @@ WORLDS: dict[str, World] = defaultdict(World)
 def _clip(world: World, number: int, *, short: bool) -> dict[str, Any]:
     name = "missing" if number // 2 in world.broken else "short" if short else str(number)
     frames = 20 if short else FRAMES
-    return {"url": f"clips/{name}.mp4", "fps": FPS, "frames": frames, "ended_at": world.ended_at, "poster": None}
+    return {
+        "url": f"clips/{name}.mp4",
+        "fps": FPS,
+        "frames": frames,
+        "ended_at": world.ended_at,
+        "poster": None,
+    }
 
 
 def _reply(world: World, have: list[str]) -> dict[str, Any]:

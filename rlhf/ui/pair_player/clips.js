@@ -48,8 +48,14 @@ class Pair {
     this.onSettled(this);
   }
 
+  // Whether it may be asked for next: then its picture is kept ready for the screen.
+  setWarm(warm) {
+    this.root?.classList.toggle("pp-warm", warm);
+  }
+
   show() {
     this.root.classList.add("pp-shown");
+    this.root.classList.remove("pp-warm");
     this.root.removeAttribute("aria-hidden");
   }
 

@@ -51,7 +51,7 @@ class Outbox {
       this.onReply(reply);
     } catch (error) {
       this.failures += 1;
-      this.problem = error instanceof Refusal ? error.message : "Offline";
+      this.problem = error instanceof Refusal ? `Not saved yet (${error.message})` : "Offline";
     }
     this.#sending = false;
     this.#inFlight = [];

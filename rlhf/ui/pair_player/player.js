@@ -9,6 +9,7 @@ class PairPlayer {
   #pollTimer = 0;
   #polling = false;
   #pollFailures = 0;
+  #pollProblem = null;
   #listeners = new AbortController();
 
   constructor(root, { run, base, prefetch, max_clip_height: maxHeight }) {
@@ -135,6 +136,7 @@ class PairPlayer {
     if (this.stopped) return;
     for (const pair of this.past.splice(0, Math.max(0, this.past.length - KEPT_PAIRS))) pair.dispose();
     this.past.at(-1)?.rewind();
+    this.#warmNeighbours();
     this.#storeHistory();
     this.#drawUndo();
     this.#loadAhead();
@@ -143,6 +145,11 @@ class PairPlayer {
 
   #loadAhead() {
     for (const pair of this.queue.slice(0, this.prefetch)) pair.load();
+  }
+
+  #warmNeighbours() {
+    const neighbours = [this.queue.find((pair) => pair.ready), this.past.at(-1)];
+    for (const pair of [...this.queue, ...this.past]) pair.setWarm(neighbours.includes(pair));
   }
 
   #newPair(query) {
@@ -164,6 +171,7 @@ class PairPlayer {
       this.#schedulePoll();
     }
     if (!this.current) this.#showNext();
+    else this.#warmNeighbours();
   }
 
   #onReply(reply) {
@@ -214,11 +222,12 @@ class PairPlayer {
       url.search = new URLSearchParams({ run: this.run, have: this.#held().join(",") });
       const reply = await readReply(await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(POST_TIMEOUT_MS) }));
       this.#pollFailures = 0;
+      this.#pollProblem = null;
       if (this.root.dataset.state === "loading" && !reply.queue.length) this.view.setState("waiting", "");
       this.#take(reply);
     } catch (error) {
       this.#pollFailures += 1;
-      if (error instanceof Refusal) this.view.notify(error.message);
+      this.#pollProblem = error instanceof Refusal ? `The server says: ${error.message.replace(/\.$/, "")}` : "No connection";
     }
     this.#polling = false;
     this.#drawWaiting();
@@ -277,7 +286,7 @@ class PairPlayer {
   }
 
   #drawWaiting() {
-    if (!this.current) this.view.setWaitingText(this.status, this.#pollFailures > 0);
+    if (!this.current) this.view.setWaitingText(this.status, this.#pollProblem);
   }
 
   #drawUndo() {

@@ -40,7 +40,8 @@ class View {
     this.reason.textContent = text ?? "";
   }
 
-  setWaitingText(status, offline) {
+  // problem: why the server could not be asked, or null.
+  setWaitingText(status, problem) {
     const texts = {
       paused: "This run is paused. New pairs come when it goes on.",
       stopped: "This run was stopped. There are no more pairs.",
@@ -48,10 +49,10 @@ class View {
       failed: "This run has failed. There are no more pairs.",
     };
     let text = texts[status?.state] ?? "Rendering the next pair…";
-    if (offline) text = "No connection. Trying again…";
+    if (problem) text = `${problem}. Trying again…`;
     else if (this.root.dataset.state === "loading") text = "Loading the first pair…";
     if (this.coverText.textContent !== text) this.coverText.textContent = text;
-    this.cover.classList.toggle("pp-still", !offline && status?.state in texts);
+    this.cover.classList.toggle("pp-still", !problem && status?.state in texts);
   }
 
   setStatus(status) {

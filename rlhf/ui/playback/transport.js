@@ -30,7 +30,10 @@ class Transport {
   draw() {
     const { clock } = this;
     const on = clock.videos.length > 0;
-    this.#once("on", on, () => this.controls.forEach((control) => (control.disabled = !on)));
+    this.#once("on", on, () => {
+      for (const control of this.controls) control.disabled = !on;
+      if (!on) this.time.textContent = this.#drawn.position = "";
+    });
     this.#once("playing", clock.playing, () => {
       this.root.classList.toggle("pb-playing", clock.playing);
       this.playText.textContent = clock.playing ? "Pause" : "Play";

@@ -1,0 +1,337 @@
+"""Rules that keep the code liveable, checked on the syntax tree; each failure names the file and line."""
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rlhf.config import PROJECT_ROOT, child_environment
+from rlhf.metrics import METRICS
+
+MAX_LINES = {"rlhf": 500, "pages": 120, "app.py": 60}
+LEVELS = {
+    0: ("types", "errors", "checks", "config", "seeding", "metrics"),
+    1: ("experience", "clips", "queries", "feedback", "reward", "policy", "evaluation", "storage"),
+    2: ("loop",),
+    3: ("worker", "benchmarks"),
+    4: ("ui", "cli", "__main__"),
+}
+LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
+ENTRY_LEVEL = 5
+FOR_UI = (
+    "rlhf.ui",
+    "rlhf.loop.record_feedback",
+    "rlhf.loop.start_run",
+    "rlhf.loop.config",
+    "rlhf.storage",
+    "rlhf.experience.tasks",
+    "rlhf.feedback",
+    "rlhf.evaluation",
+    "rlhf.worker.process",
+    *(f"rlhf.{name}" for name in LEVELS[0]),
+)
+BLIND_TO_TRUTH = ("reward", "policy", "queries", "clips")
+UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+METRIC_NAME = re.compile(r"(experience|clips|queries|feedback|reward|policy|evaluation)/[a-z_0-9]+")
+
+
+def _files(*roots: str) -> list[Path]:
+    found: list[Path] = []
+    for root in roots:
+        path = PROJECT_ROOT / root
+        found += [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
+    return found
+
+
+def _shown(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(PROJECT_ROOT)}:{getattr(node, 'lineno', 1)}"
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(PROJECT_ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@functools.cache
+def _known_modules() -> frozenset[str]:
+    return frozenset(_module(path) for path in _files("rlhf"))
+
+
+def _imports(path: Path) -> Iterator[tuple[ast.stmt, str]]:
+    """Every module a file imports, also inside functions; ``from package import module`` gives the module."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_shown(path, node)}: a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield node, full if full in _known_modules() else str(node.module)
+
+
+def _own_imports(path: Path) -> Iterator[tuple[ast.stmt, str]]:
+    return ((node, name) for node, name in _imports(path) if name.split(".")[0] == "rlhf")
+
+
+def _part(module: str) -> str | None:
+    """``rlhf.loop.config`` -> ``loop``; None for the package itself, which holds the version only."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else None
+
+
+def _is_below(module: str, roots: tuple[str, ...]) -> bool:
+    return any(module == root or module.startswith(f"{root}.") for root in roots)
+
+
+def test_every_part_of_the_package_has_a_level() -> None:
+    parts = {_part(name) for name in _known_modules()} - {None}
+    assert parts <= set(LEVEL_OF), f"give these a level: {sorted(map(str, parts - set(LEVEL_OF)))}"
+
+
+def test_imports_only_go_down() -> None:
+    wrong = []
+    for path in _files("rlhf", "pages", "app.py"):
+        part = _part(_module(path)) if path.is_relative_to(PROJECT_ROOT / "rlhf") else "entry"
+        level = ENTRY_LEVEL if part == "entry" else 0 if part is None else LEVEL_OF[part]
+        for node, name in _own_imports(path):
+            target = _part(name)
+            if target is None or target == part:
+                continue
+            # Level 0 is one family; on the other levels siblings do not know each other.
+            allowed = LEVEL_OF[target] < level or (level == 0 and LEVEL_OF[target] == 0)
+            if part == "__main__" and target == "cli":
+                allowed = True
+            if not allowed:
+                wrong.append(f"{_shown(path, node)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_level_zero_is_free_of_heavy_libraries() -> None:
+    heavy = {"torch", "streamlit", "sqlalchemy", "gymnasium", "mujoco"}
+    roots = [f"rlhf/{name}" if name == "types" else f"rlhf/{name}.py" for name in LEVELS[0]]
+    wrong = [
+        f"{_shown(path, node)} imports {name}"
+        for path in _files(*roots)
+        for node, name in _imports(path)
+        if name.split(".")[0] in heavy
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_ui_imports_only_what_a_web_process_may() -> None:
+    wrong = [
+        f"{_shown(path, node)} imports {name}"
+        for path in _files("rlhf/ui")
+        for node, name in _own_imports(path)
+        if name != "rlhf" and not _is_below(name, FOR_UI)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_torch_is_imported_only_where_networks_are() -> None:
+    parts = ("types", "storage", "queries", "feedback", "clips", "experience", "ui", "evaluation")
+    files = _files(*(f"rlhf/{part}" for part in parts), "pages", "app.py")
+    wrong = [
+        f"{_shown(path, node)} imports {name}"
+        for path in files
+        for node, name in _imports(path)
+        if name.split(".")[0] == "torch"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pages_hold_widgets_only() -> None:
+    """No SQL, no arrays and no learning in a page."""
+    wrong = [
+        f"{_shown(path, node)} imports {name}"
+        for path in _files("pages", "app.py")
+        for node, name in _imports(path)
+        if name.split(".")[0] in {"sqlalchemy", "sqlite3", "numpy", "torch", "gymnasium", "mujoco"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_web_process_loads_neither_torch_nor_mujoco() -> None:
+    names = {"rlhf.ui.routes", "rlhf.ui.server"}
+    for path in _files("pages", "app.py"):
+        names |= {name for _, name in _own_imports(path)}
+    program = (
+        f"import importlib, sys\nfor name in {sorted(names)!r}:\n    importlib.import_module(name)\n"
+        "print(*sorted({'torch', 'mujoco'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_ROOT,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("root", MAX_LINES)
+def test_files_are_short(root: str) -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in _files(root)}
+    long = [f"{path.name}: {n} lines" for path, n in lengths.items() if n > MAX_LINES[root]]
+    assert not long, f"at most {MAX_LINES[root]} lines: {', '.join(long)}"
+
+
+def _words(node: ast.AST) -> list[str]:
+    """The identifiers that a node itself introduces or uses, and text that could be a key or an attribute."""
+    match node:
+        case ast.Name(id=word) | ast.Attribute(attr=word) | ast.arg(arg=word):
+            return [word]
+        case ast.keyword(arg=str(word)) | ast.alias(name=word, asname=None):
+            return [word]
+        case ast.alias(name=word, asname=str(other)):
+            return [word, other]
+        case ast.FunctionDef(name=word) | ast.ClassDef(name=word):
+            return [word]
+        case ast.ImportFrom(module=str(word)):
+            return [word]
+        case ast.Constant(value=str(word)) if word.isidentifier():
+            return [word]
+    return []
+
+
+@pytest.mark.parametrize("stage", BLIND_TO_TRUTH)
+def test_true_reward_cannot_reach_the_learner(stage: str) -> None:
+    secret = re.compile(r"true_?(reward|return)|segment_truths", re.IGNORECASE)
+    wrong = [
+        f"{_shown(path, node)}: {word}"
+        for path in _files(f"rlhf/{stage}")
+        for node in ast.walk(_tree(path))
+        for word in _words(node)
+        if secret.search(word)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_environment_is_read_in_one_place() -> None:
+    names = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+    wrong = []
+    for path in _files("rlhf", "pages", "app.py"):
+        if path == PROJECT_ROOT / "rlhf" / "config.py":
+            continue
+        for node in ast.walk(_tree(path)):
+            of_os = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+            if (of_os and node.attr in names) or (
+                isinstance(node, ast.ImportFrom) and node.module == "os" and names & {a.name for a in node.names}
+            ):
+                wrong.append(_shown(path, node))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_unpickles_or_evaluates() -> None:
+    wrong = []
+    for path in _files("rlhf", "pages", "app.py"):
+        wrong += [
+            f"{_shown(path, node)} imports {name}"
+            for node, name in _imports(path)
+            if name.split(".")[0] in UNSAFE_MODULES
+        ]
+        for node in ast.walk(_tree(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec", "compile", "__import__"):
+                wrong.append(f"{_shown(path, node)} calls {node.func.id}")
+            settings = {k.arg: k.value for k in node.keywords}
+            for name, bad in (("allow_pickle", True), ("weights_only", False)):
+                value = settings.get(name)
+                if value is not None and not (isinstance(value, ast.Constant) and value.value is (not bad)):
+                    wrong.append(f"{_shown(path, node)} does not say {name}={not bad}")
+            is_torch = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "torch"
+            if is_torch and node.func.attr in ("load", "save"):
+                wrong.append(f"{_shown(path, node)} uses torch.{node.func.attr}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _fields(path: Path, class_name: str) -> set[str]:
+    classes = (n for n in _tree(path).body if isinstance(n, ast.ClassDef) and n.name == class_name)
+    body = next(classes).body
+    return {n.target.id for n in body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
+
+
+def _measured() -> dict[str, str]:
+    """Name -> where, of all metrics that the loop writes."""
+    found: dict[str, str] = {}
+    for path in _files("rlhf/loop"):
+        source = path.read_text(encoding="utf-8")
+        if "add_measurements" not in source:
+            continue
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if METRIC_NAME.fullmatch(node.value):
+                    found[node.value] = _shown(path, node)
+            elif isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'policy/"):
+                for field in _fields(PROJECT_ROOT / "rlhf/policy/ppo.py", "PolicyStats"):
+                    found[f"policy/{field}"] = _shown(path, node)
+    return found
+
+
+def test_every_measurement_is_in_the_catalogue() -> None:
+    measured = _measured()
+    assert measured, "no measurement was found: does this test still read the right files?"
+    unknown = [f"{where}: {name}" for name, where in measured.items() if name not in METRICS]
+    assert not unknown, "\n".join(unknown)
+
+
+def test_every_metric_of_the_catalogue_is_measured() -> None:
+    assert sorted(set(METRICS) - set(_measured())) == []
+
+
+def test_every_curve_that_is_shown_is_in_the_catalogue() -> None:
+    unknown = [
+        f"{_shown(path, node)}: {node.value}"
+        for path in _files("rlhf/ui", "pages")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and METRIC_NAME.fullmatch(node.value)
+        and node.value not in METRICS
+    ]
+    assert not unknown, "\n".join(unknown)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+def test_requirements_are_pinned(name: str) -> None:
+    lines = (PROJECT_ROOT / name).read_text(encoding="utf-8").splitlines()
+    wanted = [line.split("#")[0].strip() for line in lines]
+    loose = [
+        line
+        for line in wanted
+        if line and not line.startswith("-") and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", line)
+    ]
+    assert not loose, f"{name}: pin with '==': {', '.join(loose)}"
+
+
+def test_readme_mentions_every_verb_of_the_command_line() -> None:
+    tree = _tree(PROJECT_ROOT / "rlhf/cli/main.py")
+    tables = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_VERBS"
+    ]
+    assert isinstance(tables[0], ast.Dict)
+    verbs = {ast.literal_eval(key) for key in tables[0].keys if key is not None}
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    mentioned = set(re.findall(r"python -m rlhf ([a-z]+)", readme))
+    assert sorted(verbs - mentioned) == []
+
+
+def test_readme_mentions_every_environment_variable() -> None:
+    names = set(re.findall(r"RLHF_[A-Z_]+", (PROJECT_ROOT / "rlhf/config.py").read_text(encoding="utf-8")))
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    assert sorted(name for name in names if name not in readme) == []

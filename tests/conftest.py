@@ -1,0 +1,114 @@
+"""A store in a temporary folder, and small things to put into it, for every test that needs them."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlhf.config import Settings
+from rlhf.storage import answers, queries, runs, segments
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine, writing
+from rlhf.storage.migrations import migrate
+from rlhf.types.experience import Replay, Segment
+from rlhf.types.feedback import QueryKind
+from rlhf.types.run import QueryStatus
+from rlhf.ui.store import Store
+
+CLIP = bytes(range(256)) * 8
+"""Stands for an mp4: the server never looks inside."""
+POSTER = b"\x89PNG\r\n\x1a\n of no size"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store in ``tmp_path / "data"``, where ``RLHF_DATA_DIR`` would put it."""
+    settings = Settings.from_environment({"RLHF_DATA_DIR": str(tmp_path / "data")})
+    engine = open_engine(settings.database_url)
+    migrate(engine)
+    yield Store(settings=settings, engine=engine, blobs=Blobs(settings.blob_url))
+    engine.dispose()
+
+
+@pytest.fixture
+def make_run(store: Store) -> Callable[..., str]:
+    """``make_run(**columns)`` adds a run that is not started and returns its id."""
+
+    def make(**columns: object) -> str:
+        values = {"task": "pendulum-swingup", "seed": 0, "teacher": None, "overrides": {}, "total_steps": 1000}
+        with writing(store.engine) as connection:
+            return runs.insert_run(connection, **(values | columns))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def make_segment(store: Store) -> Callable[..., str]:
+    """``make_segment(run_id, drawn=True)`` stores a segment of three steps, its clip and its true rewards."""
+    rng = np.random.default_rng(0)
+
+    def make(run_id: str, *, drawn: bool = True) -> str:
+        segment = Segment(
+            observations=rng.normal(size=(4, 2)).astype(np.float32),
+            actions=rng.uniform(-1, 1, size=(3, 1)).astype(np.float32),
+            absorbing=np.zeros(3, np.bool_),
+            policy_version=1,
+            replay=Replay(reset_seed=3, start=0, sim_states=rng.normal(size=(4, 5))),
+        )
+        arrays = store.blobs.write_arrays(segment.to_arrays())
+        truth = store.blobs.write_arrays({"true_rewards": np.arange(3.0)})
+        clip, poster = store.blobs.write(CLIP, "mp4"), store.blobs.write(POSTER, "png")
+        with writing(store.engine) as connection:
+            segment_id = segments.insert_segment(connection, run_id, segment, arrays, truth)
+            if drawn:
+                segments.set_clip(
+                    connection, segment_id, clip=clip, poster=poster, fps=20.0, frames=4, ended_at_frame=None
+                )
+        return segment_id
+
+    return make
+
+
+@pytest.fixture
+def make_query(store: Store, make_segment: Callable[..., str]) -> Callable[..., str]:
+    """``make_query(run_id, status=READY, reward_version=1)`` adds a query with two segments of its own."""
+
+    def make(
+        run_id: str,
+        *,
+        status: QueryStatus = QueryStatus.READY,
+        kind: QueryKind = QueryKind.ACTIVE,
+        reward_version: int = 1,
+    ) -> str:
+        left, right = make_segment(run_id), make_segment(run_id)
+        with writing(store.engine) as connection:
+            query_id = queries.insert_query(
+                connection,
+                run_id,
+                left_id=left,
+                right_id=right,
+                kind=kind,
+                score=0.5,
+                predicted=0.75,
+                policy_version=2,
+                reward_version=reward_version,
+            )
+            queries.set_status(connection, query_id, status)
+        return query_id
+
+    return make
+
+
+@pytest.fixture
+def make_annotator(store: Store) -> Callable[..., str]:
+    """``make_annotator()`` adds a person and returns their id."""
+
+    def make() -> str:
+        with writing(store.engine) as connection:
+            return answers.insert_annotator(
+                connection, "Annotator", is_teacher=False, annotator_id=uuid.uuid4().hex
+            )
+
+    return make

@@ -1,0 +1,410 @@
+"""Answers on their way into the store: each one counts once, and none that was acknowledged is lost."""
+
+import collections
+import dataclasses
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from rlhf.config import PROJECT_ROOT, child_environment
+from rlhf.errors import FeedbackError
+from rlhf.loop.record_feedback import Answer, Outcome, Receipt, record_answer
+from rlhf.storage import answers, queries, schema
+from rlhf.storage.engine import open_engine, reading, writing
+from rlhf.types.feedback import Choice
+from rlhf.types.run import QueryStatus
+from rlhf.ui.store import Store
+
+Make = Callable[..., str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One run, one ready query and one annotator, with short words for what tests do."""
+
+    store: Store
+    run_id: str
+    query_id: str
+    annotator: str
+
+    def answer(self, key: str, choice: Choice = Choice.LEFT, **others: Any) -> Receipt:
+        who = {"annotator": self.annotator, "run_id": self.run_id, "query_id": self.query_id} | others
+        sent = Answer(key=key, query_id=who["query_id"], choice=choice, takes_back=others.get("takes_back"))
+        return record_answer(self.store.engine, who["run_id"], who["annotator"], sent)
+
+    def undo(self, key: str, takes_back: str, **others: Any) -> Receipt:
+        return self.answer(key, Choice.UNDO, takes_back=takes_back, **others)
+
+    def rows(self) -> list[sa.RowMapping]:
+        with reading(self.store.engine) as connection:
+            query = sa.select(schema.answers).order_by(schema.answers.c.id)
+            return list(connection.execute(query).mappings())
+
+    def standing(self) -> list[tuple[str, Choice]]:
+        with reading(self.store.engine) as connection:
+            return [(row["key"], row["choice"]) for row in answers.standing_answers(connection, self.run_id)]
+
+    def status(self) -> Any:
+        with reading(self.store.engine) as connection:
+            return queries.get_query(connection, self.query_id)["status"]
+
+    def expire(self) -> None:
+        with writing(self.store.engine) as connection:
+            queries.set_status(connection, self.query_id, QueryStatus.EXPIRED)
+
+
+@pytest.fixture
+def desk(store: Store, make_run: Make, make_query: Make, make_annotator: Make) -> Desk:
+    run_id = make_run()
+    return Desk(store=store, run_id=run_id, query_id=make_query(run_id), annotator=make_annotator())
+
+
+def test_answer_is_saved_with_all_it_came_with(desk: Desk) -> None:
+    sent = Answer.from_json(
+        {
+            "key": "key-00001",
+            "query_id": desk.query_id,
+            "choice": "right",
+            "shown_at": "2024-01-01T00:00:00+00:00",
+            "answered_at": 1704067203.5,
+            "loops": 2,
+        }
+    )
+    receipt = record_answer(desk.store.engine, desk.run_id, desk.annotator, sent)
+    (row,) = desk.rows()
+    assert receipt == Receipt(key="key-00001", outcome=Outcome.SAVED)
+    assert (row["choice"], row["annotator_id"], row["run_id"]) == (Choice.RIGHT, desk.annotator, desk.run_id)
+    assert (row["shown_at"], row["answered_at"], row["details"]) == (1704067200.0, 1704067203.5, {"loops": 2})
+    assert (row["reward_version"], row["policy_version"], row["is_late"]) == (1, 2, False)
+
+
+def test_answer_notes_which_clip_was_left(desk: Desk) -> None:
+    desk.answer("key-00001")
+    (row,) = desk.rows()
+    with reading(desk.store.engine) as connection:
+        query = queries.get_query(connection, desk.query_id)
+    assert (row["left_id"], row["right_id"]) == (query["left_id"], query["right_id"])
+
+
+def test_answered_query_is_closed(desk: Desk) -> None:
+    desk.answer("key-00001")
+    assert desk.status() is QueryStatus.ANSWERED
+
+
+def test_skip_counts_as_an_answer(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.SKIP)
+    assert (desk.standing(), desk.status()) == ([("key-00001", Choice.SKIP)], QueryStatus.ANSWERED)
+
+
+def test_same_key_is_stored_once(desk: Desk) -> None:
+    desk.answer("key-00001")
+    assert desk.answer("key-00001").outcome is Outcome.DUPLICATE
+    assert len(desk.rows()) == 1
+
+
+def test_key_sent_again_with_another_choice_changes_nothing(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    assert desk.answer("key-00001", Choice.RIGHT).outcome is Outcome.DUPLICATE
+    assert desk.standing() == [("key-00001", Choice.LEFT)]
+
+
+def test_late_answer_is_kept_and_marked(desk: Desk) -> None:
+    desk.expire()
+    assert desk.answer("key-00001").outcome is Outcome.LATE
+    assert [row["is_late"] for row in desk.rows()] == [True]
+    assert desk.status() is QueryStatus.EXPIRED
+
+
+def test_late_answer_can_be_taken_back(desk: Desk) -> None:
+    desk.expire()
+    desk.answer("key-00001")
+    assert desk.undo("undo-0001", "key-00001").outcome is Outcome.SAVED
+    assert (desk.standing(), desk.status()) == ([], QueryStatus.EXPIRED)
+
+
+def test_answer_to_a_pair_of_another_run_is_rejected(desk: Desk, make_run: Make) -> None:
+    assert desk.answer("key-00001", run_id=make_run()).outcome is Outcome.REJECTED
+    assert desk.rows() == []
+
+
+def test_answer_to_an_unknown_pair_is_rejected(desk: Desk) -> None:
+    assert desk.answer("key-00001", query_id="f" * 32).outcome is Outcome.REJECTED
+
+
+def test_two_annotators_may_answer_the_same_pair(desk: Desk, make_annotator: Make) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    receipt = desk.answer("key-00002", Choice.RIGHT, annotator=make_annotator())
+    assert receipt.outcome is Outcome.SAVED
+    assert "both answers count" in str(receipt.message)
+    assert desk.standing() == [("key-00001", Choice.LEFT), ("key-00002", Choice.RIGHT)]
+
+
+def test_second_answer_of_the_same_annotator_supersedes_the_first(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    receipt = desk.answer("key-00002", Choice.RIGHT)
+    assert (receipt.outcome, receipt.message) == (Outcome.SAVED, "Your earlier answer was replaced.")
+    assert desk.standing() == [("key-00002", Choice.RIGHT)]
+    assert len(desk.rows()) == 2
+
+
+def test_undo_takes_an_answer_back_and_opens_the_pair_again(desk: Desk) -> None:
+    desk.answer("key-00001")
+    assert desk.undo("undo-0001", "key-00001").outcome is Outcome.SAVED
+    assert (desk.standing(), desk.status()) == ([], QueryStatus.READY)
+
+
+def test_undo_is_idempotent(desk: Desk) -> None:
+    desk.answer("key-00001")
+    desk.undo("undo-0001", "key-00001")
+    assert desk.undo("undo-0001", "key-00001").outcome is Outcome.DUPLICATE
+
+
+def test_undo_of_a_replacing_answer_does_not_revive_the_first(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    desk.answer("key-00002", Choice.RIGHT)
+    desk.undo("undo-0001", "key-00002")
+    assert (desk.standing(), desk.status()) == ([], QueryStatus.READY)
+
+
+def test_answer_taken_back_cannot_be_taken_back_again(desk: Desk) -> None:
+    desk.answer("key-00001")
+    desk.undo("undo-0001", "key-00001")
+    assert desk.undo("undo-0002", "key-00001").outcome is Outcome.REJECTED
+    assert len(desk.rows()) == 2
+
+
+def test_undo_itself_cannot_be_taken_back(desk: Desk) -> None:
+    desk.answer("key-00001")
+    desk.undo("undo-0001", "key-00001")
+    assert desk.undo("undo-0002", "undo-0001").outcome is Outcome.REJECTED
+
+
+def test_replaced_answer_cannot_be_taken_back(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    desk.answer("key-00002", Choice.RIGHT)
+    assert desk.undo("undo-0001", "key-00001").outcome is Outcome.REJECTED
+    assert desk.standing() == [("key-00002", Choice.RIGHT)]
+
+
+def test_somebody_elses_answer_cannot_be_taken_back(desk: Desk, make_annotator: Make) -> None:
+    desk.answer("key-00001")
+    receipt = desk.undo("undo-0001", "key-00001", annotator=make_annotator())
+    assert receipt.outcome is Outcome.REJECTED
+    assert desk.standing() == [("key-00001", Choice.LEFT)]
+
+
+def test_undo_must_name_the_pair_of_its_answer(desk: Desk, make_query: Make) -> None:
+    desk.answer("key-00001")
+    receipt = desk.undo("undo-0001", "key-00001", query_id=make_query(desk.run_id))
+    assert receipt.outcome is Outcome.REJECTED
+
+
+def test_undo_leaves_a_pair_closed_that_somebody_else_answered(desk: Desk, make_annotator: Make) -> None:
+    desk.answer("key-00001")
+    desk.answer("key-00002", annotator=make_annotator())
+    desk.undo("undo-0001", "key-00001")
+    assert (desk.standing(), desk.status()) == ([("key-00002", Choice.LEFT)], QueryStatus.ANSWERED)
+
+
+def test_pair_can_be_answered_again_after_an_undo(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    desk.undo("undo-0001", "key-00001")
+    desk.answer("key-00002", Choice.EQUAL)
+    assert (desk.standing(), desk.status()) == ([("key-00002", Choice.EQUAL)], QueryStatus.ANSWERED)
+
+
+def test_new_answers_are_found_by_number(desk: Desk, make_annotator: Make) -> None:
+    desk.answer("key-00001")
+    with reading(desk.store.engine) as connection:
+        last = answers.last_answer_id(connection, desk.run_id)
+    desk.answer("key-00002", annotator=make_annotator())
+    with reading(desk.store.engine) as connection:
+        found = answers.standing_answers(connection, desk.run_id, after_id=last)
+    assert [(row["key"], row["predicted"]) for row in found] == [("key-00002", 0.75)]
+
+
+GOOD = {"key": "key-00001", "query_id": "0" * 32, "choice": "left"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": None},
+        {"key": "short"},
+        {"key": "k" * 65},
+        {"key": "key 0001!"},
+        {"key": "key-00001\n"},
+        {"key": 12345678},
+        {"query_id": None},
+        {"query_id": 7},
+        {"query_id": "\ud800"},
+        {"query_id": "q" * 100},
+        {"choice": "best"},
+        {"choice": None},
+        {"choice": ["left"]},
+        {"choice": {}},
+        {"choice": "undo"},
+        {"choice": "undo", "of": 7},
+        {"choice": "undo", "of": "\ud800\ud800\ud800\ud800\ud800\ud800\ud800\ud800"},
+        {"of": "key-00000"},
+    ],
+    ids=repr,
+)
+def test_malformed_answer_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(FeedbackError):
+        Answer.from_json(GOOD | change)
+
+
+@pytest.mark.parametrize("data", [None, [], "answer", 7])
+def test_answer_that_is_no_object_is_refused(data: Any) -> None:
+    with pytest.raises(FeedbackError, match="must be an object"):
+        Answer.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["yesterday", None, True, [], {}, float("nan"), float("inf"), 10**400, "0001-01-01", "9999-12-31T23:59:59-23:59"],
+    ids=lambda value: repr(value)[:20],
+)
+def test_time_that_is_none_does_not_cost_the_answer(desk: Desk, value: Any) -> None:
+    sent = Answer.from_json(GOOD | {"query_id": desk.query_id, "shown_at": value})
+    assert record_answer(desk.store.engine, desk.run_id, desk.annotator, sent).outcome is Outcome.SAVED
+
+
+def test_details_are_kept_small() -> None:
+    many: dict[str, Any] = {f"{n}-{'x' * 100}": ["y" * 1000] for n in range(100)}
+    sent = Answer.from_json(GOOD | many)
+    assert len(sent.details) <= 20
+    assert all(len(name) <= 40 and len(value) <= 500 for name, value in sent.details.items())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "\ud800", "\x00"], ids=ascii)
+def test_odd_details_are_stored_as_valid_json(desk: Desk, value: Any) -> None:
+    sent = Answer.from_json(GOOD | {"query_id": desk.query_id, "odd": value})
+    record_answer(desk.store.engine, desk.run_id, desk.annotator, sent)
+    with reading(desk.store.engine) as connection:
+        text = connection.execute(sa.text("SELECT details FROM answers")).scalar_one()
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is not JSON")
+
+    assert list(json.loads(text, parse_constant=refuse)) == ["odd"]
+
+
+class Ledger:
+    """What should count, kept the slow way: one entry per pair and annotator, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Answer] = {}
+        self.by: dict[str, str] = {}
+        self.standing: dict[tuple[str, str], tuple[str, Choice]] = {}
+
+    def expect(self, annotator: str, answer: Answer, *, is_expired: bool) -> Outcome:
+        """Take an answer and return what its receipt should say."""
+        if answer.key in self.sent:
+            return Outcome.DUPLICATE
+        place = (answer.query_id, annotator)
+        if answer.choice is Choice.UNDO:
+            if self.standing.get(place, ("", None))[0] != answer.takes_back:
+                return Outcome.REJECTED
+            del self.standing[place]
+        else:
+            self.standing.pop(place, None)
+            self.standing[place] = (answer.key, answer.choice)
+        self.sent[answer.key], self.by[answer.key] = answer, annotator
+        return Outcome.LATE if is_expired and answer.choice is not Choice.UNDO else Outcome.SAVED
+
+
+def _next_answer(rng: random.Random, ledger: Ledger, number: int, pairs: list[str]) -> Answer:
+    """A new answer, an undo of anything ever sent, or an old answer sent again."""
+    kind = rng.random()
+    old = list(ledger.sent.values())
+    if old and kind < 0.15:
+        return rng.choice(old)
+    key, query_id = f"key-{number:05}", rng.choice(pairs)
+    if old and kind < 0.45:
+        undone = rng.choice(old[-6:])
+        query_id = undone.query_id if rng.random() < 0.9 else query_id
+        return Answer(key=key, query_id=query_id, choice=Choice.UNDO, takes_back=undone.key)
+    choice = rng.choice([c for c in Choice if c is not Choice.UNDO])
+    return Answer(key=key, query_id=query_id, choice=choice)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_sequence_agrees_with_a_slow_recount(
+    store: Store, make_run: Make, make_query: Make, make_annotator: Make, seed: int
+) -> None:
+    rng, ledger = random.Random(seed), Ledger()
+    run_id = make_run()
+    people = [make_annotator() for _ in range(3)]
+    pairs = [make_query(run_id) for _ in range(5)]
+    expired = make_query(run_id, status=QueryStatus.EXPIRED)
+    for number in range(300):
+        answer = _next_answer(rng, ledger, number, [*pairs, expired])
+        near = ledger.by.get(answer.takes_back or "")
+        annotator = near if near and rng.random() < 0.8 else rng.choice(people)
+        expected = ledger.expect(annotator, answer, is_expired=answer.query_id == expired)
+        assert record_answer(store.engine, run_id, annotator, answer).outcome is expected, (number, answer)
+    with reading(store.engine) as connection:
+        standing = answers.standing_answers(connection, run_id)
+        counts = answers.count_standing(connection, run_id)
+        status = {q: queries.get_query(connection, q)["status"] for q in [*pairs, expired]}
+        per_query = {q: answers.count_standing_of_query(connection, q) for q in status}
+        rows = connection.scalar(sa.select(sa.func.count()).select_from(schema.answers))
+    assert {(r["query_id"], r["annotator_id"]): (r["key"], r["choice"]) for r in standing} == ledger.standing
+    assert [row["key"] for row in standing] == sorted(row["key"] for row in standing)
+    assert counts == collections.Counter(choice for _, choice in ledger.standing.values())
+    assert per_query == {q: sum(place[0] == q for place in ledger.standing) for q in status}
+    assert {q: s is QueryStatus.ANSWERED for q, s in status.items() if q != expired} == {
+        q: per_query[q] > 0 for q in pairs
+    }
+    assert status[expired] is QueryStatus.EXPIRED
+    assert rows == len(ledger.sent)
+
+
+ACKNOWLEDGE = """
+import sys
+from rlhf.loop.record_feedback import Answer, record_answer
+from rlhf.storage.engine import open_engine
+from rlhf.types.feedback import Choice
+url, run_id, annotator, query_id = sys.argv[1:]
+engine = open_engine(url)
+number = 0
+while True:
+    number += 1
+    answer = Answer(key=f"key-{number:06}", query_id=query_id, choice=Choice.LEFT)
+    receipt = record_answer(engine, run_id, annotator, answer)
+    print(receipt.key, receipt.outcome.value, flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 20, 61])
+def test_acknowledged_answers_survive_a_kill(desk: Desk, lines: int) -> None:
+    url = desk.store.settings.database_url
+    process = subprocess.Popen(
+        [sys.executable, "-c", ACKNOWLEDGE, url, desk.run_id, desk.annotator, desk.query_id],
+        cwd=PROJECT_ROOT,
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline() for _ in range(lines)]
+    process.kill()
+    # The last line may have been cut short by the kill; it counts only when it is whole.
+    acknowledged += [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+    engine = open_engine(url)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        stored = set(connection.scalars(sa.select(schema.answers.c.key)))
+        standing = answers.count_standing(connection, desk.run_id)
+    engine.dispose()
+    assert {line.split()[1] for line in acknowledged} == {"saved"}
+    assert {line.split()[0] for line in acknowledged} <= stored
+    assert standing == {Choice.LEFT: 1}

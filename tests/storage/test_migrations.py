@@ -1,0 +1,159 @@
+"""A database of any age becomes one of this program, or stays exactly as it was."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from rlhf.config import PROJECT_ROOT, child_environment
+from rlhf.errors import MigrationError
+from rlhf.storage import runs, schema
+from rlhf.storage.engine import open_engine, reading, writing
+from rlhf.storage.migrations import MIGRATIONS, migrate, pending
+from rlhf.ui.store import Store
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database without any table."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
+    yield engine
+    engine.dispose()
+
+
+def _dump(engine: sa.Engine) -> list[object]:
+    """Everything in a database: its tables and the rows that say what was applied."""
+    with reading(engine) as connection:
+        tables = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master ORDER BY name").all()
+        return [*tables, *connection.execute(sa.select(schema.migrations)).all()]
+
+
+def _add_colour(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN colour TEXT DEFAULT 'red'")
+
+
+def _fail_half_way(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE half_done (id INTEGER)")
+    connection.exec_driver_sql("UPDATE runs SET message = 'changed'")
+    connection.exec_driver_sql("SELECT * FROM no_such_table")
+
+
+def test_fresh_database_gets_every_table(empty: sa.Engine) -> None:
+    migrate(empty)
+    assert set(sa.inspect(empty).get_table_names()) == set(schema.metadata.tables)
+
+
+def test_fresh_database_needs_no_migration_afterwards(empty: sa.Engine) -> None:
+    assert pending(empty) == [name for name, _ in MIGRATIONS]
+    migrate(empty)
+    assert pending(empty) == []
+
+
+def test_migrating_twice_changes_nothing(empty: sa.Engine) -> None:
+    migrate(empty)
+    before = _dump(empty)
+    migrate(empty)
+    assert _dump(empty) == before
+
+
+def test_names_of_migrations_are_in_order_and_unique() -> None:
+    names = [name for name, _ in MIGRATIONS]
+    assert names == sorted(set(names))
+
+
+CREATE = """
+import sys, time
+from pathlib import Path
+from rlhf.storage.engine import open_engine
+from rlhf.storage.migrations import migrate
+print("imported", flush=True)
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.001)
+migrate(open_engine(sys.argv[1]))
+print("done")
+"""
+
+
+def test_processes_that_start_together_create_it_once(tmp_path: Path) -> None:
+    url, signal = f"sqlite:///{tmp_path / 'shared.db'}", tmp_path / "go"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CREATE, url, str(signal)],
+            cwd=PROJECT_ROOT,
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    signal.touch()
+    ended = [(process.communicate(timeout=60), process.returncode) for process in started]
+    assert [code for _, code in ended] == [0] * 4, ended
+    engine = open_engine(url)
+    with reading(engine) as connection:
+        names = connection.scalars(sa.select(schema.migrations.c.name)).all()
+    engine.dispose()
+    assert sorted(names) == [name for name, _ in MIGRATIONS]
+
+
+def test_database_of_a_newer_program_is_left_alone(store: Store) -> None:
+    with writing(store.engine) as connection:
+        connection.execute(schema.migrations.insert().values(name="9999_future", applied_at=0.0))
+    before = _dump(store.engine)
+    with pytest.raises(MigrationError, match="9999_future"):
+        migrate(store.engine, (*MIGRATIONS, ("0002_colour", _add_colour)))
+    assert _dump(store.engine) == before
+
+
+def test_pending_also_notices_a_newer_program(store: Store) -> None:
+    with writing(store.engine) as connection:
+        connection.execute(schema.migrations.insert().values(name="9999_future", applied_at=0.0))
+    with pytest.raises(MigrationError, match="newer"):
+        pending(store.engine)
+
+
+def test_old_database_is_upgraded_and_keeps_its_rows(store: Store, make_run: Callable[..., str]) -> None:
+    run_id = make_run()
+    migrate(store.engine, (*MIGRATIONS, ("0002_colour", _add_colour)))
+    with reading(store.engine) as connection:
+        rows = connection.exec_driver_sql("SELECT id, colour FROM runs").all()
+    assert [tuple(row) for row in rows] == [(run_id, "red")]
+
+
+def test_each_migration_runs_once(store: Store) -> None:
+    calls: list[str] = []
+    more = (*MIGRATIONS, ("0002_count", lambda connection: calls.append("0002_count")))
+    migrate(store.engine, more)
+    migrate(store.engine, more)
+    assert calls == ["0002_count"]
+
+
+def test_failed_migration_is_undone(store: Store, make_run: Callable[..., str]) -> None:
+    run_id = make_run()
+    more = (*MIGRATIONS, ("0002_half", _fail_half_way))
+    before = _dump(store.engine)
+    with pytest.raises(MigrationError, match="0002_half"):
+        migrate(store.engine, more)
+    assert _dump(store.engine) == before
+    with reading(store.engine) as connection:
+        assert runs.get_run(connection, run_id)["message"] == "Not started yet."
+    assert pending(store.engine, more) == ["0002_half"]
+
+
+def test_those_before_a_failed_migration_stay_and_those_after_wait(store: Store) -> None:
+    more = (
+        *MIGRATIONS,
+        ("0002_colour", _add_colour),
+        ("0003_half", _fail_half_way),
+        ("0004_never", lambda connection: pytest.fail("it must not run")),
+    )
+    with pytest.raises(MigrationError, match="0003_half"):
+        migrate(store.engine, more)
+    assert pending(store.engine, more) == ["0003_half", "0004_never"]

@@ -1,0 +1,181 @@
+"""Queries: each pair is shown to one annotator at a time."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from rlhf.errors import NotFoundError
+from rlhf.storage import queries, schema
+from rlhf.storage.engine import reading, writing
+from rlhf.types.run import QueryStatus
+from rlhf.ui.store import Store
+
+Make = Callable[..., str]
+
+
+def _lease(
+    store: Store, run_id: str, annotator: str, count: int, exclude: Collection[str] = ()
+) -> list[str]:
+    with writing(store.engine) as connection:
+        return [row["id"] for row in queries.lease_ready(connection, run_id, annotator, count, exclude)]
+
+
+def _let_leases_run_out(store: Store) -> None:
+    with writing(store.engine) as connection:
+        connection.execute(schema.queries.update().values(leased_until=time.time() - 0.001))
+
+
+def _status(store: Store, query_id: str) -> Any:
+    with reading(store.engine) as connection:
+        return queries.get_query(connection, query_id)["status"]
+
+
+@pytest.fixture
+def run_id(make_run: Make) -> str:
+    return make_run()
+
+
+def test_two_annotators_get_different_pairs(store: Store, run_id: str, make_query: Make) -> None:
+    made = [make_query(run_id) for _ in range(6)]
+    first, second = _lease(store, run_id, "ann", 3), _lease(store, run_id, "bob", 3)
+    assert (first, second) == (made[:3], made[3:])
+
+
+def test_reload_gives_the_same_pairs(store: Store, run_id: str, make_query: Make) -> None:
+    for _ in range(6):
+        make_query(run_id)
+    assert _lease(store, run_id, "ann", 3) == _lease(store, run_id, "ann", 3)
+
+
+def test_nothing_is_left_for_a_late_comer(store: Store, run_id: str, make_query: Make) -> None:
+    make_query(run_id)
+    _lease(store, run_id, "ann", 6)
+    assert _lease(store, run_id, "bob", 6) == []
+
+
+def test_pairs_of_an_annotator_who_left_become_free(store: Store, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id)
+    _lease(store, run_id, "ann", 1)
+    _let_leases_run_out(store)
+    assert _lease(store, run_id, "bob", 1) == [query_id]
+
+
+def test_pairs_the_browser_has_are_kept_but_not_sent_again(
+    store: Store, run_id: str, make_query: Make
+) -> None:
+    old, new = make_query(run_id), make_query(run_id)
+    _lease(store, run_id, "ann", 1)
+    assert _lease(store, run_id, "ann", 1, exclude=[old]) == [new]
+    assert _lease(store, run_id, "bob", 2) == []
+
+
+def test_asking_for_more_prolongs_the_lease_of_what_the_browser_has(
+    store: Store, run_id: str, make_query: Make
+) -> None:
+    query_id = make_query(run_id)
+    _lease(store, run_id, "ann", 1)
+    _let_leases_run_out(store)
+    _lease(store, run_id, "ann", 0, exclude=[query_id])
+    assert _lease(store, run_id, "bob", 1) == []
+
+
+def test_naming_somebody_elses_pair_does_not_take_it(store: Store, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id)
+    _lease(store, run_id, "ann", 1)
+    _lease(store, run_id, "bob", 1, exclude=[query_id])
+    assert _lease(store, run_id, "ann", 1) == [query_id]
+
+
+def test_leased_pairs_come_before_older_free_ones(store: Store, run_id: str, make_query: Make) -> None:
+    older, leased = make_query(run_id), make_query(run_id)
+    _lease(store, run_id, "ann", 1, exclude=[older])
+    with writing(store.engine) as connection:
+        free = schema.queries.c.id == older
+        connection.execute(schema.queries.update().where(free).values(leased_to=None, leased_until=None))
+    assert _lease(store, run_id, "ann", 1) == [leased]
+
+
+@pytest.mark.parametrize("status", [s for s in QueryStatus if s is not QueryStatus.READY])
+def test_only_drawn_pairs_are_shown(
+    store: Store, run_id: str, make_query: Make, status: QueryStatus
+) -> None:
+    make_query(run_id, status=status)
+    assert _lease(store, run_id, "ann", 5) == []
+
+
+def test_pairs_of_another_run_are_not_shown(store: Store, make_run: Make, make_query: Make) -> None:
+    make_query(make_run())
+    assert _lease(store, make_run(), "ann", 5) == []
+
+
+def test_row_carries_both_clips(store: Store, run_id: str, make_query: Make) -> None:
+    make_query(run_id)
+    with writing(store.engine) as connection:
+        (row,) = queries.lease_ready(connection, run_id, "ann", 1)
+    assert (row["left_clip_fps"], row["right_clip_frames"], row["left_ended_at_frame"]) == (20.0, 4, None)
+
+
+def test_stale_open_pairs_expire(store: Store, run_id: str, make_query: Make) -> None:
+    stale = [make_query(run_id, status=status, reward_version=1) for status in queries.OPEN]
+    fresh = make_query(run_id, reward_version=2)
+    answered = make_query(run_id, status=QueryStatus.ANSWERED, reward_version=1)
+    with writing(store.engine) as connection:
+        assert queries.expire_stale(connection, run_id, before_reward_version=2) == 2
+    assert [_status(store, q) for q in stale] == [QueryStatus.EXPIRED] * 2
+    assert _status(store, fresh) is QueryStatus.READY
+    assert _status(store, answered) is QueryStatus.ANSWERED
+
+
+def test_pair_somebody_looks_at_does_not_expire(store: Store, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id, reward_version=1)
+    _lease(store, run_id, "ann", 1)
+    with writing(store.engine) as connection:
+        assert queries.expire_stale(connection, run_id, before_reward_version=2) == 0
+    _let_leases_run_out(store)
+    with writing(store.engine) as connection:
+        assert queries.expire_stale(connection, run_id, before_reward_version=2) == 1
+    assert _status(store, query_id) is QueryStatus.EXPIRED
+
+
+def test_expiry_leaves_other_runs_alone(store: Store, make_run: Make, make_query: Make) -> None:
+    query_id, other = make_query(make_run(), reward_version=1), make_run()
+    with writing(store.engine) as connection:
+        assert queries.expire_stale(connection, other, before_reward_version=9) == 0
+    assert _status(store, query_id) is QueryStatus.READY
+
+
+def test_counts_by_status(store: Store, run_id: str, make_run: Make, make_query: Make) -> None:
+    for status in (QueryStatus.READY, QueryStatus.READY, QueryStatus.FAILED):
+        make_query(run_id, status=status)
+    make_query(make_run())
+    with reading(store.engine) as connection:
+        assert queries.count_by_status(connection, run_id) == {QueryStatus.READY: 2, QueryStatus.FAILED: 1}
+
+
+def test_open_pairs_are_listed_oldest_first(store: Store, run_id: str, make_query: Make) -> None:
+    made = [make_query(run_id, status=s) for s in (QueryStatus.READY, QueryStatus.RENDERING)]
+    make_query(run_id, status=QueryStatus.ANSWERED)
+    with reading(store.engine) as connection:
+        assert [row["id"] for row in queries.list_open(connection, run_id)] == made
+
+
+def test_becoming_ready_is_timed(store: Store, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id, status=QueryStatus.RENDERING)
+    with writing(store.engine) as connection:
+        assert queries.get_query(connection, query_id)["ready_at"] is None
+        queries.set_status(connection, query_id, QueryStatus.READY)
+        assert queries.get_query(connection, query_id)["ready_at"] == pytest.approx(time.time(), abs=30)
+
+
+def test_unknown_query_is_not_found(store: Store) -> None:
+    with reading(store.engine) as connection, pytest.raises(NotFoundError):
+        queries.get_query(connection, "gone")
+
+
+def test_stored_words_are_those_of_the_enum(store: Store, run_id: str, make_query: Make) -> None:
+    make_query(run_id)
+    with reading(store.engine) as connection:
+        assert connection.execute(sa.text("SELECT status, kind FROM queries")).all() == [("ready", "active")]

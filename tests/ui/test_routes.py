@@ -1,0 +1,537 @@
+"""The studio's own routes, served by a real server on a free port."""
+
+import dataclasses
+import http.client
+import json
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import uvicorn
+from starlette.applications import Starlette
+
+from rlhf import __version__
+from rlhf.storage import jobs, queries, runs, schema, segments
+from rlhf.storage.engine import reading, writing
+from rlhf.types.feedback import Choice
+from rlhf.types.run import QueryStatus
+from rlhf.ui import routes
+from rlhf.ui.store import Store, open_store
+
+Make = Callable[..., str]
+JSON = {"Content-Type": "application/json", "X-Preference-Studio": "1"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclasses.dataclass(frozen=True)
+class Browser:
+    """Sends requests exactly as they are written here; keeps no cookie by itself."""
+
+    port: int
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            named = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, named, answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.send("GET", path, headers=headers)
+
+    def post(self, run: Any, answers: Any, *, cookie: str = "", **more: Any) -> Reply:
+        headers = JSON | ({"Cookie": f"{routes.COOKIE}={cookie}"} if cookie else {})
+        return self.send("POST", "/api/answers", json.dumps({"run": run, "answers": answers} | more), headers)
+
+
+@pytest.fixture
+def fresh_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Let the routes open the store of this test, and close it afterwards."""
+    for name in ("RLHF_DATABASE_URL", "RLHF_BLOB_URL", "RLHF_WORKER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
+    open_store.cache_clear()
+    yield
+    if open_store.cache_info().currsize:
+        open_store().engine.dispose()
+    open_store.cache_clear()
+
+
+@pytest.fixture
+def browser(fresh_store: None) -> Iterator[Browser]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            Starlette(routes=routes.routes()), log_level="warning", ws="none", lifespan="off", access_log=False
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.005)
+        yield Browser(listening.getsockname()[1])
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture
+def run_id(make_run: Make) -> str:
+    return make_run()
+
+
+def _answer(query_id: str, choice: str = "left", **more: Any) -> dict[str, Any]:
+    return {"key": uuid.uuid4().hex, "query_id": query_id, "choice": choice} | more
+
+
+def _stored(store: Store) -> list[sa.RowMapping]:
+    with reading(store.engine) as connection:
+        return list(connection.execute(sa.select(schema.answers).order_by(schema.answers.c.id)).mappings())
+
+
+def _outcomes(reply: Reply) -> list[str]:
+    return [result["outcome"] for result in reply.json()["results"]]
+
+
+def test_health_is_ok_and_names_the_workers(browser: Browser, store: Store) -> None:
+    with writing(store.engine) as connection:
+        jobs.register_worker(connection, "w", "trainer", 4711, "host")
+    reply = browser.get("/healthz")
+    assert reply.status == 200
+    assert reply.json() == {
+        "status": "ok",
+        "version": __version__,
+        "workers": {"trainer": 4711},
+        "database": "ok",
+    }
+
+
+def test_health_fails_when_the_database_cannot_be_opened(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "file" / "data"))
+    reply = browser.get("/healthz")
+    assert (reply.status, reply.json()["status"], reply.json()["database"]) == (503, "failing", "StorageError")
+
+
+def test_health_fails_when_the_database_is_of_a_newer_program(browser: Browser, store: Store) -> None:
+    with writing(store.engine) as connection:
+        connection.execute(schema.migrations.insert().values(name="9999_future", applied_at=0.0))
+    assert browser.get("/healthz").status == 503
+
+
+def test_queue_gives_pairs_as_the_player_needs_them(browser: Browser, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id)
+    reply = browser.get(f"/api/queue?run={run_id}")
+    (pair,) = reply.json()["queue"]
+    assert (reply.status, pair["query_id"]) == (200, query_id)
+    assert pair["left"].keys() == pair["right"].keys() == {"url", "poster", "fps", "frames", "ended_at"}
+    assert pair["reason"] == "The reward model is unsure about this pair"
+    assert browser.get("/" + pair["left"]["url"]).status == 200
+    assert browser.get("/" + pair["right"]["poster"]).status == 200
+
+
+def test_queue_is_not_kept_in_a_cache(browser: Browser, run_id: str) -> None:
+    assert browser.get(f"/api/queue?run={run_id}").headers["cache-control"] == "no-store"
+
+
+def test_queue_is_only_as_long_as_needed(browser: Browser, run_id: str, make_query: Make) -> None:
+    made = [make_query(run_id) for _ in range(routes.PREFETCH + 2)]
+    first = browser.get(f"/api/queue?run={run_id}")
+    cookie = first.headers["set-cookie"].split(";")[0]
+    assert [pair["query_id"] for pair in first.json()["queue"]] == made[: routes.PREFETCH]
+    have = ",".join(made[1 : routes.PREFETCH])
+    more = browser.send("GET", f"/api/queue?run={run_id}&have={have}", headers={"Cookie": cookie})
+    assert [pair["query_id"] for pair in more.json()["queue"]] == [made[0]]
+
+
+def test_status_counts_what_stands(browser: Browser, store: Store, run_id: str, make_query: Make) -> None:
+    first, second, _ = (make_query(run_id) for _ in range(3))
+    with writing(store.engine) as connection:
+        runs.update_run(connection, run_id, steps=123, reward_version=4, policy_version=5, message="Learning.")
+    status = browser.post(run_id, [_answer(first), _answer(second, "skip")]).json()["status"]
+    assert status == {
+        "answers": 2,
+        "goal": None,
+        "skipped": 1,
+        "ready": 1,
+        "state": "created",
+        "reward_version": 4,
+        "policy_version": 5,
+        "steps": 123,
+        "message": "Learning.",
+    }
+
+
+def test_error_of_a_run_is_shown_before_its_message(browser: Browser, store: Store, run_id: str) -> None:
+    with writing(store.engine) as connection:
+        runs.update_run(connection, run_id, error="It broke.")
+    assert browser.get(f"/api/queue?run={run_id}").json()["status"]["message"] == "It broke."
+
+
+@pytest.mark.parametrize("path", ["/api/queue?run=gone", "/api/queue", "/api/queue?run=%ff%00"])
+def test_queue_of_an_unknown_run_is_not_found(browser: Browser, path: str) -> None:
+    assert browser.get(path).status == 404
+
+
+def test_answers_are_stored_and_acknowledged(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    answered, waiting = make_query(run_id), make_query(run_id)
+    sent = _answer(answered, "right")
+    reply = browser.post(run_id, [sent])
+    assert (reply.status, reply.headers["cache-control"]) == (200, "no-store")
+    assert reply.json()["results"] == [{"key": sent["key"], "outcome": "saved", "message": None}]
+    assert [pair["query_id"] for pair in reply.json()["queue"]] == [waiting]
+    assert [(row["key"], row["choice"]) for row in _stored(store)] == [(sent["key"], Choice.RIGHT)]
+
+
+def test_post_without_answers_only_tops_the_queue_up(browser: Browser, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id)
+    reply = browser.post(run_id, [])
+    assert [pair["query_id"] for pair in reply.json()["queue"]] == [query_id]
+
+
+def test_pairs_the_browser_has_are_not_sent_again(browser: Browser, run_id: str, make_query: Make) -> None:
+    had, new = make_query(run_id), make_query(run_id)
+    reply = browser.post(run_id, [], have=[had, "nonsense", None])
+    assert [pair["query_id"] for pair in reply.json()["queue"]] == [new]
+
+
+def test_retry_is_acknowledged_as_duplicate(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    sent = _answer(make_query(run_id))
+    assert _outcomes(browser.post(run_id, [sent])) == ["saved"]
+    assert _outcomes(browser.post(run_id, [sent])) == ["duplicate"]
+    assert len(_stored(store)) == 1
+
+
+def test_undo_opens_the_pair_again(browser: Browser, run_id: str, make_query: Make) -> None:
+    sent, cookie = _answer(make_query(run_id)), uuid.uuid4().hex
+    browser.post(run_id, [sent], cookie=cookie)
+    reply = browser.post(run_id, [_answer(sent["query_id"], "undo", of=sent["key"])], cookie=cookie)
+    assert _outcomes(reply) == ["saved"]
+    assert [pair["query_id"] for pair in reply.json()["queue"]] == [sent["query_id"]]
+
+
+def test_late_answer_is_acknowledged_as_late(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    reply = browser.post(run_id, [_answer(make_query(run_id, status=QueryStatus.EXPIRED))])
+    assert _outcomes(reply) == ["late"]
+    assert [row["is_late"] for row in _stored(store)] == [True]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        "text",
+        7,
+        [],
+        {},
+        {"key": "short"},
+        {"key": "\ud800"},
+        {"choice": ["left"]},
+        {"query_id": "\ud800"},
+        {"query_id": "f" * 32},
+        {"choice": "undo", "of": "no-such-key"},
+    ],
+    ids=ascii,
+)
+def test_bad_answer_does_not_cost_the_good_ones_beside_it(
+    browser: Browser, store: Store, run_id: str, make_query: Make, bad: Any
+) -> None:
+    query_id = make_query(run_id)
+    broken = _answer(query_id) | bad if isinstance(bad, dict) and bad else bad
+    good = [_answer(query_id), _answer(make_query(run_id))]
+    reply = browser.post(run_id, [good[0], broken, good[1]])
+    assert reply.status == 200
+    assert _outcomes(reply) == ["saved", "rejected", "saved"]
+    assert [row["key"] for row in _stored(store)] == [answer["key"] for answer in good]
+
+
+def test_new_browser_gets_a_cookie_that_scripts_cannot_read(browser: Browser, run_id: str) -> None:
+    name, *attributes = browser.post(run_id, []).headers["set-cookie"].lower().split("; ")
+    assert name.startswith(f"{routes.COOKIE}=")
+    assert {"httponly", "samesite=lax", "path=/"} <= set(attributes)
+
+
+def test_cookie_makes_answers_one_annotators(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    first = browser.post(run_id, [_answer(make_query(run_id))])
+    cookie = first.headers["set-cookie"].split(";")[0].split("=")[1]
+    second = browser.post(run_id, [_answer(make_query(run_id))], cookie=cookie)
+    assert "set-cookie" not in second.headers
+    assert {row["annotator_id"] for row in _stored(store)} == {cookie}
+
+
+@pytest.mark.parametrize("cookie", ["../../x", "A" * 32, "0" * 31, "'; DROP TABLE runs"])
+def test_made_up_cookie_is_replaced(browser: Browser, run_id: str, cookie: str) -> None:
+    assert "set-cookie" in browser.post(run_id, [], cookie=cookie).headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", "X-Preference-Studio": "0"},
+        {"Content-Type": "text/plain", "X-Preference-Studio": "1"},
+        {"X-Preference-Studio": "1"},
+        JSON | {"Origin": "https://elsewhere.example"},
+        JSON | {"Origin": "null"},
+        JSON | {"Origin": "http://[broken"},
+        JSON | {"Origin": "http://127.0.0.1:1"},
+    ],
+    ids=lambda headers: " ".join(headers.values()),
+)
+def test_forged_request_is_refused(
+    browser: Browser, store: Store, run_id: str, make_query: Make, headers: dict[str, str]
+) -> None:
+    body = json.dumps({"run": run_id, "answers": [_answer(make_query(run_id))]})
+    assert browser.send("POST", "/api/answers", body, headers).status == 403
+    assert _stored(store) == []
+
+
+def test_request_of_our_own_page_is_accepted(browser: Browser, run_id: str) -> None:
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "X-Preference-Studio": "1",
+        "Origin": f"http://127.0.0.1:{browser.port}",
+    }
+    body = json.dumps({"run": run_id, "answers": []})
+    assert browser.send("POST", "/api/answers", body, headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'"text"',
+        b'{"run": "x"}',
+        b'{"answers": []}',
+        b'{"run": "x", "answers": {}}',
+        b'{"run": "x", "answers": null}',
+        b'{"run": 7, "answers": []}',
+        b'{"run": "\\ud800", "answers": []}',
+        b'{"run": "x", "answers": [], "have": 7}',
+        b"[" * 100_000,
+        b'{"run": ' + b"9" * 5000 + b', "answers": []}',
+    ],
+    ids=lambda body: repr(body)[:40],
+)
+def test_malformed_request_is_refused(browser: Browser, body: bytes) -> None:
+    reply = browser.send("POST", "/api/answers", body, JSON)
+    assert reply.status == 400
+    assert "not understood" in reply.json()["error"]
+
+
+def test_deeply_nested_detail_does_not_break_the_request(
+    browser: Browser, run_id: str, make_query: Make
+) -> None:
+    for depth in range(100, 1000, 100):
+        answer = json.dumps(_answer(make_query(run_id)))[:-1] + f', "odd": {"[" * depth}{"]" * depth}}}'
+        body = f'{{"run": "{run_id}", "answers": [{answer}]}}'
+        assert browser.send("POST", "/api/answers", body, JSON).status in (200, 400), depth
+
+
+def test_too_many_answers_are_refused(browser: Browser, store: Store, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id)
+    assert browser.post(run_id, [_answer(query_id) for _ in range(501)]).status == 400
+    assert _stored(store) == []
+
+
+def test_too_large_request_is_refused(browser: Browser, run_id: str) -> None:
+    assert browser.post(run_id, [], padding="x" * 1_000_000).status == 413
+
+
+def test_endless_request_is_cut_off(browser: Browser) -> None:
+    """Sent in pieces without a length: the server must not collect it all first."""
+    sent = 0
+    with socket.create_connection(("127.0.0.1", browser.port), timeout=20) as connection:
+        lines = ["POST /api/answers HTTP/1.1", "Host: x", "Transfer-Encoding: chunked"]
+        lines += [f"{name}: {value}" for name, value in JSON.items()]
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        connection.settimeout(0.001)
+        reply = b""
+        while not reply and sent < 200_000_000:
+            connection.settimeout(20)
+            try:
+                connection.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+                sent += 0x10000
+                connection.settimeout(0.001)
+                reply = connection.recv(1000)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    assert sent < 50_000_000
+    assert not reply or reply.startswith(b"HTTP/1.1 413")
+
+
+def test_answers_of_an_unknown_run_are_not_found(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    assert browser.post("gone", [_answer(make_query(run_id))]).status == 404
+    assert _stored(store) == []
+
+
+def test_answers_cannot_be_sent_by_an_address_alone(browser: Browser) -> None:
+    assert browser.get("/api/answers").status == 405
+
+
+def _clip_path(store: Store, run_id: str) -> str:
+    with reading(store.engine) as connection:
+        query = connection.execute(sa.select(schema.queries).where(schema.queries.c.run_id == run_id)).first()
+    assert query is not None
+    return f"/clips/{query.left_id}"
+
+
+@pytest.fixture
+def clip(store: Store, run_id: str, make_query: Make) -> tuple[str, bytes, bytes]:
+    """Address without suffix, and the bytes of clip and poster."""
+    make_query(run_id)
+    path = _clip_path(store, run_id)
+    with reading(store.engine) as connection:
+        row = segments.get_segment_row(connection, path.rpartition("/")[2])
+    return path, store.blobs.read(row["clip"]), store.blobs.read(row["poster"])
+
+
+def test_clip_and_poster_are_served_whole(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
+    path, video, picture = clip
+    whole, still = browser.get(f"{path}.mp4"), browser.get(f"{path}.png")
+    assert (whole.status, whole.headers["content-type"], whole.body) == (200, "video/mp4", video)
+    assert (still.status, still.headers["content-type"], still.body) == (200, "image/png", picture)
+
+
+def test_clip_may_be_cached_for_good(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
+    headers = browser.get(f"{clip[0]}.mp4").headers
+    assert {"private", "immutable"} <= set(headers["cache-control"].split(", "))
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["accept-ranges"] == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "stop"),
+    [("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=2000-", 2000, 2048), ("bytes=-48", 2000, 2048)],
+)
+def test_part_of_a_clip_is_served(
+    browser: Browser, clip: tuple[str, bytes, bytes], wanted: str, start: int, stop: int
+) -> None:
+    reply = browser.get(f"{clip[0]}.mp4", Range=wanted)
+    assert (reply.status, reply.body) == (206, clip[1][start:stop])
+    assert reply.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(clip[1])}"
+
+
+def test_range_outside_a_clip_is_refused(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
+    reply = browser.get(f"{clip[0]}.mp4", Range="bytes=5000-6000")
+    assert (reply.status, reply.headers["content-range"]) == (416, f"bytes */{len(clip[1])}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/clips/{'0' * 32}.mp4",
+        f"/clips/{'0' * 32}.png",
+        f"/clips/{'A' * 32}.mp4",
+        "/clips/..mp4",
+        "/clips/....mp4",
+        "/clips/../data/rlhf.db",
+        "/clips/..%2f..%2frlhf.db.mp4",
+        "/clips/%2e%2e/%2e%2e/rlhf.db",
+        "/clips/..%5c..%5crlhf.mp4",
+        "/clips/%00.mp4",
+        "/previews/..mp4",
+        "/previews/..%2fREADME.mp4",
+        "/previews/../../rlhf.mp4",
+        "/previews/no-such-task.mp4",
+        "/previews/UPPER.mp4",
+    ],
+)
+def test_unknown_and_tricky_addresses_are_not_found(browser: Browser, store: Store, path: str) -> None:
+    assert browser.get(path).status == 404
+
+
+def test_clip_not_drawn_yet_is_not_found(
+    browser: Browser, run_id: str, make_segment: Make
+) -> None:
+    assert browser.get(f"/clips/{make_segment(run_id, drawn=False)}.mp4").status == 404
+
+
+def test_clip_whose_file_is_gone_is_not_found(
+    browser: Browser, store: Store, clip: tuple[str, bytes, bytes]
+) -> None:
+    store.blobs.delete(store.blobs.write(clip[1], "mp4"))
+    assert browser.get(f"{clip[0]}.mp4").status == 404
+
+
+def test_clip_that_lives_elsewhere_is_served(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, store: Store, run_id: str, make_segment: Make
+) -> None:
+    monkeypatch.setenv("RLHF_BLOB_URL", "memory://routes-test")
+    segment_id = make_segment(run_id)
+    with reading(store.engine) as connection:
+        name = segments.get_segment_row(connection, segment_id)["clip"]
+    open_store().blobs.write(store.blobs.read(name), "mp4")
+    reply = browser.get(f"/clips/{segment_id}.mp4")
+    assert (reply.status, reply.body) == (200, store.blobs.read(name))
+
+
+def test_preview_is_served(browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "some-task.mp4").write_bytes(b"video")
+    monkeypatch.setattr(routes, "PREVIEWS", tmp_path)
+    reply = browser.get("/previews/some-task.mp4")
+    assert (reply.status, reply.body, reply.headers["content-type"]) == (200, b"video", "video/mp4")
+
+
+def test_crowd_of_twenty_loses_and_doubles_nothing(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    """Ten annotators answer fifty pairs each, and every request is sent by two threads at once."""
+    pairs = [make_query(run_id) for _ in range(50)]
+    people = {uuid.uuid4().hex: [_answer(query_id) for query_id in pairs] for _ in range(10)}
+    replies: list[Reply] = []
+
+    def post_all(cookie: str) -> None:
+        for start in range(0, 50, 10):
+            replies.append(browser.post(run_id, people[cookie][start : start + 10], cookie=cookie))
+
+    threads = [threading.Thread(target=post_all, args=(cookie,)) for cookie in people for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [reply.status for reply in replies] == [200] * 100
+    outcomes = [outcome for reply in replies for outcome in _outcomes(reply)]
+    assert (outcomes.count("saved"), outcomes.count("duplicate"), len(outcomes)) == (500, 500, 1000)
+    sent = {(answer["key"], cookie) for cookie, given in people.items() for answer in given}
+    stored = [(row["key"], row["annotator_id"]) for row in _stored(store)]
+    assert len(stored) == 500
+    assert set(stored) == sent
+    with reading(store.engine) as connection:
+        assert queries.count_by_status(connection, run_id) == {QueryStatus.ANSWERED: 50}
