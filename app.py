@@ -12,11 +12,12 @@ from rlhf.ui.routes import routes
 from rlhf.ui.server import lifespan
 
 PAGES = Path(__file__).parent / "pages"
+FAVICON = Path(__file__).parent / "rlhf" / "ui" / "favicon.png"
 
 
 def show_pages() -> None:
     """Draw the navigation and the page that was asked for."""
-    st.set_page_config(page_title="Preference Studio", layout="wide")
+    st.set_page_config(page_title="Preference Studio", page_icon=FAVICON, layout="wide")
     pages = [
         st.Page(PAGES / "home.py", title="Runs", icon=":material/home:", default=True),
         st.Page(PAGES / "label.py", title="Label", icon=":material/compare:"),

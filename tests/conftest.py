@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rlhf.config import Settings
 from rlhf.storage import answers, queries, runs, segments
@@ -16,6 +17,9 @@ from rlhf.types.experience import Replay, Segment
 from rlhf.types.feedback import QueryKind
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
+
+# Threads that wait for each other on few cores cost more than they give.
+torch.set_num_threads(1)
 
 CLIP = bytes(range(256)) * 8
 """Stands for an mp4: the server never looks inside."""
@@ -37,7 +41,13 @@ def make_run(store: Store) -> Callable[..., str]:
     """``make_run(**columns)`` adds a run that is not started and returns its id."""
 
     def make(**columns: object) -> str:
-        values = {"task": "pendulum-swingup", "seed": 0, "teacher": None, "overrides": {}, "total_steps": 1000}
+        values = {
+            "task": "pendulum-swingup",
+            "seed": 0,
+            "teacher": None,
+            "overrides": {},
+            "total_steps": 1000,
+        }
         with writing(store.engine) as connection:
             return runs.insert_run(connection, **(values | columns))  # type: ignore[arg-type]
 

@@ -57,14 +57,7 @@ _TASKS = (
         segment_steps=50,
         playback_fps=25,
         feature_names=("cart position", "cart velocity", "pole angle", "pole angular velocity"),
-        overrides={
-            "collect.num_envs": 8,
-            "ppo.num_steps": 128,
-            "ppo.discount": 0.98,
-            "ppo.gae_lambda": 0.8,
-            "ppo.learning_rate": 1e-3,
-            "ppo.num_epochs": 10,
-        },
+        overrides={"collect.num_envs": 8},
     ),
     Task(
         name="pendulum-swingup",
@@ -76,10 +69,9 @@ _TASKS = (
         feature_names=("cosine of angle", "sine of angle", "angular velocity"),
         overrides={
             "collect.num_envs": 8,
-            "ppo.num_steps": 256,
-            "ppo.discount": 0.9,
+            "ppo.num_steps": 128,
+            "ppo.discount": 0.95,
             "ppo.learning_rate": 1e-3,
-            "ppo.num_epochs": 10,
         },
     ),
     Task(

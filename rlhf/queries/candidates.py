@@ -58,7 +58,7 @@ def propose(
         asked: pairs not to be proposed again in either order, (Q, 2).
 
     Returns:
-        At most ``num_candidates`` pairs; fewer only if there are no more.
+        At most ``num_candidates`` pairs; fewer only if recent behaviour has no more.
     """
     check_shape("policy_version", policy_version, episode.shape)
     known = np.empty((0, 2), np.int64) if asked is None else asked

@@ -21,7 +21,8 @@ class QueryConfig:
     """What to ask next."""
 
     acquisition: str = "disagreement"
-    """How candidates are scored: ``random``, ``disagreement``, ``entropy`` or ``bald``."""
+    """How candidates are scored: ``random``, ``disagreement``, ``entropy`` or ``bald``. Even ``random``
+    leaves out predicted ties and repeats; for queries blind to the model set ``audit_share`` to 1."""
     candidates_per_query: int = 10
     """Candidate pairs looked at for each query asked. More find better questions, and more extreme ones."""
     audit_share: float = 0.15

@@ -137,7 +137,9 @@ def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
         return record_answer(store.engine, run_id, annotator, Answer.from_json(item))
     except FeedbackError as error:
         key = item.get("key") if isinstance(item, dict) else None
-        return Receipt(key=str(key), outcome=Outcome.REJECTED, message=str(error))
+        # A lone surrogate is a legal JSON string that no reply could be encoded with.
+        echo = str(key).encode(errors="replace").decode()
+        return Receipt(key=echo, outcome=Outcome.REJECTED, message=str(error))
 
 
 def _queue(store: Store, run_id: str, annotator: str, have: list[str]) -> dict[str, Any]:
@@ -208,10 +210,13 @@ def _forged(request: Request) -> str | None:
         return "the content type must be application/json"
     if request.headers.get("x-preference-studio") != "1":
         return "the header X-Preference-Studio: 1 is missing"
-    origin = request.headers.get("origin")
-    if origin and urlsplit(origin).netloc != request.headers.get("host"):
-        return "the request comes from another site"
-    return None
+    if (origin := request.headers.get("origin")) is None:
+        return None
+    try:
+        is_ours = urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        is_ours = False
+    return None if is_ours else "the request comes from another site"
 
 
 def _blob(request: Request, column: str, media_type: str) -> Response:

@@ -7,18 +7,27 @@ import contextlib
 import gc
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from rlhf.errors import RlhfError
 from rlhf.ui.store import open_store
 from rlhf.worker.process import Supervisor
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Prepare the server, and end the workers it started when it ends."""
-    store = open_store()
+    """Prepare the server, and end the workers it started when it ends.
+
+    A store that cannot be used (damaged, or written by a newer program) ends the server with one line.
+    """
+    try:
+        store = open_store()
+    except RlhfError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # nothing has started yet, and an exception here would bury the line under a traceback
     supervisor = Supervisor() if store.settings.worker == "embedded" else None
     if supervisor is not None:
         supervisor.start()

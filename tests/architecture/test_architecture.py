@@ -226,9 +226,13 @@ def test_environment_is_read_in_one_place() -> None:
         if path == PROJECT_ROOT / "rlhf" / "config.py":
             continue
         for node in ast.walk(_tree(path)):
-            of_os = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+            of_os = (
+                isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+            )
             if (of_os and node.attr in names) or (
-                isinstance(node, ast.ImportFrom) and node.module == "os" and names & {a.name for a in node.names}
+                isinstance(node, ast.ImportFrom)
+                and node.module == "os"
+                and names & {a.name for a in node.names}
             ):
                 wrong.append(_shown(path, node))
     assert not wrong, "\n".join(wrong)
@@ -312,7 +316,9 @@ def test_requirements_are_pinned(name: str) -> None:
     loose = [
         line
         for line in wanted
-        if line and not line.startswith("-") and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", line)
+        if line
+        and not line.startswith("-")
+        and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+(\s*;.+)?", line)
     ]
     assert not loose, f"{name}: pin with '==': {', '.join(loose)}"
 

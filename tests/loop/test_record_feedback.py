@@ -1,22 +1,17 @@
-"""Answers on their way into the store: each one counts once, and none that was acknowledged is lost."""
+"""Answers on their way into the store: what each one does, and which are refused."""
 
-import collections
 import dataclasses
 import json
-import random
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import FeedbackError
 from rlhf.loop.record_feedback import Answer, Outcome, Receipt, record_answer
 from rlhf.storage import answers, queries, schema
-from rlhf.storage.engine import open_engine, reading, writing
+from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
@@ -269,7 +264,18 @@ def test_answer_that_is_no_object_is_refused(data: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["yesterday", None, True, [], {}, float("nan"), float("inf"), 10**400, "0001-01-01", "9999-12-31T23:59:59-23:59"],
+    [
+        "yesterday",
+        None,
+        True,
+        [],
+        {},
+        float("nan"),
+        float("inf"),
+        10**400,
+        "0001-01-01",
+        "9999-12-31T23:59:59-23:59",
+    ],
     ids=lambda value: repr(value)[:20],
 )
 def test_time_that_is_none_does_not_cost_the_answer(desk: Desk, value: Any) -> None:
@@ -295,116 +301,3 @@ def test_odd_details_are_stored_as_valid_json(desk: Desk, value: Any) -> None:
         pytest.fail(f"{word} is not JSON")
 
     assert list(json.loads(text, parse_constant=refuse)) == ["odd"]
-
-
-class Ledger:
-    """What should count, kept the slow way: one entry per pair and annotator, in order of arrival."""
-
-    def __init__(self) -> None:
-        self.sent: dict[str, Answer] = {}
-        self.by: dict[str, str] = {}
-        self.standing: dict[tuple[str, str], tuple[str, Choice]] = {}
-
-    def expect(self, annotator: str, answer: Answer, *, is_expired: bool) -> Outcome:
-        """Take an answer and return what its receipt should say."""
-        if answer.key in self.sent:
-            return Outcome.DUPLICATE
-        place = (answer.query_id, annotator)
-        if answer.choice is Choice.UNDO:
-            if self.standing.get(place, ("", None))[0] != answer.takes_back:
-                return Outcome.REJECTED
-            del self.standing[place]
-        else:
-            self.standing.pop(place, None)
-            self.standing[place] = (answer.key, answer.choice)
-        self.sent[answer.key], self.by[answer.key] = answer, annotator
-        return Outcome.LATE if is_expired and answer.choice is not Choice.UNDO else Outcome.SAVED
-
-
-def _next_answer(rng: random.Random, ledger: Ledger, number: int, pairs: list[str]) -> Answer:
-    """A new answer, an undo of anything ever sent, or an old answer sent again."""
-    kind = rng.random()
-    old = list(ledger.sent.values())
-    if old and kind < 0.15:
-        return rng.choice(old)
-    key, query_id = f"key-{number:05}", rng.choice(pairs)
-    if old and kind < 0.45:
-        undone = rng.choice(old[-6:])
-        query_id = undone.query_id if rng.random() < 0.9 else query_id
-        return Answer(key=key, query_id=query_id, choice=Choice.UNDO, takes_back=undone.key)
-    choice = rng.choice([c for c in Choice if c is not Choice.UNDO])
-    return Answer(key=key, query_id=query_id, choice=choice)
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_random_sequence_agrees_with_a_slow_recount(
-    store: Store, make_run: Make, make_query: Make, make_annotator: Make, seed: int
-) -> None:
-    rng, ledger = random.Random(seed), Ledger()
-    run_id = make_run()
-    people = [make_annotator() for _ in range(3)]
-    pairs = [make_query(run_id) for _ in range(5)]
-    expired = make_query(run_id, status=QueryStatus.EXPIRED)
-    for number in range(300):
-        answer = _next_answer(rng, ledger, number, [*pairs, expired])
-        near = ledger.by.get(answer.takes_back or "")
-        annotator = near if near and rng.random() < 0.8 else rng.choice(people)
-        expected = ledger.expect(annotator, answer, is_expired=answer.query_id == expired)
-        assert record_answer(store.engine, run_id, annotator, answer).outcome is expected, (number, answer)
-    with reading(store.engine) as connection:
-        standing = answers.standing_answers(connection, run_id)
-        counts = answers.count_standing(connection, run_id)
-        status = {q: queries.get_query(connection, q)["status"] for q in [*pairs, expired]}
-        per_query = {q: answers.count_standing_of_query(connection, q) for q in status}
-        rows = connection.scalar(sa.select(sa.func.count()).select_from(schema.answers))
-    assert {(r["query_id"], r["annotator_id"]): (r["key"], r["choice"]) for r in standing} == ledger.standing
-    assert [row["key"] for row in standing] == sorted(row["key"] for row in standing)
-    assert counts == collections.Counter(choice for _, choice in ledger.standing.values())
-    assert per_query == {q: sum(place[0] == q for place in ledger.standing) for q in status}
-    assert {q: s is QueryStatus.ANSWERED for q, s in status.items() if q != expired} == {
-        q: per_query[q] > 0 for q in pairs
-    }
-    assert status[expired] is QueryStatus.EXPIRED
-    assert rows == len(ledger.sent)
-
-
-ACKNOWLEDGE = """
-import sys
-from rlhf.loop.record_feedback import Answer, record_answer
-from rlhf.storage.engine import open_engine
-from rlhf.types.feedback import Choice
-url, run_id, annotator, query_id = sys.argv[1:]
-engine = open_engine(url)
-number = 0
-while True:
-    number += 1
-    answer = Answer(key=f"key-{number:06}", query_id=query_id, choice=Choice.LEFT)
-    receipt = record_answer(engine, run_id, annotator, answer)
-    print(receipt.key, receipt.outcome.value, flush=True)
-"""
-
-
-@pytest.mark.parametrize("lines", [1, 20, 61])
-def test_acknowledged_answers_survive_a_kill(desk: Desk, lines: int) -> None:
-    url = desk.store.settings.database_url
-    process = subprocess.Popen(
-        [sys.executable, "-c", ACKNOWLEDGE, url, desk.run_id, desk.annotator, desk.query_id],
-        cwd=PROJECT_ROOT,
-        env=child_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    acknowledged = [process.stdout.readline() for _ in range(lines)]
-    process.kill()
-    # The last line may have been cut short by the kill; it counts only when it is whole.
-    acknowledged += [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
-    engine = open_engine(url)
-    with reading(engine) as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-        stored = set(connection.scalars(sa.select(schema.answers.c.key)))
-        standing = answers.count_standing(connection, desk.run_id)
-    engine.dispose()
-    assert {line.split()[1] for line in acknowledged} == {"saved"}
-    assert {line.split()[0] for line in acknowledged} <= stored
-    assert standing == {Choice.LEFT: 1}

@@ -45,9 +45,7 @@ def test_writing_rolls_back_on_any_error(store: Store) -> None:
         assert connection.scalar(sa.select(sa.func.count()).select_from(annotators)) == 0
 
 
-def test_reader_keeps_seeing_one_state_while_others_write(
-    store: Store, make_run: Callable[..., str]
-) -> None:
+def test_reader_keeps_seeing_one_state_while_others_write(store: Store, make_run: Callable[..., str]) -> None:
     make_run()
     with reading(store.engine) as connection:
         before = len(runs.list_runs(connection))

@@ -72,9 +72,7 @@ def test_unknown_versions_are_not_found(store: Store, make_run: Make) -> None:
             models.get_reward_version(connection, run_id, 7)
 
 
-def test_evaluation_brings_the_clip_of_its_replay(
-    store: Store, make_run: Make, make_segment: Make
-) -> None:
+def test_evaluation_brings_the_clip_of_its_replay(store: Store, make_run: Make, make_segment: Make) -> None:
     run_id = make_run()
     for version in (1, 2):
         _add_policy(store, run_id, version)

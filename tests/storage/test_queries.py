@@ -16,9 +16,7 @@ from rlhf.ui.store import Store
 Make = Callable[..., str]
 
 
-def _lease(
-    store: Store, run_id: str, annotator: str, count: int, exclude: Collection[str] = ()
-) -> list[str]:
+def _lease(store: Store, run_id: str, annotator: str, count: int, exclude: Collection[str] = ()) -> list[str]:
     with writing(store.engine) as connection:
         return [row["id"] for row in queries.lease_ready(connection, run_id, annotator, count, exclude)]
 
@@ -99,9 +97,7 @@ def test_leased_pairs_come_before_older_free_ones(store: Store, run_id: str, mak
 
 
 @pytest.mark.parametrize("status", [s for s in QueryStatus if s is not QueryStatus.READY])
-def test_only_drawn_pairs_are_shown(
-    store: Store, run_id: str, make_query: Make, status: QueryStatus
-) -> None:
+def test_only_drawn_pairs_are_shown(store: Store, run_id: str, make_query: Make, status: QueryStatus) -> None:
     make_query(run_id, status=status)
     assert _lease(store, run_id, "ann", 5) == []
 

@@ -1,101 +1,25 @@
-"""The studio's own routes, served by a real server on a free port."""
+"""Health, queue and answers, as a browser meets them."""
 
-import dataclasses
-import http.client
 import json
 import socket
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import uvicorn
-from starlette.applications import Starlette
+from http_browser import JSON, Browser
 
 from rlhf import __version__
-from rlhf.storage import jobs, queries, runs, schema, segments
+from rlhf.storage import jobs, runs, schema
 from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 from rlhf.ui import routes
-from rlhf.ui.store import Store, open_store
+from rlhf.ui.store import Store
 
 Make = Callable[..., str]
-JSON = {"Content-Type": "application/json", "X-Preference-Studio": "1"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclasses.dataclass(frozen=True)
-class Browser:
-    """Sends requests exactly as they are written here; keeps no cookie by itself."""
-
-    port: int
-
-    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body=body, headers=headers or {})
-            answer = connection.getresponse()
-            named = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, named, answer.read())
-        finally:
-            connection.close()
-
-    def get(self, path: str, **headers: str) -> Reply:
-        return self.send("GET", path, headers=headers)
-
-    def post(self, run: Any, answers: Any, *, cookie: str = "", **more: Any) -> Reply:
-        headers = JSON | ({"Cookie": f"{routes.COOKIE}={cookie}"} if cookie else {})
-        return self.send("POST", "/api/answers", json.dumps({"run": run, "answers": answers} | more), headers)
-
-
-@pytest.fixture
-def fresh_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Let the routes open the store of this test, and close it afterwards."""
-    for name in ("RLHF_DATABASE_URL", "RLHF_BLOB_URL", "RLHF_WORKER"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
-    open_store.cache_clear()
-    yield
-    if open_store.cache_info().currsize:
-        open_store().engine.dispose()
-    open_store.cache_clear()
-
-
-@pytest.fixture
-def browser(fresh_store: None) -> Iterator[Browser]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            Starlette(routes=routes.routes()), log_level="warning", ws="none", lifespan="off", access_log=False
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 20
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.005)
-        yield Browser(listening.getsockname()[1])
-        server.should_exit = True
-        thread.join(20)
-
-
-@pytest.fixture
-def run_id(make_run: Make) -> str:
-    return make_run()
 
 
 def _answer(query_id: str, choice: str = "left", **more: Any) -> dict[str, Any]:
@@ -130,7 +54,11 @@ def test_health_fails_when_the_database_cannot_be_opened(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "file" / "data"))
     reply = browser.get("/healthz")
-    assert (reply.status, reply.json()["status"], reply.json()["database"]) == (503, "failing", "StorageError")
+    assert (reply.status, reply.json()["status"], reply.json()["database"]) == (
+        503,
+        "failing",
+        "StorageError",
+    )
 
 
 def test_health_fails_when_the_database_is_of_a_newer_program(browser: Browser, store: Store) -> None:
@@ -167,7 +95,9 @@ def test_queue_is_only_as_long_as_needed(browser: Browser, run_id: str, make_que
 def test_status_counts_what_stands(browser: Browser, store: Store, run_id: str, make_query: Make) -> None:
     first, second, _ = (make_query(run_id) for _ in range(3))
     with writing(store.engine) as connection:
-        runs.update_run(connection, run_id, steps=123, reward_version=4, policy_version=5, message="Learning.")
+        runs.update_run(
+            connection, run_id, steps=123, reward_version=4, policy_version=5, message="Learning."
+        )
     status = browser.post(run_id, [_answer(first), _answer(second, "skip")]).json()["status"]
     assert status == {
         "answers": 2,
@@ -403,135 +333,3 @@ def test_answers_of_an_unknown_run_are_not_found(
 
 def test_answers_cannot_be_sent_by_an_address_alone(browser: Browser) -> None:
     assert browser.get("/api/answers").status == 405
-
-
-def _clip_path(store: Store, run_id: str) -> str:
-    with reading(store.engine) as connection:
-        query = connection.execute(sa.select(schema.queries).where(schema.queries.c.run_id == run_id)).first()
-    assert query is not None
-    return f"/clips/{query.left_id}"
-
-
-@pytest.fixture
-def clip(store: Store, run_id: str, make_query: Make) -> tuple[str, bytes, bytes]:
-    """Address without suffix, and the bytes of clip and poster."""
-    make_query(run_id)
-    path = _clip_path(store, run_id)
-    with reading(store.engine) as connection:
-        row = segments.get_segment_row(connection, path.rpartition("/")[2])
-    return path, store.blobs.read(row["clip"]), store.blobs.read(row["poster"])
-
-
-def test_clip_and_poster_are_served_whole(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
-    path, video, picture = clip
-    whole, still = browser.get(f"{path}.mp4"), browser.get(f"{path}.png")
-    assert (whole.status, whole.headers["content-type"], whole.body) == (200, "video/mp4", video)
-    assert (still.status, still.headers["content-type"], still.body) == (200, "image/png", picture)
-
-
-def test_clip_may_be_cached_for_good(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
-    headers = browser.get(f"{clip[0]}.mp4").headers
-    assert {"private", "immutable"} <= set(headers["cache-control"].split(", "))
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["accept-ranges"] == "bytes"
-
-
-@pytest.mark.parametrize(
-    ("wanted", "start", "stop"),
-    [("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=2000-", 2000, 2048), ("bytes=-48", 2000, 2048)],
-)
-def test_part_of_a_clip_is_served(
-    browser: Browser, clip: tuple[str, bytes, bytes], wanted: str, start: int, stop: int
-) -> None:
-    reply = browser.get(f"{clip[0]}.mp4", Range=wanted)
-    assert (reply.status, reply.body) == (206, clip[1][start:stop])
-    assert reply.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(clip[1])}"
-
-
-def test_range_outside_a_clip_is_refused(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
-    reply = browser.get(f"{clip[0]}.mp4", Range="bytes=5000-6000")
-    assert (reply.status, reply.headers["content-range"]) == (416, f"bytes */{len(clip[1])}")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"/clips/{'0' * 32}.mp4",
-        f"/clips/{'0' * 32}.png",
-        f"/clips/{'A' * 32}.mp4",
-        "/clips/..mp4",
-        "/clips/....mp4",
-        "/clips/../data/rlhf.db",
-        "/clips/..%2f..%2frlhf.db.mp4",
-        "/clips/%2e%2e/%2e%2e/rlhf.db",
-        "/clips/..%5c..%5crlhf.mp4",
-        "/clips/%00.mp4",
-        "/previews/..mp4",
-        "/previews/..%2fREADME.mp4",
-        "/previews/../../rlhf.mp4",
-        "/previews/no-such-task.mp4",
-        "/previews/UPPER.mp4",
-    ],
-)
-def test_unknown_and_tricky_addresses_are_not_found(browser: Browser, store: Store, path: str) -> None:
-    assert browser.get(path).status == 404
-
-
-def test_clip_not_drawn_yet_is_not_found(
-    browser: Browser, run_id: str, make_segment: Make
-) -> None:
-    assert browser.get(f"/clips/{make_segment(run_id, drawn=False)}.mp4").status == 404
-
-
-def test_clip_whose_file_is_gone_is_not_found(
-    browser: Browser, store: Store, clip: tuple[str, bytes, bytes]
-) -> None:
-    store.blobs.delete(store.blobs.write(clip[1], "mp4"))
-    assert browser.get(f"{clip[0]}.mp4").status == 404
-
-
-def test_clip_that_lives_elsewhere_is_served(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch, store: Store, run_id: str, make_segment: Make
-) -> None:
-    monkeypatch.setenv("RLHF_BLOB_URL", "memory://routes-test")
-    segment_id = make_segment(run_id)
-    with reading(store.engine) as connection:
-        name = segments.get_segment_row(connection, segment_id)["clip"]
-    open_store().blobs.write(store.blobs.read(name), "mp4")
-    reply = browser.get(f"/clips/{segment_id}.mp4")
-    assert (reply.status, reply.body) == (200, store.blobs.read(name))
-
-
-def test_preview_is_served(browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "some-task.mp4").write_bytes(b"video")
-    monkeypatch.setattr(routes, "PREVIEWS", tmp_path)
-    reply = browser.get("/previews/some-task.mp4")
-    assert (reply.status, reply.body, reply.headers["content-type"]) == (200, b"video", "video/mp4")
-
-
-def test_crowd_of_twenty_loses_and_doubles_nothing(
-    browser: Browser, store: Store, run_id: str, make_query: Make
-) -> None:
-    """Ten annotators answer fifty pairs each, and every request is sent by two threads at once."""
-    pairs = [make_query(run_id) for _ in range(50)]
-    people = {uuid.uuid4().hex: [_answer(query_id) for query_id in pairs] for _ in range(10)}
-    replies: list[Reply] = []
-
-    def post_all(cookie: str) -> None:
-        for start in range(0, 50, 10):
-            replies.append(browser.post(run_id, people[cookie][start : start + 10], cookie=cookie))
-
-    threads = [threading.Thread(target=post_all, args=(cookie,)) for cookie in people for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [reply.status for reply in replies] == [200] * 100
-    outcomes = [outcome for reply in replies for outcome in _outcomes(reply)]
-    assert (outcomes.count("saved"), outcomes.count("duplicate"), len(outcomes)) == (500, 500, 1000)
-    sent = {(answer["key"], cookie) for cookie, given in people.items() for answer in given}
-    stored = [(row["key"], row["annotator_id"]) for row in _stored(store)]
-    assert len(stored) == 500
-    assert set(stored) == sent
-    with reading(store.engine) as connection:
-        assert queries.count_by_status(connection, run_id) == {QueryStatus.ANSWERED: 50}

@@ -4,7 +4,7 @@ const LOAD_RETRY_S = [1, 2, 4, 8];
 
 class Pair {
   #abort = new AbortController();
-  #addresses = [];
+  #objectUrls = [];
 
   // onSettled(pair): it became ready, failed, or needs another try.
   constructor(query, { resolve, stage, onSettled }) {
@@ -85,7 +85,7 @@ class Pair {
       video.removeAttribute("src");
       video.load(); // gives the decoder back at once
     }
-    for (const address of this.#addresses) URL.revokeObjectURL(address);
+    for (const objectUrl of this.#objectUrls) URL.revokeObjectURL(objectUrl);
     this.root?.remove();
     this.state = "failed";
   }
@@ -119,16 +119,6 @@ class Pair {
   async #loadSide(clip, side) {
     const video = this.videos[side];
     if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return; // from an earlier attempt
-    const response = await fetch(this.resolve(clip.url), { signal: this.#abort.signal });
-    if (response.status >= 400 && response.status < 500) throw new Refusal(`no clip at ${clip.url}`);
-    if (!response.ok) throw new Error(`status ${response.status}`);
-    const address = URL.createObjectURL(await response.blob());
-    this.#addresses.push(address);
-    if (this.#abort.signal.aborted) URL.revokeObjectURL(address);
-    await new Promise((resolve, reject) => {
-      video.addEventListener("loadeddata", resolve, { once: true });
-      video.addEventListener("error", () => reject(new Refusal(`cannot play ${clip.url}`)), { once: true });
-      video.src = address;
-    });
+    this.#objectUrls.push(await loadVideo(video, this.resolve(clip.url), this.#abort.signal));
   }
 }

@@ -118,9 +118,6 @@ class Outbox {
   }
 }
 
-// The server was reached and said no; its words are for the annotator.
-class Refusal extends Error {}
-
 async function readReply(response) {
   const body = await response.json().catch(() => null);
   if (response.ok && body) return body;

@@ -10,12 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 _FOLDER = Path(__file__).parent
+_SCRIPTS = ("clock.js", "loading.js", "transport.js")
 _TRANSPORT_MARK = "<!-- transport -->"
 
 
 def joined_script(folder: Path, names: Sequence[str]) -> str:
-    """Return one JavaScript module: clock and transport, then the files of one player in the given order."""
-    parts = [_FOLDER / "clock.js", _FOLDER / "transport.js", *(folder / name for name in names)]
+    """Return one JavaScript module: the shared parts, then the files of one player in the given order."""
+    parts = [*(_FOLDER / name for name in _SCRIPTS), *(folder / name for name in names)]
     return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 

@@ -1,7 +1,7 @@
 // The replay player: one or two recorded clips on one clock.
 
 class ReplayPlayer {
-  #listeners = new AbortController();
+  #abort = new AbortController();
 
   constructor(root, { clips, base, max_clip_height: maxHeight }) {
     this.root = root;
@@ -14,32 +14,36 @@ class ReplayPlayer {
     this.holder.style.setProperty("--rp-count", clips.length);
     this.holder.replaceChildren();
     root.dataset.state = "loading";
-    this.videos = clips.map((clip) => this.#addClip(clip));
-    root.addEventListener("keydown", (event) => this.#onKey(event), { signal: this.#listeners.signal });
+    this.objectUrls = [];
+    root.addEventListener("keydown", (event) => this.#onKey(event));
     keepFocusOnClick(root);
-    this.#start();
+    this.#start(clips.map((clip) => this.#addClip(clip)));
   }
 
   stop() {
-    this.stopped = true;
-    this.#listeners.abort();
+    this.#abort.abort();
     this.clock.detach();
     this.transport.draw();
-    for (const video of this.videos) {
-      video.removeAttribute("src");
-      video.load();
-    }
+    for (const objectUrl of this.objectUrls) URL.revokeObjectURL(objectUrl);
   }
 
-  async #start() {
-    const loaded = await Promise.all(this.videos.map((video) => video.loaded));
-    if (this.stopped) return;
-    this.root.dataset.state = loaded.every(Boolean) ? "ready" : "failed";
-    if (this.root.dataset.state === "failed") return;
-    const [first] = this.videos;
-    this.root.style.setProperty("--rp-aspect", (first.videoWidth / first.videoHeight).toFixed(4));
+  async #start(figures) {
+    const { signal } = this.#abort;
+    const loads = figures.map(({ video, address }) => loadVideo(video, address, signal));
+    const results = await Promise.allSettled(loads);
+    this.objectUrls = results.flatMap(({ value }) => value ?? []);
+    if (signal.aborted) return this.stop();
+    const failed = figures.filter((_, index) => results[index].status === "rejected");
+    for (const { label } of failed) {
+      label.classList.add("rp-problem");
+      label.textContent += ": this clip could not be loaded";
+    }
+    this.root.dataset.state = failed.length ? "failed" : "ready";
+    if (failed.length) return;
+    const videos = figures.map(({ video }) => video);
+    this.root.style.setProperty("--rp-aspect", (videos[0].videoWidth / videos[0].videoHeight).toFixed(4));
     const play = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.clock.attach(this.videos, this.clips, { play });
+    this.clock.attach(videos, this.clips, { play });
   }
 
   #addClip(clip) {
@@ -52,21 +56,10 @@ class ReplayPlayer {
     link.href = address;
     link.setAttribute("aria-label", `Download ${clip.label}`);
     video.muted = video.playsInline = true;
-    video.preload = "auto";
     video.setAttribute("aria-label", clip.label);
     if (clip.poster) video.poster = new URL(clip.poster, this.base).href;
-    video.loaded = new Promise((resolve) => {
-      video.addEventListener("loadeddata", () => resolve(true), { once: true });
-      video.addEventListener("error", () => resolve(false), { once: true });
-    });
-    video.addEventListener("error", () => {
-      if (this.stopped) return;
-      label.className = "rp-problem";
-      label.textContent = `${clip.label}: this clip could not be loaded`;
-    });
-    video.src = address;
     this.holder.append(figure);
-    return video;
+    return { video, label, address };
   }
 
   #onKey(event) {

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from rlhf.errors import ConfigError
+from rlhf.queries.acquisition import ACQUISITIONS, acquisition
+
+# columns: members contradict each other, a true tie, all agree
+PROBS = np.array([[0.95, 0.5, 0.9], [0.05, 0.5, 0.9]], dtype=np.float32)
+
+
+def test_disagreement_is_the_standard_deviation() -> None:
+    np.testing.assert_allclose(acquisition("disagreement")(PROBS), [0.45, 0.0, 0.0], atol=1e-6)
+
+
+def test_entropy_is_that_of_the_mean() -> None:
+    # H(.5) = ln 2 = .6931; H(.9) = -(.9 ln .9 + .1 ln .1) = .3251
+    np.testing.assert_allclose(acquisition("entropy")(PROBS), [0.6931, 0.6931, 0.3251], atol=1e-4)
+
+
+def test_bald_wants_contradiction_and_not_ties() -> None:
+    # H(.5) - H(.95) = .6931 - .1985 = .4946
+    np.testing.assert_allclose(acquisition("bald")(PROBS), [0.4946, 0.0, 0.0], atol=1e-4)
+
+
+def test_bald_allows_for_mistakes_in_certain_answers() -> None:
+    certain = np.array([[1.0], [0.0]], dtype=np.float32)
+    assert acquisition("bald")(certain)[0] == pytest.approx(0.4946, abs=1e-4)
+
+
+def test_random_prefers_nothing() -> None:
+    assert np.ptp(acquisition("random")(PROBS)) == 0.0
+
+
+@pytest.mark.parametrize("name", sorted(ACQUISITIONS))
+def test_score_does_not_depend_on_members_order_or_sides(name: str) -> None:
+    probs = np.random.default_rng(0).random((5, 40)).astype(np.float32)
+    scores = acquisition(name)(probs)
+    np.testing.assert_allclose(acquisition(name)(probs[::-1]), scores, atol=1e-5)
+    np.testing.assert_allclose(acquisition(name)(1.0 - probs), scores, atol=1e-5)
+    assert scores.shape == (40,)
+    assert scores.dtype == np.float32
+    assert (scores >= 0.0).all()
+
+
+def test_unknown_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bald"):
+        acquisition("magic")

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from rlhf.queries.candidates import Candidates, propose
+from rlhf.queries.select import QueryConfig, Selection, select, select_initial
+from rlhf.types.feedback import QueryKind
+
+NUM_SEGMENTS = 200
+SUMMARIES = np.random.default_rng(5).normal(size=(NUM_SEGMENTS, 6)).astype(np.float32)
+
+
+def candidates(seed: int = 0, count: int = 300) -> Candidates:
+    episode = np.arange(NUM_SEGMENTS) // 5
+    rng = np.random.default_rng(seed)
+    return propose(episode, episode // 10, count, recent_episodes=20, new_versus_old_share=0.25, rng=rng)
+
+
+def choose(member_probs: np.ndarray, count: int = 20, seed: int = 0, **settings: float | str) -> Selection:
+    pool = candidates(count=member_probs.shape[1])
+    config = QueryConfig(**settings)  # type: ignore[arg-type]
+    return select(pool, member_probs, SUMMARIES, count, config, np.random.default_rng(seed))
+
+
+def random_probs(count: int = 300) -> np.ndarray:
+    return np.random.default_rng(9).random((5, count)).astype(np.float32)
+
+
+def kinds(selection: Selection, kind: QueryKind) -> np.ndarray:
+    return np.array([each is kind for each in selection.kinds])
+
+
+def test_no_segment_is_shared_within_a_batch() -> None:
+    chosen = choose(random_probs())
+    assert len(chosen) == 20
+    assert len(set(chosen.first) | set(chosen.second)) == 40
+
+
+def test_share_of_audits_holds_over_many_small_batches() -> None:
+    audits = [kinds(choose(random_probs(), 5, seed), QueryKind.AUDIT).sum() for seed in range(200)]
+    assert np.mean(audits) == pytest.approx(0.75, abs=0.1)
+
+
+def test_audits_are_near_on_policy_and_blind_to_the_score() -> None:
+    pool, probs = candidates(), random_probs()
+    near = {
+        (a, b) for a, b, is_near in zip(pool.first, pool.second, pool.near_on_policy, strict=True) if is_near
+    }
+    config = QueryConfig(audit_share=1.0)
+    chosen = select(pool, probs, SUMMARIES, 10, config, np.random.default_rng(1))
+    other = select(pool, probs[:, ::-1], SUMMARIES, 10, config, np.random.default_rng(1))
+    assert set(chosen.kinds) == {QueryKind.AUDIT}
+    assert set(zip(chosen.first, chosen.second, strict=True)) <= near
+    np.testing.assert_array_equal(chosen.first, other.first)
+
+
+def test_active_queries_have_the_best_scores() -> None:
+    probs = random_probs()
+    chosen = choose(probs, 10, audit_share=0.0, repeat_percentile=0.0, look_alike_percentile=0.0)
+    best = np.sort(probs.std(axis=0))[::-1]
+    assert chosen.scores.max() == pytest.approx(best[0])
+    assert chosen.scores.min() >= best[40]  # at most 10 queries block the segments of others
+
+
+def test_settled_ties_are_not_asked() -> None:
+    probs = np.full((5, 300), 0.5, dtype=np.float32)
+    probs[:, :8] = np.array([0.1, 0.3, 0.5, 0.7, 0.9], dtype=np.float32)[:, None]
+    chosen = choose(probs, 20, audit_share=0.0, look_alike_percentile=0.0)
+    is_active = kinds(chosen, QueryKind.ACTIVE)
+    assert 1 <= is_active.sum() <= 8
+    assert (chosen.scores[is_active] > 0.2).all()
+
+
+def test_slots_without_a_question_worth_asking_become_audits() -> None:
+    chosen = choose(np.full((5, 300), 0.5, dtype=np.float32), 10)
+    assert chosen.kinds == (QueryKind.AUDIT,) * 10
+
+
+def test_look_alike_pairs_are_not_asked() -> None:
+    pool = Candidates(
+        first=np.array([0, 2, 4]), second=np.array([1, 3, 5]), near_on_policy=np.ones(3, dtype=np.bool_)
+    )
+    summaries = np.array([[0.0], [0.0], [0.0], [9.0], [20.0], [40.0]], dtype=np.float32)
+    probs = np.array([[0.0, 0.3, 0.4], [1.0, 0.7, 0.6]], dtype=np.float32)
+    chosen = select(pool, probs, summaries, 1, QueryConfig(audit_share=0.0), np.random.default_rng(0))
+    assert (chosen.first.tolist(), chosen.second.tolist()) == ([2], [3])
+
+
+def test_repeats_give_way_to_different_questions() -> None:
+    # pairs 0 and 1 ask the same thing with other segments, pair 2 something else; pairs 3 and 4 set the scale
+    summaries = np.array(
+        [[0.0], [1.0], [0.01], [1.01], [50.0], [60.0], [80.0], [90.0], [70.0], [99.0]], np.float32
+    )
+    pool = Candidates(
+        first=np.arange(0, 10, 2), second=np.arange(1, 10, 2), near_on_policy=np.ones(5, dtype=np.bool_)
+    )
+    probs = np.array([[0.0, 0.01, 0.2, 0.4, 0.4], [1.0, 0.99, 0.8, 0.6, 0.6]], dtype=np.float32)
+    config = QueryConfig(audit_share=0.0, look_alike_percentile=0.0, repeat_percentile=40.0)
+    chosen = select(pool, probs, summaries, 2, config, np.random.default_rng(0))
+    assert set(chosen.first.tolist()) == {0, 4}
+
+
+def test_no_candidates_give_no_queries() -> None:
+    pool = candidates(count=0)
+    assert len(select(pool, random_probs(0), SUMMARIES, 5, QueryConfig(), np.random.default_rng(0))) == 0
+
+
+def test_same_generator_gives_the_same_queries() -> None:
+    one, other = choose(random_probs(), seed=3), choose(random_probs(), seed=3)
+    assert one.first.tolist() == other.first.tolist()
+    assert one.kinds == other.kinds
+
+
+def test_initial_queries_cover_the_behaviour_with_new_segments() -> None:
+    clusters = np.repeat(np.eye(8, dtype=np.float32) * 10.0, 25, axis=0)
+    chosen = select_initial(clusters, 4, np.random.default_rng(0))
+    assert chosen.kinds == (QueryKind.INITIAL,) * 4
+    assert sorted(np.concatenate([chosen.first, chosen.second]) // 25) == list(range(8))
+
+
+def test_initial_queries_reuse_segments_where_there_are_few() -> None:
+    asked = np.array([[0, 1]])
+    chosen = select_initial(SUMMARIES[:4], 10, np.random.default_rng(0), asked)
+    pairs = {tuple(sorted(pair)) for pair in zip(chosen.first.tolist(), chosen.second.tolist(), strict=True)}
+    assert len(pairs) == len(chosen) == 5
+    assert (0, 1) not in pairs
+
+
+def test_unknown_acquisition_is_refused() -> None:
+    with pytest.raises(ValueError, match="disagreement"):
+        QueryConfig(acquisition="magic")

@@ -1,0 +1,163 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from synthetic_truths import Problem, make_problem, rank_correlation
+
+from rlhf.errors import FeedbackError, ShapeError
+from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.fit import FitReport, RewardConfig, accuracy, fit
+
+SMALL = RewardConfig(max_epochs=5, hidden=(16,))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def run(problem: Problem, config: RewardConfig = SMALL, seed: int = 0) -> tuple[RewardModel, FitReport]:
+    return fit(problem.data, problem.reference, config, np.random.default_rng(seed))
+
+
+def correlations(problem: Problem, config: RewardConfig | None = None) -> tuple[float, float]:
+    """Rank correlation with the truth over held-out transitions and over held-out segments."""
+    model, _ = run(problem, config or RewardConfig())
+    reward, _ = model.rewards(problem.held_out.reshape(-1, model.num_features))
+    returns = model.member_returns(problem.held_out).mean(axis=0)
+    return (
+        rank_correlation(reward, problem.true_rewards),
+        rank_correlation(returns, problem.true_rewards.sum(axis=1)),
+    )
+
+
+@pytest.mark.parametrize("truth", ["linear", "pendulum"])
+def test_a_hundred_noisy_answers_teach_the_reward(truth: str) -> None:
+    over_seeds = np.array([correlations(make_problem(truth, seed, 100)) for seed in range(3)])  # type: ignore[arg-type]
+    steps, segments = over_seeds.mean(axis=0)
+    assert segments >= 0.85
+    assert steps >= 0.8
+
+
+def test_quadratic_learns_a_quadratic_truth() -> None:
+    _, segments = correlations(make_problem("pendulum", 0, 100), RewardConfig(model_class="quadratic"))
+    assert segments >= 0.85
+
+
+def test_linear_learns_a_linear_truth() -> None:
+    _, segments = correlations(make_problem("linear", 0, 100), RewardConfig(model_class="linear"))
+    assert segments >= 0.95
+
+
+def test_random_answers_teach_nothing() -> None:
+    signed = [correlations(make_problem("linear", seed, 100, labels="random"))[0] for seed in range(5)]
+    assert abs(np.mean(signed)) < 0.3
+
+
+def test_flipped_answers_teach_the_opposite() -> None:
+    steps, segments = correlations(make_problem("linear", 0, 100, labels="flipped"))
+    assert steps < -0.8
+    assert segments < -0.85
+
+
+def test_out_of_bag_tells_true_from_random_answers() -> None:
+    _, true = run(make_problem("linear", 1, 100), RewardConfig())
+    _, random = run(make_problem("linear", 1, 100, labels="random"), RewardConfig())
+    assert true.out_of_bag_accuracy > 0.75 > random.out_of_bag_accuracy + 0.05
+    assert true.out_of_bag_nll < 0.6 < random.out_of_bag_nll
+
+
+@pytest.mark.parametrize("model_class", ["linear", "quadratic", "mlp"])
+def test_equal_generators_give_equal_models(model_class: str) -> None:
+    problem = make_problem("pendulum", 0, 20)
+    config = dataclasses.replace(SMALL, model_class=model_class)
+    one, other, different = (run(problem, config, seed)[0].to_arrays() for seed in (1, 1, 2))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert not np.array_equal(one["network.skip"], different["network.skip"])
+
+
+def test_no_global_random_state_is_touched() -> None:
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    run(make_problem("linear", 0, 20))
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("model_class", ["linear", "quadratic", "mlp"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_very_few_answers_are_enough_to_fit(count: int, model_class: str) -> None:
+    model, report = run(make_problem("linear", 0, count, mistakes=0.0), RewardConfig(model_class=model_class))
+    assert report.train_accuracy == 1.0
+    assert math.isnan(report.out_of_bag_accuracy)
+    assert np.isfinite(model.member_returns(np.zeros((1, 50, model.num_features), np.float32))).all()
+
+
+def test_only_ties_fit_and_have_no_accuracy() -> None:
+    problem = make_problem("linear", 0, 15)
+    ties = dataclasses.replace(problem.data, prob_first=np.full(15, 0.5, np.float32))
+    _, report = run(dataclasses.replace(problem, data=ties))
+    assert math.isnan(report.train_accuracy)
+    assert report.out_of_bag_nll >= math.log(2.0) - 1e-6
+
+
+def test_untrained_returns_have_unit_scale_for_any_segment_length() -> None:
+    for steps in (5, 50):
+        problem = make_problem("linear", 0, 60)
+        short = dataclasses.replace(problem.data, features=problem.data.features[:, :steps])
+        config = RewardConfig(max_epochs=1, learning_rate=1e-9)
+        model, _ = run(dataclasses.replace(problem, data=short), config)
+        np.testing.assert_allclose(model.member_returns(short.features).std(axis=1), 1.0, atol=0.05)
+
+
+def test_versions_count_up() -> None:
+    problem = make_problem("linear", 0, 12)
+    first, _ = run(problem)
+    second, _ = fit(problem.data, problem.reference, SMALL, np.random.default_rng(1), first)
+    assert (first.version, second.version) == (1, 2)
+
+
+def test_a_full_warm_start_goes_on_from_the_previous_weights() -> None:
+    problem = make_problem("linear", 0, 30)
+    first, _ = run(problem)
+    config = dataclasses.replace(SMALL, warm_start=1.0, max_epochs=1, learning_rate=1e-9)
+    moved = problem.reference + 1.0
+    second, _ = fit(problem.data, moved, config, np.random.default_rng(1), first)
+    np.testing.assert_allclose(
+        second.member_returns(problem.held_out), first.member_returns(problem.held_out), atol=1e-3
+    )
+
+
+def test_a_warm_start_from_another_shape_starts_fresh() -> None:
+    problem = make_problem("linear", 0, 12)
+    first, _ = run(problem)
+    config = dataclasses.replace(SMALL, warm_start=0.8, hidden=(8,))
+    second, _ = fit(problem.data, problem.reference, config, np.random.default_rng(1), first)
+    assert second.network.weights[0].shape[-1] == 8
+
+
+def test_no_answers_are_refused() -> None:
+    problem = make_problem("linear", 0, 12)
+    none = dataclasses.replace(
+        problem.data,
+        first=np.empty(0, np.int64),
+        second=np.empty(0, np.int64),
+        prob_first=np.empty(0, np.float32),
+        annotator=np.empty(0, np.int64),
+    )
+    with pytest.raises(FeedbackError, match="at least one"):
+        run(dataclasses.replace(problem, data=none))
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    problem = make_problem("linear", 0, 12)
+    reference = problem.reference.copy()
+    reference[3, 2] = np.nan
+    with pytest.raises(ShapeError, match="reference_features"):
+        fit(problem.data, reference, SMALL, np.random.default_rng(0))
+
+
+def test_accuracy_leaves_ties_out() -> None:
+    probs = np.array([0.9, 0.2, 0.7, 0.9], np.float32)
+    assert accuracy(probs, np.array([1.0, 0.0, 0.0, 0.5], np.float32)) == pytest.approx(2 / 3)
