@@ -4,11 +4,13 @@ import sqlalchemy as sa
 
 from rlhf.clips.encode import encode_mp4, poster_png
 from rlhf.clips.render import SegmentRenderer, ended_at_frame
-from rlhf.errors import RenderError
+from rlhf.clips.resize import Frame
+from rlhf.errors import RenderError, RlhfError
 from rlhf.experience.tasks import get_task, make_env
 from rlhf.storage import queries, runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
+from rlhf.types.experience import Segment
 from rlhf.types.run import QueryStatus
 from rlhf.types.task import Task
 
@@ -49,13 +51,18 @@ class ClipMaker:
                 queries.set_status(connection, query_id, QueryStatus.READY)
 
     def render_segment(self, task: Task, segment_id: str) -> None:
-        """Draw one segment, unless it has been drawn."""
+        """Draw one segment, unless it has been drawn.
+
+        Raises:
+            RenderError: the environment cannot be drawn.
+            StorageError: the clip could not be written.
+        """
         with reading(self._engine) as connection:
             row = segments.get_segment_row(connection, segment_id)
             segment = segments.load_segment(connection, self._blobs, segment_id)
         if row["clip"] is not None:
             return
-        frames = self._renderer(task).frames(segment)
+        frames = self._frames(task, segment)
         clip = self._blobs.write(encode_mp4(frames, task.playback_fps), "mp4")
         poster = self._blobs.write(poster_png(frames), "png")
         with writing(self._engine) as connection:
@@ -78,6 +85,16 @@ class ClipMaker:
         for renderer in self._renderers.values():
             renderer.close()
         self._renderers.clear()
+
+    def _frames(self, task: Task, segment: Segment) -> Frame:
+        try:
+            return self._renderer(task).frames(segment)
+        except RlhfError:
+            raise
+        except Exception as error:  # an environment of somebody else's may raise anything when it is drawn
+            raise RenderError(
+                f"the environment {task.env_id!r} cannot be drawn: {type(error).__name__}: {error}"
+            ) from error
 
     def _renderer(self, task: Task) -> SegmentRenderer:
         if task.name not in self._renderers:

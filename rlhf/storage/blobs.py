@@ -61,12 +61,14 @@ class Blobs:
 
         Raises:
             NotFoundError: there is no such blob.
-            StorageError: its bytes do not fit its name, so the file is damaged.
+            StorageError: it cannot be read, or its bytes do not fit its name, so the file is damaged.
         """
         try:
             data = bytes(self._fs.cat_file(self._path(name)))
         except FileNotFoundError as error:
             raise NotFoundError(f"blob {name} is not in {self._root}.") from error
+        except OSError as error:
+            raise StorageError(f"blob {name} in {self._root} cannot be read: {error}.") from error
         if hashlib.sha256(data).hexdigest() != name.split(".")[0]:
             raise StorageError(f"blob {name} in {self._root} is damaged: its bytes do not fit its name.")
         return data

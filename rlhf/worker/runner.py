@@ -18,11 +18,11 @@ import sqlalchemy as sa
 
 from rlhf.config import Settings, choose_gl
 from rlhf.errors import RenderError, RlhfError, StorageError
-from rlhf.storage import jobs, runs
+from rlhf.storage import jobs, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, writing
 from rlhf.storage.migrations import migrate
-from rlhf.types.run import JobKind, JobState, RunState
+from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
 from rlhf.worker.lease import Heartbeat
 
 Role = Literal["trainer", "renderer"]
@@ -175,6 +175,9 @@ def _record_failure(engine: sa.Engine, job: sa.RowMapping, worker_id: str, error
             hopeless = isinstance(error, RenderError) or job["attempts"] + 1 >= jobs.MAX_ATTEMPTS
             state = JobState.FAILED if hopeless else JobState.WAITING
             runs.update_run(connection, job["run_id"], error=message)
+            if hopeless and job["kind"] is JobKind.RENDER:
+                # Otherwise it would count as waiting for ever, and no other would be chosen in its place.
+                queries.set_status(connection, job["subject"], QueryStatus.FAILED)
         elif isinstance(error, StorageError):
             # Space can be freed and the run resumed: it is paused, not failed.
             state = JobState.WAITING

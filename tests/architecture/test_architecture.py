@@ -226,15 +226,11 @@ def test_environment_is_read_in_one_place() -> None:
         if path == PROJECT_ROOT / "rlhf" / "config.py":
             continue
         for node in ast.walk(_tree(path)):
-            of_os = (
-                isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
-            )
-            if (of_os and node.attr in names) or (
-                isinstance(node, ast.ImportFrom)
-                and node.module == "os"
-                and names & {a.name for a in node.names}
-            ):
-                wrong.append(_shown(path, node))
+            match node:
+                case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in names:
+                    wrong.append(_shown(path, node))
+                case ast.ImportFrom(module="os", names=found) if names & {alias.name for alias in found}:
+                    wrong.append(_shown(path, node))
     assert not wrong, "\n".join(wrong)
 
 
@@ -256,9 +252,9 @@ def test_nothing_unpickles_or_evaluates() -> None:
                 value = settings.get(name)
                 if value is not None and not (isinstance(value, ast.Constant) and value.value is (not bad)):
                     wrong.append(f"{_shown(path, node)} does not say {name}={not bad}")
-            is_torch = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "torch"
-            if is_torch and node.func.attr in ("load", "save"):
-                wrong.append(f"{_shown(path, node)} uses torch.{node.func.attr}")
+            match node.func:
+                case ast.Attribute(value=ast.Name(id="torch"), attr="load" | "save" as verb):
+                    wrong.append(f"{_shown(path, node)} uses torch.{verb}")
     assert not wrong, "\n".join(wrong)
 
 

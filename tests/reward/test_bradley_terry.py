@@ -45,7 +45,7 @@ def test_noise_takes_a_hopeless_answer_for_a_mistake() -> None:
     ones = torch.ones(1, 1)
     loss = negative_log_likelihood(returns, torch.zeros(1, 1), ones, ones, 0.1)
     (gradient,) = torch.autograd.grad(loss.sum(), returns)
-    assert float(loss) == pytest.approx(-math.log(0.05), abs=1e-5)
+    assert loss.item() == pytest.approx(-math.log(0.05), abs=1e-5)
     assert float(gradient.abs()) < 1e-6
 
 

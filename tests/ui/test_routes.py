@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from http_browser import JSON, Browser
+from http_browser import JSON, Browser, Reply
 
 from rlhf import __version__
 from rlhf.storage import jobs, runs, schema

@@ -15,7 +15,7 @@ class Pair {
     this.stage = stage;
     this.onSettled = onSettled;
     this.state = "idle"; // idle -> loading -> ready | failed
-    this.pinned = false; // the annotator asked for this very pair
+    this.stuck = false; // no connection at the last try: others may go first
     this.root = null;
     this.videos = [];
   }
@@ -32,6 +32,7 @@ class Pair {
       try {
         await Promise.all(this.clips.map((clip, side) => this.#loadSide(clip, side)));
         this.state = "ready";
+        this.stuck = false;
         break;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
@@ -39,7 +40,7 @@ class Pair {
           this.state = "failed";
           break;
         }
-        this.pinned = false; // no connection: let pairs that are here already go first
+        this.stuck = true;
         this.onSettled(this);
         await new Promise((wake) => setTimeout(wake, 1000 * LOAD_RETRY_S[Math.min(attempt, LOAD_RETRY_S.length - 1)]));
         if (this.#abort.signal.aborted) return;

@@ -69,7 +69,6 @@ class PairPlayer {
     const previous = this.current;
     if (previous) this.queue.unshift(previous);
     this.current = null;
-    pair.pinned = true;
     this.queue.unshift(pair);
     pair.load();
     this.#showNext(previous);
@@ -98,13 +97,11 @@ class PairPlayer {
 
   // Swaps the visible pair in the same turn of the event loop; the rest follows after the paint.
   #showNext(previous = null) {
-    const [head] = this.queue;
-    const next = head?.pinned ? (head.ready ? head : null) : this.queue.find((pair) => pair.ready);
+    const next = this.#next;
     this.accepting = false;
-    if (next) {
+    if (next?.ready) {
       this.queue = this.queue.filter((pair) => pair !== next);
       this.current = next;
-      next.pinned = false;
       this.view.setShape(next.videos[0]);
       next.show();
       previous?.hide();
@@ -143,12 +140,19 @@ class PairPlayer {
     this.#schedulePoll();
   }
 
+  // In the order of the server, which asks the most useful pair first; one without a connection loses its turn.
+  get #next() {
+    return this.queue.find((pair) => !pair.stuck);
+  }
+
+  // With nothing on screen the next pair gets the whole connection.
   #loadAhead() {
-    for (const pair of this.queue.slice(0, this.prefetch)) pair.load();
+    const count = this.current ? this.prefetch : 1;
+    for (const pair of this.queue.filter((other) => !other.stuck).slice(0, count)) pair.load();
   }
 
   #warmNeighbours() {
-    const neighbours = [this.queue.find((pair) => pair.ready), this.past.at(-1)];
+    const neighbours = [this.#next, this.past.at(-1)];
     for (const pair of [...this.queue, ...this.past]) pair.setWarm(neighbours.includes(pair));
   }
 
@@ -167,9 +171,9 @@ class PairPlayer {
       this.broken.add(pair.id);
       pair.dispose();
       this.view.notify("A pair was left out: one of its clips could not be loaded.");
-      this.#loadAhead();
       this.#schedulePoll();
     }
+    this.#loadAhead();
     if (!this.current) this.#showNext();
     else this.#warmNeighbours();
   }

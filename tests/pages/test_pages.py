@@ -1,0 +1,154 @@
+"""Each page by itself, without a browser: what it shows of an empty store, and of a run with answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rlhf.loop.record_feedback import Answer, record_answer
+from rlhf.storage import answers, models, runs
+from rlhf.storage.engine import reading, writing
+from rlhf.types.feedback import Choice
+from rlhf.types.run import RunState
+from rlhf.ui.store import Store, open_store
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("home.py", "label.py", "replays.py", "reward_model.py")
+
+
+@pytest.fixture(autouse=True)
+def app_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pages open the test's store."""
+    monkeypatch.setenv("RLHF_DATA_DIR", str(store.settings.data_dir))
+    open_store.cache_clear()
+
+
+def open_page(name: str, run_id: str | None = None) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "pages" / "_shell.py"), default_timeout=20)
+    page.run()
+    if run_id is not None:
+        page.query_params["run"] = run_id
+    if name != "home.py":
+        page.switch_page(name).run()
+    assert not page.exception
+    return page
+
+
+@pytest.fixture
+def labelled_run(store: Store, make_run: Callable[..., str], make_query: Callable[..., str]) -> str:
+    """A running run with twelve answers, two reward versions and a recorded policy."""
+    run_id = make_run()
+    with writing(store.engine) as connection:
+        person = answers.insert_annotator(connection, "Annotator", is_teacher=False)
+        runs.update_run(
+            connection, run_id, state=RunState.RUNNING, wanted=RunState.RUNNING, reward_version=2, steps=500
+        )
+        runs.add_measurements(
+            connection, run_id, 100, {"reward/out_of_bag_accuracy": 0.75, "reward/num_answers": 8}
+        )
+    for index in range(12):
+        query_id = make_query(run_id)
+        choice = (Choice.LEFT, Choice.RIGHT, Choice.EQUAL)[index % 3]
+        record_answer(
+            store.engine, run_id, person, Answer(key=f"answer-{index:04}", query_id=query_id, choice=choice)
+        )
+    with reading(store.engine) as connection:
+        replay_id = answers.standing_answers(connection, run_id)[0]["left_id"]
+    blob = store.blobs.write_arrays({})
+    with writing(store.engine) as connection:
+        for version in (1, 2):
+            models.insert_reward_version(
+                connection,
+                run_id,
+                version,
+                arrays=blob,
+                num_answers=4 * version,
+                steps=100 * version,
+                report={"out_of_bag_accuracy": 0.75, "train_accuracy": 0.9, "seconds": 0.5},
+            )
+        for version in (0, 3):
+            models.insert_policy_version(
+                connection, run_id, version, arrays=blob, steps=100 * version, reward_version=1, num_answers=8
+            )
+            models.set_evaluation(
+                connection,
+                run_id,
+                version,
+                replay_id=replay_id,
+                evaluation={
+                    "true_returns": [-1200.0, -1000.0],
+                    "predicted_returns": [],
+                    "episode_steps": [200],
+                },
+            )
+    return run_id
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_explains_itself_on_an_empty_store(name: str) -> None:
+    page = open_page(name)
+    assert page.title[0].value
+
+
+def test_home_offers_every_preset_on_an_empty_store() -> None:
+    buttons = {button.label for button in open_page("home.py").button}
+    assert {"Start Swing the pendulum up and hold it", "Start Do a backflip"} <= buttons
+
+
+def test_starting_a_preset_adds_a_wanted_run(store: Store) -> None:
+    page = open_page("home.py")
+    next(b for b in page.button if b.label == "Start Balance the pole").click().run()
+    with reading(store.engine) as connection:
+        (run,) = runs.list_runs(connection)
+    assert run["task"] == "cartpole-balance"
+    assert run["wanted"] is RunState.RUNNING
+
+
+def test_an_environment_that_cannot_be_used_is_refused_in_words(store: Store) -> None:
+    page = open_page("home.py")
+    page.text_input[0].set_value("NoSuchEnv-v0")
+    next(b for b in page.button if b.label == "Start").click().run()
+    assert "NoSuchEnv-v0" in page.error[0].value
+    with reading(store.engine) as connection:
+        assert runs.list_runs(connection) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_shows_a_run(name: str, labelled_run: str) -> None:
+    page = open_page(name, labelled_run)
+    assert any("Swing the pendulum up" in item.value for item in page.subheader)
+
+
+def test_pausing_and_resuming_change_what_is_wanted(store: Store, labelled_run: str) -> None:
+    def wanted() -> RunState:
+        with reading(store.engine) as connection:
+            state: RunState = runs.get_run(connection, labelled_run)["wanted"]
+            return state
+
+    page = open_page("home.py")
+    page.button(key=f"pause-{labelled_run}").click().run()
+    assert wanted() is RunState.PAUSED
+    page.button(key=f"start-{labelled_run}").click().run()
+    assert wanted() is RunState.RUNNING
+    page.button(key=f"stop-{labelled_run}").click().run()
+    assert wanted() is RunState.STOPPED
+
+
+def test_the_switch_lets_a_teacher_answer(store: Store, labelled_run: str) -> None:
+    page = open_page("home.py")
+    page.toggle[0].set_value(True).run()
+    with reading(store.engine) as connection:
+        assert runs.get_run(connection, labelled_run)["teacher"] == "oracle"
+
+
+def test_reward_page_gives_the_accuracy_on_pairs_judged_before(labelled_run: str) -> None:
+    page = open_page("reward_model.py", labelled_run)
+    shown = {metric.label: metric.value for metric in page.metric}
+    assert shown["On chosen pairs"].startswith("50%")  # four LEFT right, four RIGHT wrong, at P(left) = .75
+    assert shown["Ties among them"] == "4"
+
+
+def test_replays_offer_the_first_and_the_newest(labelled_run: str) -> None:
+    page = open_page("replays.py", labelled_run)
+    assert [box.value for box in page.selectbox] == [0, 3]
