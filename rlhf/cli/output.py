@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlhf.errors import ConfigError
+from rlhf.errors import ConfigError, StorageError
 
 _PROGRESS_S = 0.2
 _BAR = 24
@@ -17,8 +17,16 @@ _BAR = 24
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--json FILE``."""
     parser.add_argument(
-        "--json", metavar="FILE", help="write the result as one JSON object; - for standard output"
+        "--json",
+        metavar="FILE",
+        type=_json_target,
+        help="write the result as one JSON object; - for standard output",
     )
+
+
+def add_seed_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--seed``."""
+    parser.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same run")
 
 
 def add_settings_option(parser: argparse.ArgumentParser) -> None:
@@ -56,12 +64,29 @@ def finish(options: argparse.Namespace, result: Mapping[str, Any], text: str) ->
     elif options.json == "-":
         print(json.dumps(result))
     else:
+        print(text)  # first: if the file cannot be written, hours of work are not lost with it
         path = Path(options.json)
         part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(result, indent=1) + "\n")
-        part.replace(path)
-        print(text)
+        try:
+            part.write_text(json.dumps(result, indent=1) + "\n")
+            part.replace(path)
+        except OSError as error:
+            raise StorageError(f"the result could not be written to {path}: {error}.") from error
     return 0
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**31 - 1}")
+    return int(text)
+
+
+def _json_target(text: str) -> str:
+    """Check where the result is to go before the work is done."""
+    path = Path(text)
+    if text != "-" and (path.is_dir() or not path.parent.is_dir()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
+    return text
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

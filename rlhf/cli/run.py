@@ -5,7 +5,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.cli.output import add_json_option, add_settings_option, finish, parse_settings, table
+from rlhf.cli.output import (
+    add_json_option,
+    add_seed_option,
+    add_settings_option,
+    finish,
+    parse_settings,
+    table,
+)
 from rlhf.config import Settings
 from rlhf.loop import start_run
 from rlhf.storage import answers, models, runs
@@ -27,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     new = actions.add_parser("new", help="add a run")
     new.add_argument("--task", required=True)
     new.add_argument("--teacher", metavar="SPEC", help="let a synthetic teacher answer")
-    new.add_argument("--seed", type=int, default=0)
+    add_seed_option(new)
     new.add_argument("--start", action="store_true", help="start it at once")
     add_settings_option(new)
     for name in _ACTIONS:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rlhf.cli.output import (
     ProgressLine,
     add_json_option,
+    add_seed_option,
     add_settings_option,
     finish,
     parse_settings,
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--labels", type=int, help="answers in all")
     parser.add_argument("--steps", type=int, help="environment steps")
-    parser.add_argument("--seed", type=int, default=0)
+    add_seed_option(parser)
     add_settings_option(parser)
     add_json_option(parser)
 

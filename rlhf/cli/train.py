@@ -5,6 +5,7 @@ import argparse
 from rlhf.cli.output import (
     ProgressLine,
     add_json_option,
+    add_seed_option,
     add_settings_option,
     finish,
     parse_settings,
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--task", required=True)
     parser.add_argument("--steps", type=int, help="environment steps; the task's own number if not given")
-    parser.add_argument("--seed", type=int, default=0)
+    add_seed_option(parser)
     add_settings_option(parser)
     add_json_option(parser)
 

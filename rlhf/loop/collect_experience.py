@@ -67,6 +67,6 @@ def measure_baseline(task: Task, seed: int) -> dict[str, object]:
     segments = sample_segments(collected.episodes, _SCALE_SEGMENTS, task.segment_steps, task.horizon, rng)
     scale = teacher_scale(np.stack([memory.true_rewards_of(segment) for segment in segments]))
     return {
-        "random_return": float(np.mean(memory.true_returns())),
+        "random_return": float(np.mean(memory.true_returns(task.horizon))),
         "teacher_scale": dataclasses.asdict(scale),
     }

@@ -26,6 +26,11 @@ class CollectConfig:
     recent_rollouts: int = 8
     """Rollouts kept to be relabelled when the reward changes."""
 
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _require_at_least(1, self, "num_envs", "recent_episodes", "older_episodes", "recent_rollouts")
+        _require_at_least(0, self, "explore_steps")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
@@ -52,6 +57,16 @@ class ScheduleConfig:
     refit_share: float = 0.1
     """... and at least this share of the answers learned from so far."""
 
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _require_at_least(
+            1, self, "total_steps", "session_labels", "open_queries", "first_answers", "refit_answers"
+        )
+        _require_at_least(0, self, "labels", "initial_labels", "refit_share")
+        for name in ("initial_share", "labels_end"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeepConfig:
@@ -65,6 +80,11 @@ class KeepConfig:
     """Checkpoints kept; the one before is used when the newest is damaged."""
     evaluation_episodes: int = 5
     """Episodes per saved policy."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _require_at_least(1, self, "policies", "checkpoints", "evaluation_episodes")
+        _require_at_least(0, self, "checkpoint_s")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,3 +106,10 @@ def resolve(task: Task, overrides: Mapping[str, Any]) -> RunConfig:
         ConfigError: a setting does not exist or its value does not fit.
     """
     return override(override(RunConfig(), task.overrides), overrides)
+
+
+def _require_at_least(least: int, config: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not value >= least:  # so that NaN is refused too
+            raise ValueError(f"{name} is {value}; it must be at least {least}.")

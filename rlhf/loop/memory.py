@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.seeding import generator_state, restore_generator
 from rlhf.types.experience import Episode, Float64, Rollout, Segment
 
 
@@ -41,9 +42,10 @@ class Memory:
         while self.recent:
             self._retire(self.recent.popleft())
 
-    def true_returns(self) -> list[float]:
-        """Return the recent episodes' true returns, for the curves that people look at."""
-        return [float(self._true_rewards[episode.reset_seed].sum()) for episode in self.recent]
+    def true_returns(self, horizon: int) -> list[float]:
+        """Return the recent whole episodes' true returns, for the curves that people look at."""
+        whole = [e for e in self.recent if e.terminated or e.num_steps == horizon]
+        return [float(self._true_rewards[episode.reset_seed].sum()) for episode in whole]
 
     def true_rewards_of(self, segment: Segment) -> Float64:
         """Return the true rewards (L,) of a segment cut from a remembered episode; zero when absorbing."""
@@ -69,11 +71,13 @@ class Memory:
             "num_recent": len(self.recent),
             "episodes": [[e.terminated, e.reset_seed, e.policy_version] for e in episodes],
             "rollouts": [rollout.policy_version for rollout in self.rollouts],
+            "rng": generator_state(self._rng),
         }
         return arrays, details
 
     def load_state_dict(self, arrays: dict[str, Any], details: dict[str, Any]) -> None:
-        """Restore what ``state_dict`` returned."""
+        """Restore what ``state_dict`` returned; what is forgotten next is the same as without a stop."""
+        restore_generator(self._rng, details["rng"])
         episodes = []
         for index, (terminated, reset_seed, version) in enumerate(details["episodes"]):
             episodes.append(

@@ -34,8 +34,8 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
         if is_point:
             values = {f"policy/{name}": value for name, value in dataclasses.asdict(stats).items()}
             values["experience/predicted_return"] = session.predicted_reward * session.task.horizon
-            if session.task.has_true_reward and session.memory.recent:
-                returns = session.memory.true_returns()
+            returns = session.memory.true_returns(session.task.horizon)
+            if session.task.has_true_reward and returns:
                 values["experience/true_return"] = sum(returns) / len(returns)
             runs.add_measurements(connection, session.run_id, session.steps, values)
     session.published_at = now

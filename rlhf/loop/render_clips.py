@@ -44,7 +44,7 @@ class ClipMaker:
                 self.render_segment(task, segment_id)
         except RenderError:
             with writing(self._engine) as connection:
-                queries.set_status(connection, query_id, QueryStatus.FAILED)
+                queries.give_up_rendering(connection, query_id)
             raise
         with writing(self._engine) as connection:
             if queries.get_query(connection, query_id)["status"] is QueryStatus.RENDERING:

@@ -154,7 +154,7 @@ def _new_session(
     engine: sa.Engine, blobs: Blobs, run: sa.RowMapping, task: Task, config: RunConfig, is_simulated: bool
 ) -> Session:
     seed = run["seed"]
-    stepper = VectorStepper(task, config.collect.num_envs, seed)
+    stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True)
     return Session(
         run_id=run["id"],
         is_simulated=is_simulated,

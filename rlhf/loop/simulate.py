@@ -52,9 +52,9 @@ def simulate(engine: sa.Engine, blobs: Blobs, run_id: str, progress: Progress) -
         asked += answered
         if turn is Turn.WAITING and not answered:
             collect_experience(session)  # nothing to learn from; time passes all the same
-        if session.steps >= (len(curve) + 1) * total / _CURVE_POINTS and session.memory.recent:
-            mean = float(np.mean(session.memory.true_returns()))
-            curve.append({"steps": session.steps, "labels": asked, "true_return": mean})
+        returns = session.memory.true_returns(session.task.horizon)
+        if session.steps >= (len(curve) + 1) * total / _CURVE_POINTS and returns:
+            curve.append({"steps": session.steps, "labels": asked, "true_return": float(np.mean(returns))})
         progress(session.steps, total, f"{asked} labels, reward version {session.reward_version}")
     _set_state(session, RunState.FINISHED)
     report = watch.summary(session.task, session.seed, session.steps, session.seconds)

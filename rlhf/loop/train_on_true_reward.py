@@ -27,7 +27,7 @@ def train_on_true_reward(task: Task, config: RunConfig, seed: int, progress: Pro
         raise TaskError(f"task {task.name!r} has no true reward to train on; use preferences instead.")
     watch = Stopwatch()
     seconds = {"experience": 0.0, "policy": 0.0}
-    stepper = VectorStepper(task, config.collect.num_envs, seed)
+    stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True)
     collector, act = Collector(stepper), generator(seed, "act")
     policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(seed, "policy"))
     steps, total = 0, config.schedule.total_steps
@@ -42,7 +42,8 @@ def train_on_true_reward(task: Task, config: RunConfig, seed: int, progress: Pro
         seconds["experience"] += between - before
         seconds["policy"] += watch.elapsed() - between
         steps += collected.rollout.num_steps
-        recent += [float(r.sum()) for r in collected.true_rewards]
+        whole = [e.terminated or e.num_steps == task.horizon for e in collected.episodes]
+        recent += [float(r.sum()) for r, ok in zip(collected.true_rewards, whole, strict=True) if ok]
         if recent and steps >= (len(curve) + 1) * total / _CURVE_POINTS:
             curve.append({"steps": steps, "labels": 0, "true_return": float(np.mean(recent))})
             progress(steps, total, f"true return {np.mean(recent):.0f}")

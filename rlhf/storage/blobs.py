@@ -116,7 +116,7 @@ class Blobs:
 
 
 def _write_local(path: Path, data: bytes) -> None:
-    if path.exists():
+    if path.exists() and path.stat().st_size == len(data):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -126,6 +126,11 @@ def _write_local(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name itself must survive a power cut too
+        finally:
+            os.close(folder)
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise

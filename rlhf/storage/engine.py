@@ -43,9 +43,16 @@ def open_engine(url: str) -> sa.Engine:
 
 @contextlib.contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Give a connection that sees one consistent state and takes no write lock."""
-    with engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
-        yield connection
+    """Give a connection that sees one consistent state and takes no write lock.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    try:
+        with engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise StorageError(f"the database could not be read: {error.orig}.") from error
 
 
 @contextlib.contextmanager

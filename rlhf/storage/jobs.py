@@ -55,13 +55,16 @@ def claim(
     passed over.
     """
     now = time.time()
+    given_up = (jobs.c.kind != JobKind.TRAIN) & (jobs.c.attempts >= MAX_ATTEMPTS)
+    connection.execute(
+        jobs.update()
+        .where(given_up, jobs.c.state == JobState.CLAIMED, jobs.c.lease_until < now)
+        .values(state=JobState.FAILED, owner=None, error=f"the worker died {MAX_ATTEMPTS} times at this job")
+    )
     free = (jobs.c.state == JobState.WAITING) | (
         (jobs.c.state == JobState.CLAIMED) & (jobs.c.lease_until < now)
     )
-    is_train = jobs.c.kind == JobKind.TRAIN
-    allowed = (is_train & (runs.c.wanted == RunState.RUNNING)) | (
-        ~is_train & (jobs.c.attempts < MAX_ATTEMPTS)
-    )
+    allowed = (jobs.c.kind != JobKind.TRAIN) | (runs.c.wanted == RunState.RUNNING)
     query = (
         sa.select(jobs)
         .join(runs, runs.c.id == jobs.c.run_id)

@@ -13,6 +13,7 @@ from rlhf.types.run import QueryStatus
 
 LEASE_S = 120.0
 """How long a query shown to one annotator is not shown to another."""
+_HOPELESS = 3
 OPEN = (QueryStatus.RENDERING, QueryStatus.READY)
 
 
@@ -66,6 +67,21 @@ def set_status(connection: sa.Connection, query_id: str, status: QueryStatus) ->
     if status is QueryStatus.READY:
         values["ready_at"] = time.time()
     connection.execute(queries.update().where(queries.c.id == query_id).values(**values))
+
+
+def give_up_rendering(connection: sa.Connection, query_id: str) -> None:
+    """Mark a query whose clips cannot be made FAILED, unless it is no longer waiting for them."""
+    is_waiting = (queries.c.id == query_id) & (queries.c.status == QueryStatus.RENDERING)
+    connection.execute(queries.update().where(is_waiting).values(status=QueryStatus.FAILED))
+
+
+def none_can_be_drawn(connection: sa.Connection, run_id: str) -> bool:
+    """Whether several queries of a run could not be drawn and none ever was."""
+    numbers = count_by_status(connection, run_id)
+    drawn = sum(
+        numbers.get(status, 0) for status in (QueryStatus.READY, QueryStatus.ANSWERED, QueryStatus.EXPIRED)
+    )
+    return numbers.get(QueryStatus.FAILED, 0) >= _HOPELESS and drawn == 0
 
 
 def count_by_status(connection: sa.Connection, run_id: str) -> dict[QueryStatus, int]:

@@ -61,6 +61,7 @@ def choose(drawn: Sequence[SavedPolicy], *, key: str) -> tuple[SavedPolicy | Non
     """
     by_version = {policy.version: policy for policy in drawn}
     versions = list(by_version)
+    key += "-pair" if len(versions) > 1 else "-single"  # the offer changes when there is something to compare
     columns = st.columns(2)
     with columns[0]:
         left = st.selectbox(

@@ -93,12 +93,12 @@ def versions(engine: sa.Engine, run_id: str) -> None:
             "Version": [row["version"] for row in rows],
             "Answers": [row["num_answers"] for row in rows],
             "At step": [row["steps"] for row in rows],
-            "Right on unseen answers": [row["report"].get("out_of_bag_accuracy") for row in rows],
-            "Right on learned answers": [row["report"].get("train_accuracy") for row in rows],
+            "Right on unseen answers": [_percent(row["report"].get("out_of_bag_accuracy")) for row in rows],
+            "Right on learned answers": [_percent(row["report"].get("train_accuracy")) for row in rows],
             "Fitted in (s)": [row["report"].get("seconds") for row in rows],
         }
     ).iloc[::-1]
-    percent = st.column_config.NumberColumn(format="percent")
+    percent = st.column_config.NumberColumn(format="%.0f %%")
     st.dataframe(
         frame,
         hide_index=True,
@@ -109,6 +109,10 @@ def versions(engine: sa.Engine, run_id: str) -> None:
             "Fitted in (s)": st.column_config.NumberColumn(format="%.1f"),
         },
     )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100.0 * share
 
 
 def _share(predictions: pd.DataFrame) -> str:

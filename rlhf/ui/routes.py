@@ -221,8 +221,8 @@ def _forged(request: Request) -> str | None:
 
 def _blob(request: Request, column: str, media_type: str) -> Response:
     clip_id = request.path_params["clip_id"]
-    store = open_store()
     try:
+        store = open_store()
         if not _ID.fullmatch(clip_id):
             raise NotFoundError("not an id")
         with reading(store.engine) as connection:
@@ -241,3 +241,5 @@ def _blob(request: Request, column: str, media_type: str) -> Response:
         return FileResponse(path, media_type=media_type, headers=headers)
     except NotFoundError:
         return JSONResponse({"error": "there is no such clip"}, status_code=404)
+    except StorageError as error:
+        return JSONResponse({"error": str(error)}, status_code=503)

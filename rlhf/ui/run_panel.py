@@ -45,7 +45,7 @@ def controls(view: RunView) -> None:
     """Show the buttons that start, pause, resume and stop the run."""
     engine = open_store().engine
     key = view.run_id
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", width="content"):
         if view.wanted is RunState.RUNNING and not view.state.is_over:
             _button("Pause", ":material/pause:", f"pause-{key}", start_run.pause_run, engine, key)
         elif view.state is not RunState.FINISHED:
@@ -57,7 +57,7 @@ def controls(view: RunView) -> None:
 
 def links(view: RunView) -> None:
     """Show the ways from a run to its other pages."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", width="content"):
         pages = (
             ("label.py", "Label", ":material/compare:"),
             ("replays.py", "Replays", ":material/movie:"),
@@ -71,7 +71,7 @@ def teacher_switch(view: RunView) -> None:
     """Show the switch that lets a synthetic teacher answer."""
     engine = open_store().engine
     choices = (*TEACHERS, view.teacher) if view.teacher not in (None, *TEACHERS) else TEACHERS
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
         is_on = st.toggle(
             "Answer for me",
             value=view.teacher is not None,
@@ -85,7 +85,7 @@ def teacher_switch(view: RunView) -> None:
             key=f"teacher-{view.run_id}-{view.teacher}",
             label_visibility="collapsed",
             disabled=not is_on,
-            width=220,
+            width=200,
         )
     wanted = spec if is_on else None
     if wanted != view.teacher:

@@ -16,7 +16,8 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.run import JobKind, RunState
 
-KINDS = (JobKind.RENDER, JobKind.EVALUATE)
+RENDERS_PER_EVALUATION = 4
+"""Clips that people wait for come first, but replays are made as well while clips are always wanted."""
 TEACHER_ANSWERS_PER_S = 2.0
 """Slow enough to watch, faster than a person."""
 
@@ -37,6 +38,20 @@ def evaluate(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMappi
     with reading(engine) as connection:
         replay_id = models.get_policy_version(connection, run_id, int(version))["replay_id"]
     clips.render_segment(task, replay_id)
+
+
+class Turns:
+    """Decides which kind of job is looked for first."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def next_kinds(self) -> tuple[JobKind, JobKind]:
+        """Return both kinds, evaluations first once in a while."""
+        self._count += 1
+        if self._count % (RENDERS_PER_EVALUATION + 1) == 0:
+            return JobKind.EVALUATE, JobKind.RENDER
+        return JobKind.RENDER, JobKind.EVALUATE
 
 
 class TeacherPace:

@@ -22,7 +22,7 @@ from rlhf.storage import jobs, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, writing
 from rlhf.storage.migrations import migrate
-from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
+from rlhf.types.run import JobKind, JobState, RunState
 from rlhf.worker.lease import Heartbeat
 
 Role = Literal["trainer", "renderer"]
@@ -120,6 +120,7 @@ def _renderer(
     torch.set_num_threads(1)
     clips = ClipMaker(engine, blobs)
     teachers = renderer.TeacherPace(engine, blobs)
+    turns = renderer.Turns()
 
     def do(job: sa.RowMapping) -> None:
         if job["kind"] is JobKind.RENDER:
@@ -132,7 +133,8 @@ def _renderer(
 
     def step() -> bool:
         teachers.answer()
-        return any(_do_next(engine, (kind,), worker_id, heartbeat, do) for kind in renderer.KINDS)
+        kinds = turns.next_kinds()
+        return any(_do_next(engine, (kind,), worker_id, heartbeat, do) for kind in kinds)
 
     return step
 
@@ -177,7 +179,10 @@ def _record_failure(engine: sa.Engine, job: sa.RowMapping, worker_id: str, error
             runs.update_run(connection, job["run_id"], error=message)
             if hopeless and job["kind"] is JobKind.RENDER:
                 # Otherwise it would count as waiting for ever, and no other would be chosen in its place.
-                queries.set_status(connection, job["subject"], QueryStatus.FAILED)
+                queries.give_up_rendering(connection, job["subject"])
+                if queries.none_can_be_drawn(connection, job["run_id"]):
+                    # New pairs would fail like these, without end; people read why and can resume.
+                    runs.set_wanted(connection, job["run_id"], RunState.PAUSED)
         elif isinstance(error, StorageError):
             # Space can be freed and the run resumed: it is paused, not failed.
             state = JobState.WAITING

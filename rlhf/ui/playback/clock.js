@@ -4,7 +4,8 @@
 const RATES = [0.25, 0.5, 1, 2];
 const HARD_SEEK_S = 0.15; // beyond this, jump
 const NUDGE_FROM_S = 0.02; // below this, the difference is sampling noise
-const NUDGE_LIMIT = 0.1; // largest relative change of speed while catching up
+const NUDGE_LIMIT = 0.25; // largest relative change of speed while catching up
+const NUDGE_GAIN = 4; // per second: a frame apart is made up in about a quarter of a second
 
 class Clock {
   #animation = 0;
@@ -167,7 +168,8 @@ class Clock {
     if (leader.ended || follower.ended || leader.seeking || follower.seeking) return;
     const lead = follower.currentTime - leader.currentTime;
     if (Math.abs(lead) > HARD_SEEK_S) follower.currentTime = leader.currentTime;
-    const change = Math.abs(lead) < NUDGE_FROM_S ? 0 : Math.max(-NUDGE_LIMIT, Math.min(NUDGE_LIMIT, 2 * lead));
+    const nudge = Math.max(-NUDGE_LIMIT, Math.min(NUDGE_LIMIT, NUDGE_GAIN * lead));
+    const change = Math.abs(lead) < NUDGE_FROM_S ? 0 : nudge;
     const rate = this.rate * (1 - change);
     if (follower.playbackRate !== rate) follower.playbackRate = rate;
   }

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+from rlhf.experience.segments import cut
+from rlhf.loop.memory import Memory
+from rlhf.types.experience import Episode, Float64, Rollout
+
+HORIZON = 20
+
+
+def make_memory(seed: int = 0) -> Memory:
+    return Memory(recent=3, older=4, rollouts=2, rng=np.random.default_rng(seed))
+
+
+def make_episode(reset_seed: int, steps: int = 10, *, terminated: bool = False) -> Episode:
+    rng = np.random.default_rng(reset_seed)
+    return Episode(
+        observations=rng.normal(size=(steps + 1, 2)).astype(np.float32),
+        actions=rng.uniform(-1, 1, size=(steps, 1)).astype(np.float32),
+        terminated=terminated,
+        reset_seed=reset_seed,
+        policy_version=reset_seed,
+        sim_states=rng.normal(size=(steps + 1, 3)),
+    )
+
+
+def rewards_of(episode: Episode) -> Float64:
+    return episode.reset_seed * 100.0 + np.arange(episode.num_steps)
+
+
+def fill(memory: Memory, numbers: range) -> None:
+    episodes = [make_episode(number) for number in numbers]
+    memory.add(episodes, [rewards_of(episode) for episode in episodes])
+
+
+def make_rollout(version: int) -> Rollout:
+    rng = np.random.default_rng(version)
+    return Rollout(
+        observations=rng.normal(size=(5, 2, 2)).astype(np.float32),
+        actions=rng.normal(size=(5, 2, 1)).astype(np.float32),
+        log_probs=rng.normal(size=(5, 2)).astype(np.float32),
+        next_observations=rng.normal(size=(5, 2, 2)).astype(np.float32),
+        terminated=np.zeros((5, 2), np.bool_),
+        truncated=np.zeros((5, 2), np.bool_),
+        policy_version=version,
+    )
+
+
+def test_the_newest_episodes_are_recent() -> None:
+    memory = make_memory()
+    fill(memory, range(5))
+    assert [episode.reset_seed for episode in memory.recent] == [2, 3, 4]
+    assert [episode.reset_seed for episode in memory.older] == [0, 1]
+
+
+def test_no_more_older_episodes_are_kept_than_there_is_room_for() -> None:
+    memory = make_memory()
+    fill(memory, range(60))
+    assert len(memory.older) == 4
+
+
+def test_older_episodes_are_thinned_and_not_just_the_latest() -> None:
+    memory = make_memory()
+    fill(memory, range(60))
+    assert min(episode.reset_seed for episode in memory.older) < 53
+
+
+def test_every_remembered_episode_keeps_its_true_rewards() -> None:
+    memory = make_memory()
+    fill(memory, range(60))
+    for episode in [*memory.recent, *memory.older]:
+        segment = cut(episode, 2, 5, HORIZON)
+        np.testing.assert_array_equal(memory.true_rewards_of(segment), rewards_of(episode)[2:7])
+
+
+def test_a_forgotten_episode_leaves_no_true_rewards_behind() -> None:
+    memory = make_memory()
+    fill(memory, range(60))
+    kept = {episode.reset_seed for episode in [*memory.recent, *memory.older]}
+    forgotten = make_episode(next(number for number in range(60) if number not in kept))
+    with pytest.raises(KeyError):
+        memory.true_rewards_of(cut(forgotten, 0, 5, HORIZON))
+
+
+def test_the_absorbing_part_of_a_segment_has_no_true_reward() -> None:
+    memory, episode = make_memory(), make_episode(1, terminated=True)
+    memory.add([episode], [rewards_of(episode)])
+    rewards = memory.true_rewards_of(cut(episode, 7, 6, HORIZON))
+    np.testing.assert_array_equal(rewards, [107.0, 108.0, 109.0, 0.0, 0.0, 0.0])
+
+
+def test_true_returns_are_of_the_recent_episodes() -> None:
+    memory = make_memory()
+    fill(memory, range(5))
+    assert memory.true_returns(10) == [2045.0, 3045.0, 4045.0]
+
+
+def test_true_returns_leave_out_episodes_cut_before_the_horizon() -> None:
+    memory = make_memory()
+    fill(memory, range(3))
+    assert memory.true_returns(HORIZON) == []
+
+
+def test_retiring_moves_every_recent_episode() -> None:
+    memory = make_memory()
+    fill(memory, range(3))
+    memory.retire_all()
+    assert not memory.recent
+    assert [episode.reset_seed for episode in memory.older] == [0, 1, 2]
+
+
+def test_only_the_latest_rollouts_are_kept() -> None:
+    memory = make_memory()
+    memory.rollouts.extend(make_rollout(version) for version in range(4))
+    assert [rollout.policy_version for rollout in memory.rollouts] == [2, 3]
+
+
+def test_a_restored_memory_has_the_same_state() -> None:
+    memory, restored = make_memory(), make_memory()
+    fill(memory, range(9))
+    memory.rollouts.extend(make_rollout(version) for version in range(2))
+    arrays, details = memory.state_dict()
+    restored.load_state_dict(arrays, details)
+    arrays_again, details_again = restored.state_dict()
+    assert details_again == details
+    assert arrays_again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(arrays_again[name], array)
+
+
+def test_a_restored_memory_forgets_the_same_episodes_next() -> None:
+    memory, restored = make_memory(), make_memory()
+    fill(memory, range(30))
+    restored.load_state_dict(*memory.state_dict())
+    fill(memory, range(30, 60))
+    fill(restored, range(30, 60))
+    assert [e.reset_seed for e in restored.older] == [e.reset_seed for e in memory.older]
+
+
+def test_episodes_without_simulator_states_are_restored_without() -> None:
+    memory, restored = make_memory(), make_memory()
+    full = make_episode(1)
+    bare = Episode(
+        observations=full.observations,
+        actions=full.actions,
+        terminated=True,
+        reset_seed=1,
+        policy_version=0,
+    )
+    memory.add([bare], [rewards_of(bare)])
+    restored.load_state_dict(*memory.state_dict())
+    assert restored.recent[0].sim_states is None
+    assert restored.recent[0].terminated

@@ -1,0 +1,62 @@
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rlhf.ui.pair_player import pair_player
+from rlhf.ui.playback import base_path
+from rlhf.ui.replay_player import ReplayClip, replay_player
+
+CLIP: ReplayClip = {"url": "clips/a.mp4", "label": "A", "fps": 30.0, "frames": 60}
+
+
+def _sent(app: AppTest) -> dict[str, Any]:
+    (component,) = app.get("bidi_component")
+    data: dict[str, Any] = json.loads(component.proto.json)
+    return data
+
+
+def test_pair_player_is_told_its_run() -> None:
+    def page() -> None:
+        from rlhf.ui.pair_player import pair_player
+
+        pair_player(run_id="abc", key="pairs")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    assert _sent(app) == {"run": "abc", "base": "", "max_clip_height": 420, "prefetch": 4}
+
+
+def test_replay_player_gets_its_clips() -> None:
+    def page() -> None:
+        from rlhf.ui.replay_player import replay_player
+
+        replay_player(clips=[{"url": "clips/a.mp4", "label": "A", "fps": 30.0, "frames": 60}], key="r")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    assert _sent(app)["clips"] == [CLIP]
+
+
+def test_base_path_has_a_slash_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "streamlit.get_option", lambda name: "/studio" if name == "server.baseUrlPath" else ""
+    )
+    assert base_path() == "/studio/"
+
+
+def test_pair_player_needs_room_for_a_pair() -> None:
+    with pytest.raises(ValueError, match="at least 1; got 420 and 0"):
+        pair_player(run_id="abc", key="pairs", prefetch=0)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_replay_player_shows_one_or_two_clips(count: int) -> None:
+    with pytest.raises(ValueError, match=f"one or two clips; got {count}"):
+        replay_player(clips=[CLIP] * count, key="r")
+
+
+def test_replay_player_needs_frames() -> None:
+    with pytest.raises(ValueError, match="needs fps > 0 and at least one frame"):
+        replay_player(clips=[{**CLIP, "frames": 0}], key="r")
