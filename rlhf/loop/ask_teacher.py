@@ -53,8 +53,9 @@ def _answer(
 ) -> None:
     with reading(engine) as connection:
         left, right = load_true_rewards(connection, blobs, [query["left_id"], query["right_id"]])
-        asked = answers.last_answer_id(connection, run["id"])
-    # Drawn anew for each answer from the run's seed, so that a teacher needs no state of its own.
+        asked = answers.count_rows(connection, run["id"])
+    # Drawn anew for each answer from the run's seed, so that a teacher needs no state of its own. By count,
+    # not by the answer's id: ids go on across the runs of a store.
     given = teacher.answer(left, right, scale, generator(run["seed"], "teacher", asked))
     with writing(engine) as connection:
         annotator = answers.insert_annotator(connection, f"Teacher: {given.member_name}", is_teacher=True)

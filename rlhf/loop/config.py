@@ -69,6 +69,20 @@ class ScheduleConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ImproveConfig:
+    """How the policy follows a learned reward, beyond what PPO does with any reward."""
+
+    min_advantage_sd: float = 1.0
+    """Advantages are not blown up beyond this scale, in standard deviations of the reward. Once a policy
+    does well, what the learned reward says of its small differences is mostly error, and following it at
+    full strength leads away again; 0 follows it, 0.3 to 3."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _require_at_least(0, self, "min_advantage_sd")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KeepConfig:
     """What is saved and how often."""
 
@@ -96,6 +110,7 @@ class RunConfig:
     reward: RewardConfig = dataclasses.field(default_factory=RewardConfig)
     queries: QueryConfig = dataclasses.field(default_factory=QueryConfig)
     schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
+    improve: ImproveConfig = dataclasses.field(default_factory=ImproveConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
 
 

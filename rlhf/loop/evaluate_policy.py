@@ -22,10 +22,18 @@ from rlhf.types.experience import Episode
 from rlhf.types.task import ActionSpace, Task
 
 
+def acts_by_mean(action_space: ActionSpace) -> bool:
+    """Whether a policy is judged by its mean action (continuous) rather than by sampling (discrete).
+
+    The likeliest action of a nearly uniform policy is an arbitrary rule that can do well by chance.
+    """
+    return action_space.kind == "continuous"
+
+
 def evaluate_policy(
     engine: sa.Engine, blobs: Blobs, run_id: str, version: int, num_episodes: int
 ) -> dict[str, Any]:
-    """Run a saved policy without exploration noise and store how it did.
+    """Run a saved policy and store how it did.
 
     Every policy of a run starts from the same states, so that versions can be compared.
 
@@ -41,7 +49,9 @@ def evaluate_policy(
     arrays, _ = blobs.read_arrays(row["arrays"])
     policy = PolicySnapshot.from_arrays(arrays, action_space)
     seed = int(generator(run["seed"], "evaluation").integers(2**31))
-    episodes, returns = run_episodes(task, policy, num_episodes, seed=seed, deterministic=True)
+    episodes, returns = run_episodes(
+        task, policy, num_episodes, seed=seed, deterministic=acts_by_mean(action_space)
+    )
     evaluation = {
         "true_returns": [float(r) for r in returns] if task.has_true_reward else [],
         "predicted_returns": _predicted(

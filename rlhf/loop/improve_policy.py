@@ -34,7 +34,12 @@ def improve_policy(session: Session, rollout: Rollout) -> PolicyStats:
             scored = predicted_rewards(session, rollout)
     session.predicted_reward = float(scored[0].mean())
     with session.timed("policy"):
-        return session.policy.update(rollout, *scored, progress=session.progress)
+        return session.policy.update(
+            rollout,
+            *scored,
+            progress=session.progress,
+            min_advantage_sd=session.config.improve.min_advantage_sd,
+        )
 
 
 def predicted_rewards(session: Session, rollout: Rollout) -> Rewards:

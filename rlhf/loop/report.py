@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from rlhf.experience.rollout import run_episodes
+from rlhf.experience.tasks import spaces_of
+from rlhf.loop.evaluate_policy import acts_by_mean
 from rlhf.seeding import generator
 from rlhf.types.protocols import ActingPolicy
 from rlhf.types.task import Task
@@ -45,9 +47,10 @@ class Stopwatch:
 
 
 def evaluate_acting(task: Task, policy: ActingPolicy, seed: int, version: int) -> dict[str, Any]:
-    """Return ``{mean, per_episode, best_version}`` of a policy without exploration noise."""
+    """Return ``{mean, per_episode, best_version}`` of a policy."""
     evaluation_seed = int(generator(seed, "final evaluation").integers(2**31))
-    _, returns = run_episodes(task, policy, EVALUATION_EPISODES, evaluation_seed, deterministic=True)
+    by_mean = acts_by_mean(spaces_of(task)[1])
+    _, returns = run_episodes(task, policy, EVALUATION_EPISODES, evaluation_seed, deterministic=by_mean)
     return {
         "mean": float(np.mean(returns)),
         "per_episode": [float(r) for r in returns],

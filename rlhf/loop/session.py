@@ -127,7 +127,16 @@ def open_session(engine: sa.Engine, blobs: Blobs, run_id: str, *, is_simulated: 
     session = _new_session(engine, blobs, run, task, config, is_simulated)
     with writing(engine) as connection:
         resolved = to_dict(config) | {"digest": digest(config)}
-        runs.update_run(connection, run_id, config=resolved, total_steps=config.schedule.total_steps)
+        runs.update_run(
+            connection,
+            run_id,
+            config=resolved,
+            total_steps=config.schedule.total_steps,
+            # not news for a new run, but for one whose checkpoints are all damaged
+            steps=0,
+            policy_version=0,
+            reward_version=0,
+        )
         runs.drop_measurements_after(connection, run_id, -1)
         runs.add_event(connection, run_id, 0, "start", f"Started with seed {run['seed']}.")
     return session

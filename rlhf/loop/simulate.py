@@ -15,7 +15,7 @@ from rlhf.experience.segments import sample_segments
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.collect_experience import collect_experience
-from rlhf.loop.evaluate_policy import predicted_return
+from rlhf.loop.evaluate_policy import acts_by_mean, predicted_return
 from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, finite
 from rlhf.loop.session import Session, open_session
@@ -29,9 +29,9 @@ from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.run import RunState
 
 _CURVE_POINTS = 40
-_CANDIDATES = 6
-"""Latest saved policies among which the learned reward chooses the one to report."""
-_SELECTION_EPISODES = 5
+_CANDIDATES = 12
+"""Saved policies, evenly over the run's second half, of which the learned reward chooses the best."""
+_SELECTION_EPISODES = 4
 _SPEARMAN_SEGMENTS = 300
 
 
@@ -92,17 +92,20 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _best_policy(session: Session) -> tuple[int, PolicySnapshot]:
-    """Return the policy that the learned reward likes best among the latest; the true reward has no say."""
+    """Return the saved policy that the last reward likes best; the true reward has no say."""
     with reading(session.engine) as connection:
-        saved = models.list_policy_versions(connection, session.run_id)[-_CANDIDATES:]
+        saved = models.list_policy_versions(connection, session.run_id)
+    late = saved[len(saved) // 2 :]
+    saved = [late[i] for i in np.unique(np.linspace(0, len(late) - 1, _CANDIDATES).round().astype(int))]
     seed = int(generator(session.seed, "selection").integers(2**31))
+    by_mean = acts_by_mean(session.action_space)
     best: tuple[float, int, PolicySnapshot] | None = None
     for row in saved:
         arrays, _ = session.blobs.read_arrays(row["arrays"])
         policy = PolicySnapshot.from_arrays(arrays, session.action_space)
         score = 0.0
         if session.reward is not None:
-            episodes, _ = run_episodes(session.task, policy, _SELECTION_EPISODES, seed, deterministic=True)
+            episodes, _ = run_episodes(session.task, policy, _SELECTION_EPISODES, seed, deterministic=by_mean)
             score = float(
                 np.mean(
                     [

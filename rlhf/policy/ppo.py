@@ -118,7 +118,13 @@ class PPO:
         return self._returns.unnormalise(outputs).reshape(observations.shape[:-1])
 
     def update(
-        self, rollout: Rollout, rewards: Float32, absorbing_rewards: Float32, progress: float = 0.0
+        self,
+        rollout: Rollout,
+        rewards: Float32,
+        absorbing_rewards: Float32,
+        *,
+        progress: float = 0.0,
+        min_advantage_sd: float = 0.0,
     ) -> PolicyStats:
         """Improve policy and critic from one rollout.
 
@@ -131,6 +137,8 @@ class PPO:
             absorbing_rewards: of one step in the absorbing state, (T, N); read only where terminated. Zeros
                 give ordinary termination.
             progress: share of the training done, in [0, 1], for the learning rate.
+            min_advantage_sd: advantages are divided by their standard deviation, but not by less than this,
+                in reward units. Above 0, differences too small to matter move the policy little.
 
         Raises:
             ShapeError: the rewards are not (T, N) or not finite.
@@ -245,7 +253,7 @@ class PPO:
         config = self.config
         inputs = self._observations(_flat(rollout.observations))
         actions, log_probs = _flat(rollout.actions), _flat(rollout.log_probs)
-        advantages = (_flat(advantages) - advantages.mean()) / (advantages.std() + 1e-8)
+        advantages = _flat(advantages)
         targets = self._returns.normalise(_flat(returns))
         steps: list[PolicyStep] = []
         losses: list[float] = []

@@ -82,6 +82,12 @@ def count_standing(connection: sa.Connection, run_id: str) -> dict[Choice, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+def count_rows(connection: sa.Connection, run_id: str) -> int:
+    """Return how many rows a run has, undos and replaced answers included; it never falls."""
+    query = sa.select(sa.func.count()).select_from(answers).where(answers.c.run_id == run_id)
+    return int(connection.scalar(query) or 0)
+
+
 def last_answer_id(connection: sa.Connection, run_id: str) -> int:
     """Return the number of a run's latest row, undos included; 0 when there is none."""
     return int(connection.scalar(sa.select(sa.func.max(answers.c.id)).where(answers.c.run_id == run_id)) or 0)

@@ -16,6 +16,8 @@ from rlhf.errors import StorageError
 
 BUSY_TIMEOUT_S = 30.0
 _READ_ONLY = "rlhf_read_only"
+_UNUSABLE = (sa.exc.OperationalError, sa.exc.DatabaseError)
+"""Full, locked or gone; damaged or no database. Other kinds of DatabaseError are mistakes in a statement."""
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -51,7 +53,9 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     try:
         with engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             yield connection
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
+        if type(error) not in _UNUSABLE:
+            raise
         raise StorageError(f"the database could not be read: {error.orig}.") from error
 
 
@@ -67,7 +71,9 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
+        if type(error) not in _UNUSABLE:
+            raise
         raise StorageError(
             f"the database could not be written: {error.orig}. Nothing was changed."
         ) from error

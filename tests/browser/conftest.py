@@ -1,12 +1,14 @@
-"""A real Chromium for the tests of the pages, found on this machine."""
+"""A real Chromium for the tests of the pages, and the stub server for those of the players alone."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from stub_client import Studio, running_stub
 
 _ARGUMENTS = [
     "--no-sandbox",
@@ -17,6 +19,9 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+_RUNS = itertools.count()
 
 
 def _find_browser() -> str | None:
@@ -37,6 +42,33 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def stub_server() -> Iterator[str]:
+    with running_stub() as base:
+        yield base
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    assert errors == []
+
+
+@pytest.fixture
+def studio(stub_server: str) -> Studio:
+    return Studio(stub_server, f"run{next(_RUNS)}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

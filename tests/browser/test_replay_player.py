@@ -3,24 +3,18 @@ from collections.abc import Iterator
 import pytest
 from barcode_clips import READ_BARCODE
 from playwright.sync_api import Browser, Locator, Page, expect
-from stub_client import running_stub, wait_until
+from stub_client import wait_until
 
 READ_ALL = "() => [...document.querySelectorAll('[data-testid=replay-player] video')].map(readBarcode)"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_stub() as base:
-        yield base
-
-
 @pytest.fixture
-def page(chromium: Browser, server: str) -> Iterator[Page]:
+def page(chromium: Browser, stub_server: str) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{server}/replays")
+    page.goto(f"{stub_server}/replays")
     page.evaluate(READ_BARCODE)
     expect(_player(page)).to_have_attribute("data-state", "ready", timeout=20000)
     yield page

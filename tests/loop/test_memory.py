@@ -25,7 +25,7 @@ def make_episode(reset_seed: int, steps: int = 10, *, terminated: bool = False) 
 
 
 def rewards_of(episode: Episode) -> Float64:
-    return episode.reset_seed * 100.0 + np.arange(episode.num_steps)
+    return np.arange(episode.num_steps, dtype=np.float64) + episode.reset_seed * 100.0
 
 
 def fill(memory: Memory, numbers: range) -> None:
@@ -89,16 +89,16 @@ def test_the_absorbing_part_of_a_segment_has_no_true_reward() -> None:
     np.testing.assert_array_equal(rewards, [107.0, 108.0, 109.0, 0.0, 0.0, 0.0])
 
 
-def test_true_returns_are_of_the_recent_episodes() -> None:
+def test_true_returns_are_of_the_recent_whole_episodes() -> None:
     memory = make_memory()
-    fill(memory, range(5))
-    assert memory.true_returns(10) == [2045.0, 3045.0, 4045.0]
-
-
-def test_true_returns_leave_out_episodes_cut_before_the_horizon() -> None:
-    memory = make_memory()
-    fill(memory, range(3))
-    assert memory.true_returns(HORIZON) == []
+    episodes = [
+        make_episode(0, HORIZON),
+        make_episode(1, HORIZON),
+        make_episode(2),
+        make_episode(3, terminated=True),
+    ]
+    memory.add(episodes, [rewards_of(episode) for episode in episodes])
+    assert memory.true_returns(HORIZON) == [20 * 100.0 + 190.0, 10 * 300.0 + 45.0]
 
 
 def test_retiring_moves_every_recent_episode() -> None:

@@ -155,6 +155,9 @@ def test_with_every_checkpoint_damaged_a_run_starts_from_the_beginning(
     again = open_session(store.engine, store.blobs, run_id, is_simulated=True)
 
     assert again.steps == 0
+    with reading(store.engine) as connection:
+        run = runs.get_run(connection, run_id)
+    assert (run["steps"], run["policy_version"], run["reward_version"]) == (0, 0, 0)
     assert len(event_messages(store, run_id, "checkpoint")) == len(names) == 2
     assert len(event_messages(store, run_id, "start")) == 2
     take_turns(again, 2)  # the answers given before are learned from at once

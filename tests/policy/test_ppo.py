@@ -199,7 +199,7 @@ def test_the_learning_rate_falls_to_its_final_share() -> None:
     rates = []
     for progress in (0.0, 0.5, 1.0):
         rollout, rewards = collect(policy, DISCRETE)
-        rates.append(policy.update(rollout, rewards, np.zeros_like(rewards), progress).learning_rate)
+        rates.append(policy.update(rollout, rewards, np.zeros_like(rewards), progress=progress).learning_rate)
     assert rates == pytest.approx([1e-3, 5.5e-4, 1e-4])
 
 
@@ -281,3 +281,13 @@ def test_training_is_the_same_for_the_same_seed_and_another_for_another() -> Non
     first, again, other = (train(CONTINUOUS, seed, num_updates=4)[1] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_advantages_smaller_than_the_floor_move_the_policy_less() -> None:
+    moved = {}
+    for floor in (0.0, 100.0):
+        policy = make(DISCRETE, target_kl=None)
+        rollout, rewards = collect(policy, DISCRETE)
+        stats = policy.update(rollout, rewards, np.zeros_like(rewards), min_advantage_sd=floor)
+        moved[floor] = stats.approx_kl
+    assert moved[100.0] < 0.1 * moved[0.0]

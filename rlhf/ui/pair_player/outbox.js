@@ -3,6 +3,7 @@
 
 const RETRY_S = [1, 2, 4, 8, 15];
 const BATCH = 50; // about 15 KB: a keepalive request may carry 64 KB
+const AFTER_PAINT_MS = 20; // the next pair goes first; closing the page in between sends at once
 const POST_TIMEOUT_MS = 15000;
 
 class Outbox {
@@ -30,8 +31,7 @@ class Outbox {
     this.#store();
     this.onChange();
     if (this.#timer) return; // a retry is due: it takes this answer along
-    // After the event that brought the answer, so that the next pair is painted first.
-    this.#timer = setTimeout(() => this.flush(), 0);
+    this.#timer = setTimeout(() => this.flush(), AFTER_PAINT_MS);
   }
 
   // Sends everything, now; one request at a time keeps the order (an undo follows its answer).

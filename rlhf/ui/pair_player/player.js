@@ -106,7 +106,10 @@ class PairPlayer {
       next.show();
       previous?.hide();
       this.clock.attach(next.videos, next.clips, { play: this.autoplay });
-      requestAnimationFrame(() => this.#onShown(next));
+      requestAnimationFrame(() => {
+        this.#onShown(next);
+        setTimeout(() => this.#afterPaint(), 0);
+      });
     } else {
       previous?.hide();
       this.clock.detach();
@@ -115,8 +118,8 @@ class PairPlayer {
       this.view.setReason("");
       this.view.bigPlay.hidden = true;
       this.#drawWaiting();
+      this.#afterPaint();
     }
-    setTimeout(() => this.#afterPaint(), 0);
   }
 
   // Runs in the frame that paints the pair: nobody can answer what was not drawn.
