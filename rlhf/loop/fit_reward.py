@@ -1,6 +1,7 @@
 """Feedback -> reward: a new version of the reward model when there are enough new answers."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import answers, models, runs, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.types.experience import Float32, Rollout
-from rlhf.types.feedback import PreferenceData, QueryKind
+from rlhf.types.feedback import Choice, PreferenceData, QueryKind
 
 _AUDIT_WINDOW = 50
 """Latest audit pairs that the audit accuracy is of."""
@@ -30,8 +31,10 @@ def fit_reward(session: Session) -> FitReport | None:
         What the fit says of itself, or None when it is not due.
     """
     with reading(session.engine) as connection:
+        if not _is_due(session, answers.count_standing(connection, session.run_id)):
+            return None
         rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
-    if not is_fit_due(session.config.schedule, comparisons=len(rows), fitted=session.fitted):
+    if len(rows) <= session.fitted:
         return None
     with session.timed("reward"):
         data = _load(session, rows)
@@ -73,6 +76,16 @@ def segment_inputs(session: Session, segment_id: str) -> Float32:
             segment, action_space=session.action_space, use_actions=session.config.reward.use_actions
         )
     return session.features[segment_id]
+
+
+def _is_due(session: Session, counts: Mapping[Choice, int]) -> bool:
+    schedule = session.config.schedule
+    comparisons = sum(number for choice, number in counts.items() if prob_first(choice) is not None)
+    # A teacher that has given its last answer will never make up the number that people are waited for.
+    is_last = session.is_simulated and sum(counts.values()) >= schedule.labels
+    return (is_last and comparisons > session.fitted) or is_fit_due(
+        schedule, comparisons=comparisons, fitted=session.fitted
+    )
 
 
 def _teaches(row: sa.RowMapping) -> bool:

@@ -156,7 +156,8 @@ class PPO:
         returns = advantages + values
         self._returns.update(returns, self._critic.weights[-1], self._critic.biases[-1])
         learning_rate = self._learning_rate(progress)
-        steps, value_loss = self._run_epochs(rollout, advantages, returns, learning_rate)
+        scaled = (advantages - advantages.mean()) / max(float(advantages.std()), min_advantage_sd, 1e-8)
+        steps, value_loss = self._run_epochs(rollout, scaled, returns, learning_rate)
         self._observations.update(rollout.observations)
         self._set_version(self.version + 1)
 

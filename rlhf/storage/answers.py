@@ -58,7 +58,7 @@ def insert_answer(connection: sa.Connection, **values: Any) -> int:
     return int(result.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row has one
 
 
-def standing_answers(connection: sa.Connection, run_id: str, *, after_id: int = 0) -> list[sa.RowMapping]:
+def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     """Return the answers of a run that stand, late ones included, in the order they came.
 
     Beside the answer's columns: the query's ``kind`` and the model's ``predicted`` probability.
@@ -66,7 +66,7 @@ def standing_answers(connection: sa.Connection, run_id: str, *, after_id: int = 
     query = (
         sa.select(answers, queries.c.kind, queries.c.predicted)
         .join(queries, queries.c.id == answers.c.query_id)
-        .where(answers.c.run_id == run_id, answers.c.id > after_id, _stands)
+        .where(answers.c.run_id == run_id, _stands)
         .order_by(answers.c.id)
     )
     return list(connection.execute(query).mappings())
@@ -86,8 +86,3 @@ def count_rows(connection: sa.Connection, run_id: str) -> int:
     """Return how many rows a run has, undos and replaced answers included; it never falls."""
     query = sa.select(sa.func.count()).select_from(answers).where(answers.c.run_id == run_id)
     return int(connection.scalar(query) or 0)
-
-
-def last_answer_id(connection: sa.Connection, run_id: str) -> int:
-    """Return the number of a run's latest row, undos included; 0 when there is none."""
-    return int(connection.scalar(sa.select(sa.func.max(answers.c.id)).where(answers.c.run_id == run_id)) or 0)

@@ -28,7 +28,7 @@ class Supervisor:
     def start(self) -> None:
         """Start both workers and watch over them."""
         for role in ROLES:
-            self._spawn(role)
+            self._spawn(role, once=self._once and role == "trainer")
         self._thread.start()
 
     @property
@@ -51,24 +51,43 @@ class Supervisor:
                 child.wait()
         return max(abs(int(child.returncode or 0)) for child in self._children.values())
 
-    def _spawn(self, role: str) -> None:
+    def _spawn(self, role: str, *, once: bool = False) -> None:
         command = [sys.executable, "-m", "rlhf", "worker", "--role", role, "--parent", str(os.getpid())]
         # A session of their own: Ctrl-C in the terminal reaches us, and we end them in order.
         self._children[role] = subprocess.Popen(
-            command + (["--once"] if self._once else []),
+            command + (["--once"] if once else []),
             cwd=PROJECT_ROOT,
             env=child_environment(),
             start_new_session=True,
         )
 
+    def _work_once(self) -> None:
+        """Let the trainer work until it needs people, then the renderer until nothing is left to draw.
+
+        Both work side by side until the trainer ends: the renderer's teachers answer what it asks.
+        """
+        if self._has_ended("trainer"):
+            self._children["renderer"].terminate()
+            self._children["renderer"].wait()
+            self._spawn("renderer", once=True)
+            self._has_ended("renderer")
+
+    def _has_ended(self, role: str) -> bool:
+        """Wait for a worker's end; return False when we are to stop instead."""
+        while self._children[role].poll() is None:
+            if self._stop.wait(_CHECK_S):
+                return False
+        return True
+
     def _watch(self) -> None:
+        if self._once:
+            self._work_once()
+            return
         delay = dict.fromkeys(ROLES, _RESTART_S)
         restart_at: dict[str, float] = {}
         while not self._stop.wait(_CHECK_S):
             ended = [role for role in ROLES if self._children[role].poll() is not None]
-            if self._once and len(ended) == len(ROLES):
-                return
-            for role in ended if not self._once else ():
+            for role in ended:
                 now = time.monotonic()
                 if role not in restart_at:
                     restart_at[role] = now + delay[role]

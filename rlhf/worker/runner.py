@@ -160,7 +160,8 @@ def _do_next(
         do(job)
     except Exception as error:  # whatever a job does wrong is the job's, not the worker's
         traceback.print_exc()
-        _record_failure(engine, job, worker_id, error)
+        if not heartbeat.is_lost:  # otherwise the job is another worker's by now
+            _record_failure(engine, job, worker_id, error)
     finally:
         heartbeat.hold(None)
     return True

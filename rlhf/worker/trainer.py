@@ -6,8 +6,9 @@ import sqlalchemy as sa
 
 from rlhf.errors import StorageError
 from rlhf.loop.iterate import Turn, iterate
+from rlhf.loop.schedule import labels_due
 from rlhf.loop.session import Session, open_session, save_checkpoint
-from rlhf.storage import jobs, runs
+from rlhf.storage import answers, jobs, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, JobState, RunState
@@ -30,7 +31,7 @@ def train(
 ) -> None:
     """Advance the job's run until it is finished, paused, stopped, wanted elsewhere or lost.
 
-    With ``once`` it also ends when the run can do nothing without new answers.
+    With ``once`` it also ends when the run can do nothing without people's answers.
 
     Raises:
         RlhfError: the run cannot go on; the caller marks it failed.
@@ -51,7 +52,7 @@ def train(
                 jobs.release(connection, job["id"], worker_id, JobState.DONE)
             return
         if turn is Turn.WAITING:
-            if once or _others_wait(engine):
+            if (once and not _teacher_will_answer(session)) or _others_wait(engine):
                 _give_back(session, job, worker_id, RunState.RUNNING)
                 return
             stop.wait(_WAIT_S)
@@ -82,6 +83,14 @@ def _wanted(engine: sa.Engine, run_id: str) -> RunState:
     with reading(engine) as connection:
         wanted: RunState = runs.get_run(connection, run_id)["wanted"]
         return wanted
+
+
+def _teacher_will_answer(session: Session) -> bool:
+    """Whether a synthetic teacher has answers to give before the run can go on."""
+    with reading(session.engine) as connection:
+        teacher = runs.get_run(connection, session.run_id)["teacher"]
+        given = sum(answers.count_standing(connection, session.run_id).values())
+    return teacher is not None and given < labels_due(session.config.schedule, session.steps)
 
 
 def _others_wait(engine: sa.Engine) -> bool:

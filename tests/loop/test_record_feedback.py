@@ -214,16 +214,6 @@ def test_pair_can_be_answered_again_after_an_undo(desk: Desk) -> None:
     assert (desk.standing(), desk.status()) == ([("key-00002", Choice.EQUAL)], QueryStatus.ANSWERED)
 
 
-def test_new_answers_are_found_by_number(desk: Desk, make_annotator: Make) -> None:
-    desk.answer("key-00001")
-    with reading(desk.store.engine) as connection:
-        last = answers.last_answer_id(connection, desk.run_id)
-    desk.answer("key-00002", annotator=make_annotator())
-    with reading(desk.store.engine) as connection:
-        found = answers.standing_answers(connection, desk.run_id, after_id=last)
-    assert [(row["key"], row["predicted"]) for row in found] == [("key-00002", 0.75)]
-
-
 GOOD = {"key": "key-00001", "query_id": "0" * 32, "choice": "left"}
 
 
