@@ -292,4 +292,4 @@ def test_differences_below_the_floor_move_the_policy_less() -> None:
         # With advantages so small the entropy bonus, which pulls towards even chances, is all that is left.
         policy.update(rollout, rewards, np.zeros_like(rewards), min_advantage_sd=floor)
         moved[floor] = np.abs(policy.policy_arrays()["weight_2"] - before).mean()
-    assert moved[1000.0] < 0.8 * moved[0.0]
+    assert moved[1000.0] < 0.9 * moved[0.0]
