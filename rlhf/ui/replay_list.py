@@ -109,6 +109,7 @@ def table(saved: Sequence[SavedPolicy]) -> None:
             "Recorded": [p.clip is not None for p in saved],
         }
     ).iloc[::-1]
+    st.markdown("**Saved policies**")
     number = st.column_config.NumberColumn
     st.dataframe(
         frame,

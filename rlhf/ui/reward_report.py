@@ -43,7 +43,7 @@ def headline(view: RunView, predictions: pd.DataFrame) -> None:
         st.metric(
             "On chosen pairs",
             _share(predictions[predictions["kind"] == QueryKind.ACTIVE.value]),
-            help="Pairs asked because the model was unsure, so this is lower than the audit by design.",
+            help="Pairs asked because their answer would tell the model most; not comparable with the audit.",
         )
         ties = int((predictions["target"] == 0.5).sum())
         st.metric(
@@ -98,6 +98,7 @@ def versions(engine: sa.Engine, run_id: str) -> None:
             "Fitted in (s)": [row["report"].get("seconds") for row in rows],
         }
     ).iloc[::-1]
+    st.markdown("**Versions**")
     percent = st.column_config.NumberColumn(format="%.0f %%")
     st.dataframe(
         frame,

@@ -68,7 +68,9 @@ def links(view: RunView) -> None:
 
 
 def teacher_switch(view: RunView) -> None:
-    """Show the switch that lets a synthetic teacher answer."""
+    """Show the switch that lets a synthetic teacher answer, while there is a run to answer for."""
+    if view.state.is_over:
+        return
     engine = open_store().engine
     choices = (*TEACHERS, view.teacher) if view.teacher not in (None, *TEACHERS) else TEACHERS
     with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
