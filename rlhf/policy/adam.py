@@ -19,42 +19,47 @@ def clip_norm(gradient: Float32, max_norm: float) -> float:
 
 
 class Adam:
-    """First and second moments of a gradient (P,), with bias correction; epsilon 1e-5 as is usual for PPO.
+    """Adam for parameters (P,), with bias correction; epsilon 1e-5 as is usual for PPO.
 
-    Source: https://arxiv.org/abs/1412.6980, algorithm 1.
+    Source: https://arxiv.org/abs/1412.6980, algorithm 1. Differs: the moments are kept without their factors
+    1 - beta, which saves two passes over the parameters; the steps are the same.
     """
 
     def __init__(self, size: int) -> None:
-        self._mean: Float32 = np.zeros(size, np.float32)
-        self._square: Float32 = np.zeros(size, np.float32)
+        self._sum: Float32 = np.zeros(size, np.float32)
+        self._square_sum: Float32 = np.zeros(size, np.float32)
         self._scratch: Float32 = np.empty(size, np.float32)
         self._num_steps = 0
 
     def step(self, parameters: Float32, gradient: Float32, learning_rate: float) -> None:
         """Move ``parameters`` (P,) in place against ``gradient`` (P,)."""
         self._num_steps += 1
-        scratch = self._scratch
-        np.subtract(gradient, self._mean, out=scratch)
-        scratch *= np.float32(1.0 - _BETA_MEAN)
-        self._mean += scratch
+        decayed_sum, square_sum, scratch = self._sum, self._square_sum, self._scratch
+        decayed_sum *= _BETA_MEAN
+        decayed_sum += gradient
+        square_sum *= _BETA_SQUARE
         np.multiply(gradient, gradient, out=scratch)
-        scratch -= self._square
-        scratch *= np.float32(1.0 - _BETA_SQUARE)
-        self._square += scratch
-        np.sqrt(self._square, out=scratch)
-        scratch *= np.float32((1.0 - _BETA_SQUARE**self._num_steps) ** -0.5)
-        scratch += np.float32(_EPSILON)
-        np.divide(self._mean, scratch, out=scratch)
-        scratch *= np.float32(-learning_rate / (1.0 - _BETA_MEAN**self._num_steps))
+        square_sum += scratch
+        # mean = sum * mean_factor and root of the mean square = sqrt(square_sum) * root_factor
+        mean_factor = (1.0 - _BETA_MEAN) / (1.0 - _BETA_MEAN**self._num_steps)
+        root_factor = ((1.0 - _BETA_SQUARE) / (1.0 - _BETA_SQUARE**self._num_steps)) ** 0.5
+        np.sqrt(square_sum, out=scratch)
+        scratch += _EPSILON / root_factor
+        np.divide(decayed_sum, scratch, out=scratch)
+        scratch *= -learning_rate * mean_factor / root_factor
         parameters += scratch
 
     def reset(self) -> None:
         """Forget the moments, as for a loss that has become another one."""
-        self._mean[:], self._square[:], self._num_steps = 0.0, 0.0, 0
+        self._sum[:], self._square_sum[:], self._num_steps = 0.0, 0.0, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return arrays and numbers that ``load_state_dict`` restores exactly."""
-        return {"mean": self._mean.copy(), "square": self._square.copy(), "num_steps": self._num_steps}
+        return {
+            "sum": self._sum.copy(),
+            "square_sum": self._square_sum.copy(),
+            "num_steps": self._num_steps,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the moments.
@@ -62,10 +67,10 @@ class Adam:
         Raises:
             CheckpointError: they are of a buffer of another size.
         """
-        if state["mean"].shape != self._mean.shape:
+        if state["sum"].shape != self._sum.shape:
             raise CheckpointError(
-                f"the checkpoint holds Adam moments of {state['mean'].size} parameters, this network has "
-                f"{self._mean.size}; use the configuration and task it was saved with."
+                f"the checkpoint holds Adam moments of {state['sum'].size} parameters, this network has "
+                f"{self._sum.size}; use the configuration and task it was saved with."
             )
-        self._mean[:], self._square[:] = state["mean"], state["square"]
+        self._sum[:], self._square_sum[:] = state["sum"], state["square_sum"]
         self._num_steps = int(state["num_steps"])

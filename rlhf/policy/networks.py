@@ -27,7 +27,9 @@ class Network:
     """A tanh MLP with a linear last layer, and optional free parameters behind it (the actor's log_std).
 
     ``parameters`` and ``gradient`` are flat float32 (P,); ``weights``, ``biases`` and ``free`` are numpy
-    views of ``parameters``. Write to all of them in place only.
+    views of ``parameters``, and so are ``matrices``, each layer's (fan_in + 1, fan_out): the weight, and the
+    bias as its last row. ``matrix_gradients`` and ``free_gradient`` are the same views of ``gradient``. Write
+    to all of them in place only.
 
     Args:
         sizes: widths from input to output, e.g. (D, 64, 64, A).
@@ -45,6 +47,8 @@ class Network:
         self.gradient: Float32 = np.zeros_like(self.parameters)
         self.weights: list[Float32] = []
         self.biases: list[Float32] = []
+        self.matrices: list[Float32] = []
+        self.matrix_gradients: list[Float32] = []
         self._tensors: list[torch.Tensor] = []
         start = 0
         for layer, (fan_in, fan_out) in enumerate(pairs):
@@ -52,8 +56,12 @@ class Network:
             self.weights.append(self._view(start, (fan_in, fan_out)))
             self.weights[-1][:] = orthogonal(rng, fan_in, fan_out, gain)
             self.biases.append(self._view(start + fan_in * fan_out, (fan_out,)))
-            start += fan_in * fan_out + fan_out
+            stop = start + (fan_in + 1) * fan_out
+            self.matrices.append(self.parameters[start:stop].reshape(fan_in + 1, fan_out))
+            self.matrix_gradients.append(self.gradient[start:stop].reshape(fan_in + 1, fan_out))
+            start = stop
         self.free: Float32 = self._view(start, (num_free,))
+        self.free_gradient: Float32 = self.gradient[start:]
         if free is not None:
             self.free[:] = free
 

@@ -1,0 +1,78 @@
+"""Losses and gradients by torch's automatic differentiation: for large networks, and to test the kernels."""
+
+import numpy as np
+import torch
+
+from rlhf.policy.losses import LOG_2PI, PolicyLoss
+from rlhf.policy.networks import Network
+from rlhf.types.experience import Actions, Float32
+from rlhf.types.task import ActionSpace
+
+
+def gaussian_log_probs(mean: torch.Tensor, log_std: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+    """Return log N(actions; mean, exp(log_std)^2) summed over the action's entries, (B,)."""
+    scaled = (actions - mean) * torch.exp(-log_std)
+    return -0.5 * (scaled * scaled).sum(dim=1) - log_std.sum() - 0.5 * LOG_2PI * mean.shape[1]
+
+
+def clipped_surrogate(ratios: torch.Tensor, advantages: torch.Tensor, clip_range: float) -> torch.Tensor:
+    """Return the loss -mean(min(ratio * A, clip(ratio, 1 - eps, 1 + eps) * A)).
+
+    Source: https://arxiv.org/abs/1707.06347 eq. 7, as a loss.
+    """
+    clipped = torch.clamp(ratios, 1.0 - clip_range, 1.0 + clip_range)
+    return -torch.minimum(ratios * advantages, clipped * advantages).mean()
+
+
+class TorchGradients:
+    """``Gradients`` of an actor and a critic by torch."""
+
+    def __init__(self, actor: Network, critic: Network, action_space: ActionSpace) -> None:
+        self._actor, self._critic = actor, critic
+        self._is_continuous = action_space.kind == "continuous"
+
+    def policy(
+        self,
+        inputs: Float32,
+        actions: Actions,
+        log_probs: Float32,
+        advantages: Float32,
+        *,
+        clip_range: float,
+        entropy_coef: float,
+    ) -> PolicyLoss:
+        """Overwrite the actor's gradient; see ``losses.Gradients.policy``."""
+        outputs = self._actor.forward(torch.from_numpy(inputs))
+        new_log_probs, entropy = self._log_probs_and_entropy(outputs, torch.from_numpy(actions))
+        log_ratios = new_log_probs - torch.from_numpy(log_probs)
+        ratios = torch.exp(log_ratios)
+        surrogate = clipped_surrogate(ratios, torch.from_numpy(advantages), clip_range)
+        self._actor.gradient.fill(0.0)
+        (surrogate - entropy_coef * entropy).backward()  # type: ignore[no-untyped-call]
+        shown_ratios, shown_log_ratios = ratios.detach().numpy(), log_ratios.detach().numpy()
+        return PolicyLoss(
+            loss=surrogate.item(),
+            entropy=entropy.item(),
+            approx_kl=float(np.mean(shown_ratios - 1.0 - shown_log_ratios)),
+            clip_fraction=float(np.mean(np.abs(shown_ratios - 1.0) > clip_range)),
+        )
+
+    def value(self, inputs: Float32, targets: Float32) -> float:
+        """Overwrite the critic's gradient; see ``losses.Gradients.value``."""
+        errors = self._critic.forward(torch.from_numpy(inputs)).squeeze(1) - torch.from_numpy(targets)
+        loss = (errors * errors).mean()
+        self._critic.gradient.fill(0.0)
+        (0.5 * loss).backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def _log_probs_and_entropy(
+        self, outputs: torch.Tensor, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return log-probabilities (B,) and the mean entropy, a scalar."""
+        if self._is_continuous:
+            log_std = self._actor.free_tensor
+            entropy = log_std.sum() + 0.5 * (1.0 + LOG_2PI) * outputs.shape[1]
+            return gaussian_log_probs(outputs, log_std, actions), entropy
+        log_probs = torch.log_softmax(outputs, dim=1)
+        entropy = -(torch.exp(log_probs) * log_probs).sum(dim=1).mean()
+        return log_probs.gather(1, actions.unsqueeze(1)).squeeze(1), entropy

@@ -1,0 +1,59 @@
+"""What the two ways of differentiating PPO's losses have in common."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from rlhf.types.experience import Actions, Float32
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+class PolicyLoss(NamedTuple):
+    """What one minibatch showed."""
+
+    loss: float
+    """Clipped surrogate, without the entropy term."""
+    entropy: float
+    """Mean entropy of the policy, nats."""
+    approx_kl: float
+    """Mean of (ratio - 1) - log ratio, >= 0."""
+    clip_fraction: float
+    """Share of samples whose ratio lies outside the clip range."""
+
+
+class Gradients(Protocol):
+    """Computes losses of an actor and a critic and writes their flat gradients."""
+
+    def policy(
+        self,
+        inputs: Float32,
+        actions: Actions,
+        log_probs: Float32,
+        advantages: Float32,
+        *,
+        clip_range: float,
+        entropy_coef: float,
+    ) -> PolicyLoss:
+        """Overwrite the actor's gradient by that of the clipped surrogate minus weighted entropy.
+
+            -mean(min(ratio * A, clip(ratio, 1 - eps, 1 + eps) * A)) - entropy_coef * entropy
+
+        Args:
+            inputs: normalised observations, (B, D).
+            actions: unclipped, float32 (B, A) or int64 (B,).
+            log_probs: of ``actions`` under the policy that acted, (B,).
+            advantages: (B,), already normalised.
+            clip_range: eps of the surrogate.
+            entropy_coef: weight of the entropy.
+
+        Source: https://arxiv.org/abs/1707.06347 eq. 7, as a loss.
+        """
+
+    def value(self, inputs: Float32, targets: Float32) -> float:
+        """Overwrite the critic's gradient by that of half the mean squared error; return that error.
+
+        Args:
+            inputs: normalised observations, (B, D).
+            targets: normalised returns, (B,).
+        """
