@@ -146,13 +146,25 @@ def _to_bool(value: Any) -> bool:
     return words[str(value).lower()]
 
 
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def use_one_thread() -> None:
+    """Give the numerical libraries of this process one thread, unless the environment says otherwise.
+
+    Must come before numpy is first imported. With networks this small, threads that wait for each other cost
+    several times more than they give.
+    """
+    for name, value in _ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+
+
 def child_environment() -> dict[str, str]:
     """Return the environment for a worker process: ours, with one thread for numerical libraries.
 
-    Two workers on two cores with their libraries' default threads are several times slower.
+    Pictures are drawn in memory, so the drawing library is told not to look for a screen.
     """
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return dict(os.environ) | threads
+    return dict(os.environ) | _ONE_THREAD | {"SDL_VIDEODRIVER": "dummy"}
 
 
 def choose_gl(backend: str | None) -> None:

@@ -1,5 +1,10 @@
 """A store in a temporary folder, and small things to put into it, for every test that needs them."""
 
+from rlhf.config import use_one_thread
+
+use_one_thread()  # before anything imports numpy
+
+# ruff: noqa: E402
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
