@@ -7,8 +7,8 @@
     ├── RenderError          a segment could not be drawn or encoded
     ├── FeedbackError        an answer cannot be accepted as it stands
     ├── StorageError         the database or a blob cannot be read or written
-    │   ├── MigrationError   the database's version does not fit this program
-    │   └── NotFoundError    nothing is stored under this id
+    │   └── MigrationError   the database's version does not fit this program
+    ├── NotFoundError        nothing is stored under this id
     ├── CheckpointError      a checkpoint is missing, damaged or of another format
     └── JobError             background work cannot go on
         └── LeaseLostError   another worker has taken the job over
@@ -49,7 +49,7 @@ class MigrationError(StorageError):
     """The database was written by a newer program, or a migration failed."""
 
 
-class NotFoundError(StorageError):
+class NotFoundError(RlhfError):
     """The store holds nothing under the id that was asked for."""
 
 

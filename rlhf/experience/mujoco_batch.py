@@ -150,7 +150,8 @@ class MujocoBatchedEnv:
         observations = states[:, self._layout.hidden_positions :].copy()
         if np.isfinite(self._layout.velocity_limit):
             velocities = observations[:, -int(self._model.nv) :]
-            np.clip(velocities, -self._layout.velocity_limit, self._layout.velocity_limit, out=velocities)
+            np.maximum(velocities, -self._layout.velocity_limit, out=velocities)
+            np.minimum(velocities, self._layout.velocity_limit, out=velocities)
         return observations
 
 

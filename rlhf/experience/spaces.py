@@ -28,7 +28,7 @@ def to_env_actions(low: npt.NDArray[Any], high: npt.NDArray[Any], actions: npt.N
         float32 (..., A), a new array that never leaves the bounds.
     """
     mapped = (low + high) / 2 + (high - low) / 2 * actions
-    bounded: Float32 = np.clip(mapped, low, high).astype(np.float32, copy=False)
+    bounded: Float32 = np.minimum(np.maximum(mapped, low), high).astype(np.float32, copy=False)
     return bounded
 
 

@@ -106,7 +106,7 @@ class VectorStepper:
         """
         applied = actions
         if self.action_space.kind == "continuous":
-            applied = np.clip(actions, -1.0, 1.0).astype(np.float32, copy=False)
+            applied = np.minimum(np.maximum(actions, -1.0), 1.0).astype(np.float32, copy=False)
         self._actions[self._everyone, self.elapsed] = applied
         observations, true_rewards, terminated, cut_short = self.env.step(applied)
         next_sim_states = self.env.sim_states()

@@ -10,7 +10,7 @@ from rlhf.queries.diversity import summarise
 from rlhf.queries.select import Selection, select, select_initial
 from rlhf.reward.features import segment_features
 from rlhf.storage import answers, jobs, queries
-from rlhf.storage.engine import reading, writing
+from rlhf.storage.engine import reading
 from rlhf.storage.segments import insert_segment
 from rlhf.types.experience import Episode, Float32, Segment
 from rlhf.types.feedback import QueryKind
@@ -44,7 +44,7 @@ def _wanted(session: Session) -> int:
         with reading(session.engine) as connection:
             given = sum(answers.count_standing(connection, session.run_id).values())
         return session_size(schedule, due=labels_due(schedule, session.steps), given=given)
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         queries.expire_stale(
             connection, session.run_id, before_reward_version=session.reward_version - _STALE_VERSIONS + 1
         )
@@ -103,7 +103,7 @@ def _publish(session: Session, segments: list[Segment], chosen: Selection, predi
         for i in used:
             true_rewards = session.memory.true_rewards_of(segments[i])
             truths[i] = session.blobs.write_arrays({"true_rewards": true_rewards})
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         ids = {i: insert_segment(connection, session.run_id, segments[i], arrays[i], truths[i]) for i in used}
         for row, kind in enumerate(chosen.kinds):
             query_id = queries.insert_query(

@@ -13,7 +13,6 @@ from rlhf.loop.memory import Memory
 from rlhf.loop.session import Session
 from rlhf.seeding import generator
 from rlhf.storage import runs
-from rlhf.storage.engine import writing
 from rlhf.types.experience import Rollout
 from rlhf.types.task import Task
 
@@ -39,7 +38,7 @@ def explore(session: Session) -> None:
     session.steps += collected.rollout.num_steps
     if session.task.has_true_reward:
         baseline = measure_baseline(session.task, session.seed)
-        with writing(session.engine) as connection:
+        with session.writing() as connection:
             runs.update_run(connection, session.run_id, baseline=baseline)
 
 

@@ -1,7 +1,6 @@
 """Feedback -> reward: a new version of the reward model when there are enough new answers."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from rlhf.loop.session import Session
 from rlhf.reward.features import segment_features, transition_features
 from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import answers, models, runs, segments
-from rlhf.storage.engine import reading, writing
+from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
-from rlhf.types.feedback import Choice, PreferenceData, QueryKind
+from rlhf.types.feedback import PreferenceData, QueryKind
 
 _AUDIT_WINDOW = 50
 """Latest audit pairs that the audit accuracy is of."""
@@ -31,10 +30,11 @@ def fit_reward(session: Session) -> FitReport | None:
         What the fit says of itself, or None when it is not due.
     """
     with reading(session.engine) as connection:
-        if not _is_due(session, answers.count_standing(connection, session.run_id)):
+        newest = answers.last_id(connection, session.run_id)
+        if newest == session.fitted_id or not _is_due(session, connection):
             return None
         rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
-    if len(rows) <= session.fitted:
+    if not rows:
         return None
     with session.timed("reward"):
         data = _load(session, rows)
@@ -44,7 +44,7 @@ def fit_reward(session: Session) -> FitReport | None:
         )
     session.reward_version = session.reward.version
     session.reward_is_new = True
-    session.fitted = len(data)
+    session.fitted, session.fitted_id = len(data), newest
     _store(session, report, _audit_accuracy(rows))
     return report
 
@@ -78,13 +78,15 @@ def segment_inputs(session: Session, segment_id: str) -> Float32:
     return session.features[segment_id]
 
 
-def _is_due(session: Session, counts: Mapping[Choice, int]) -> bool:
+def _is_due(session: Session, connection: sa.Connection) -> bool:
     schedule = session.config.schedule
+    counts = answers.count_standing(connection, session.run_id)
     comparisons = sum(number for choice, number in counts.items() if prob_first(choice) is not None)
+    changes = answers.count_changes(connection, session.run_id, session.fitted_id)
     # A teacher that has given its last answer will never make up the number that people are waited for.
-    is_last = session.is_simulated and sum(counts.values()) >= schedule.labels
-    return (is_last and comparisons > session.fitted) or is_fit_due(
-        schedule, comparisons=comparisons, fitted=session.fitted
+    is_last = session.is_simulated and sum(counts.values()) >= schedule.labels and comparisons > 0
+    return (is_last and changes > 0) or is_fit_due(
+        schedule, comparisons=comparisons, changes=changes, fitted=session.fitted
     )
 
 
@@ -136,7 +138,7 @@ def _store(session: Session, report: FitReport, audit_accuracy: float) -> None:
     message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
     if np.isfinite(report.out_of_bag_accuracy):
         message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         models.insert_reward_version(
             connection,
             session.run_id,

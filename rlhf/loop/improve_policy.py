@@ -9,7 +9,6 @@ from rlhf.loop.fit_reward import rollout_features
 from rlhf.loop.session import Session
 from rlhf.policy.ppo import PolicyStats
 from rlhf.storage import jobs, models, runs
-from rlhf.storage.engine import writing
 from rlhf.types.experience import Float32, Rollout
 from rlhf.types.run import JobKind
 
@@ -57,7 +56,7 @@ def save_policy(session: Session) -> None:
     """Save the policy as a version that can be watched, and have the renderer evaluate and record it."""
     name = session.blobs.write_arrays(session.policy.policy_arrays())
     session.saved_policy_steps = session.steps
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         models.insert_policy_version(
             connection,
             session.run_id,
@@ -77,7 +76,7 @@ def _adopt_reward(session: Session, rewards: list[Rewards]) -> None:
         list(session.memory.rollouts), [r for r, _ in rewards], [a for _, a in rewards]
     )
     session.reward_is_new = False
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         runs.add_measurements(
             connection,
             session.run_id,

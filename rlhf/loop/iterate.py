@@ -41,9 +41,11 @@ def iterate(session: Session) -> Turn:
         save_checkpoint(session)
     fit_reward(session)
     if session.reward is None:
-        choose_queries(session)
+        if choose_queries(session):
+            session.is_saved = False
         publish_waiting(session)
         return Turn.WAITING
+    session.is_saved = False
     rollout = collect_experience(session)
     stats = improve_policy(session, rollout)
     choose_queries(session)

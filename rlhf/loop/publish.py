@@ -6,7 +6,7 @@ import time
 from rlhf.loop.session import Session
 from rlhf.policy.ppo import PolicyStats
 from rlhf.storage import answers, runs
-from rlhf.storage.engine import writing
+from rlhf.storage.engine import reading
 from rlhf.types.experience import Rollout
 from rlhf.types.feedback import Choice
 
@@ -23,7 +23,7 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
     is_point = session.is_finished or session.steps - session.curve_steps >= spacing
     if not is_point and now - session.published_at < _ROW_S:
         return
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         runs.update_run(
             connection,
             session.run_id,
@@ -45,14 +45,19 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
 
 def publish_waiting(session: Session) -> None:
     """Say how many answers are missing before the policy can start to learn."""
-    with writing(session.engine) as connection:
+    with reading(session.engine) as connection:
         counts = answers.count_standing(connection, session.run_id)
         given = sum(counts.values()) - counts.get(Choice.SKIP, 0)
-        missing = max(1, session.config.schedule.first_answers - given)
+    missing = max(1, session.config.schedule.first_answers - given)
+    message = f"{missing} more answer{'s' if missing > 1 else ''} and the agent starts to learn."
+    if message == session.message:
+        return  # nothing new: a run may wait all night
+    with session.writing() as connection:
         runs.update_run(
             connection,
             session.run_id,
             steps=session.steps,
             policy_version=session.policy.version,
-            message=f"{missing} more answer{'s' if missing > 1 else ''} and the agent starts to learn.",
+            message=message,
         )
+    session.message = message

@@ -26,8 +26,15 @@ def session_size(schedule: ScheduleConfig, *, due: int, given: int) -> int:
     return waiting if waiting >= schedule.session_labels or (is_last and waiting > 0) or given == 0 else 0
 
 
-def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, fitted: int) -> bool:
-    """Whether there are enough new comparisons for the next reward version."""
+def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, changes: int, fitted: int) -> bool:
+    """Whether enough has been answered, taken back or replaced for the next reward version.
+
+    Args:
+        schedule: how much is enough.
+        comparisons: answers that say something about an order now.
+        changes: rows of answers since the last fit that may change what is learned.
+        fitted: comparisons the last fit learned from; 0 before the first.
+    """
     if fitted == 0:
         return comparisons >= schedule.first_answers
-    return comparisons - fitted >= max(schedule.refit_answers, schedule.refit_share * fitted)
+    return changes >= max(schedule.refit_answers, schedule.refit_share * fitted)

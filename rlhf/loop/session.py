@@ -7,7 +7,7 @@ generators, the environments, and the memory of recent behaviour.
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from rlhf.loop.memory import Memory
 from rlhf.policy.ppo import PPO
 from rlhf.reward.ensemble import RewardModel
 from rlhf.seeding import generator, generator_state, restore_generator
-from rlhf.storage import models, runs
+from rlhf.storage import models, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.experience import Float32
@@ -50,12 +50,20 @@ class Session:
     rngs: dict[str, np.random.Generator]
     is_simulated: bool
     """A teacher answers at once between turns: questions come in sessions, and no clip is drawn."""
+    guard: Callable[[sa.Connection], object] = lambda connection: None
+    """Called first in every write: raises when the run is no longer ours, which undoes the write."""
     reward: RewardModel | None = None
     reward_version: int = 0
     reward_is_new: bool = False
     """The critic still belongs to the reward before."""
     fitted: int = 0
     """Comparisons that the current reward was fitted to."""
+    fitted_id: int = 0
+    """Number of the newest row of answers at that time."""
+    is_saved: bool = False
+    """Whether nothing has happened since the last checkpoint."""
+    message: str = ""
+    """What people were last told of a run that waits."""
     steps: int = 0
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     """Wall time by stage."""
@@ -83,6 +91,18 @@ class Session:
     def is_finished(self) -> bool:
         """Whether all steps are done."""
         return self.steps >= self.config.schedule.total_steps
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give a write transaction that only the run's present owner can commit.
+
+        Raises:
+            LeaseLostError: another worker has taken the run over.
+            StorageError: the database cannot be written.
+        """
+        with writing(self.engine) as connection:
+            self.guard(connection)
+            yield connection
 
     @contextlib.contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -119,7 +139,7 @@ def open_session(engine: sa.Engine, blobs: Blobs, run_id: str, *, is_simulated: 
                 runs.add_event(connection, run_id, row["steps"], "checkpoint", message)
             continue
         with writing(engine) as connection:
-            runs.drop_measurements_after(connection, run_id, session.steps)
+            _forget_lost_stretch(connection, session)
             runs.add_event(
                 connection, run_id, session.steps, "resume", f"Going on from {session.steps:,} steps."
             )
@@ -142,6 +162,20 @@ def open_session(engine: sa.Engine, blobs: Blobs, run_id: str, *, is_simulated: 
     return session
 
 
+def _forget_lost_stretch(connection: sa.Connection, session: Session) -> None:
+    """Take back what was published after the checkpoint and will be done again; answers stay."""
+    runs.drop_measurements_after(connection, session.run_id, session.steps)
+    models.drop_versions_after(connection, session.run_id, session.steps)
+    queries.expire_after(connection, session.run_id, session.reward_version)
+    runs.update_run(
+        connection,
+        session.run_id,
+        steps=session.steps,
+        policy_version=session.policy.version,
+        reward_version=session.reward_version,
+    )
+
+
 def save_checkpoint(session: Session) -> None:
     """Store the session so that ``open_session`` goes on exactly from here.
 
@@ -149,14 +183,17 @@ def save_checkpoint(session: Session) -> None:
         StorageError: the disk is full; earlier checkpoints stay as they are.
     """
     arrays, details = _state(session)
-    name = session.blobs.write_arrays(arrays, details)
-    with writing(session.engine) as connection:
+    name = session.blobs.write_arrays(
+        arrays, details, compress=False
+    )  # it is written often and soon forgotten
+    with session.writing() as connection:
         forgotten = models.insert_checkpoint(
             connection, session.run_id, arrays=name, steps=session.steps, keep=session.config.keep.checkpoints
         )
     for blob in forgotten:
         session.blobs.delete(blob)
     session.checkpoint_at = time.monotonic()
+    session.is_saved = True
 
 
 def _new_session(
@@ -191,6 +228,7 @@ def _state(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
         "format_version": CHECKPOINT_FORMAT,
         "steps": session.steps,
         "fitted": session.fitted,
+        "fitted_id": session.fitted_id,
         "reward_version": session.reward_version,
         "reward_is_new": session.reward_is_new,
         "saved_policy_steps": session.saved_policy_steps,
@@ -232,6 +270,7 @@ def _restore(session: Session, arrays: dict[str, Any], details: dict[str, Any]) 
         restore_generator(session.rngs[name], state)
     session.steps = details["steps"]
     session.fitted = details["fitted"]
+    session.fitted_id = details["fitted_id"]
     session.reward_version = details["reward_version"]
     session.reward_is_new = details["reward_is_new"]
     session.saved_policy_steps = details["saved_policy_steps"]

@@ -24,7 +24,7 @@ from rlhf.reward.features import segment_features
 from rlhf.seeding import generator
 from rlhf.storage import answers, models, runs
 from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import reading, writing
+from rlhf.storage.engine import reading
 from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.run import RunState
 
@@ -139,5 +139,5 @@ def _spearman(session: Session) -> float | None:
 
 
 def _set_state(session: Session, state: RunState) -> None:
-    with writing(session.engine) as connection:
+    with session.writing() as connection:
         runs.update_run(connection, session.run_id, state=state, steps=session.steps)

@@ -51,6 +51,8 @@ def start_run(engine: sa.Engine, run_id: str) -> None:
     with writing(engine) as connection:
         runs.set_wanted(connection, run_id, RunState.RUNNING)
         runs.update_run(connection, run_id, error=None, message="Waiting for the trainer.")
+        if runs.get_run(connection, run_id)["state"].is_over:
+            runs.update_run(connection, run_id, state=RunState.PAUSED)  # no longer over, not yet running
         jobs.enqueue(connection, run_id, JobKind.TRAIN, run_id)
 
 
@@ -88,7 +90,7 @@ def _check_teacher(teacher: str, task_name: str) -> None:
 def _halt(engine: sa.Engine, run_id: str, wanted: RunState) -> None:
     with writing(engine) as connection:
         run = runs.get_run(connection, run_id)
-        if run["state"].is_over:
+        if run["state"].is_over and run["wanted"] is not RunState.RUNNING:
             return
         runs.set_wanted(connection, run_id, wanted)
         if not jobs.is_claimed(connection, JobKind.TRAIN, run_id):

@@ -29,10 +29,10 @@ def mlp_forward(inputs: Float32, weights: Sequence[Float32], biases: Sequence[Fl
     """
     hidden = inputs
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        hidden = hidden @ weight
+        hidden = np.dot(hidden, weight)  # for few rows it takes half the time of @
         hidden += bias
         np.tanh(hidden, out=hidden)
-    output: Float32 = hidden @ weights[-1]
+    output: Float32 = np.dot(hidden, weights[-1])
     output += biases[-1]
     return output
 
@@ -141,24 +141,29 @@ class PolicySnapshot:
 
 
 def _gaussian(mean: Float32, log_std: Float32, rng: np.random.Generator | None) -> tuple[Float32, Float32]:
-    constant = np.float32(-log_std.sum() - 0.5 * _LOG_2PI * len(log_std))
+    constant = -float(np.add.reduce(log_std)) - 0.5 * _LOG_2PI * len(log_std)
     if rng is None:
         return mean, np.full(len(mean), constant, np.float32)
     noise: Float32 = rng.standard_normal(mean.shape, dtype=np.float32)
-    log_probs: Float32 = np.float32(-0.5) * np.einsum("na,na->n", noise, noise) + constant
+    log_probs: Float32 = np.einsum("na,na->n", noise, noise)
+    log_probs *= -0.5
+    log_probs += constant
     noise *= np.exp(log_std)
     noise += mean
     return noise, log_probs
 
 
 def _categorical(logits: Float32, rng: np.random.Generator | None) -> tuple[Int64, Float32]:
-    log_probs = logits - logits.max(axis=1, keepdims=True)
-    log_probs -= np.log(np.exp(log_probs).sum(axis=1, keepdims=True))
+    # The ufuncs' own ``reduce`` skips the wrappers of ``max`` and ``sum``, half of the time for few rows.
+    log_probs = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    weights = np.exp(log_probs)
+    totals = np.add.reduce(weights, axis=1, keepdims=True)
+    log_probs -= np.log(totals)
     if rng is None:
         actions = log_probs.argmax(axis=1)
     else:
-        cumulative = np.exp(log_probs).cumsum(axis=1)
-        # The last column is 1 only up to rounding and left out: a draw above all others is the last action.
-        actions = (cumulative[:, :-1] < rng.random((len(logits), 1), dtype=np.float32)).sum(axis=1)
-    actions = actions.astype(np.int64)
+        thresholds = rng.random((len(logits), 1), dtype=np.float32) * totals
+        # The last total is left out: a draw above all others, if only by rounding, is the last action.
+        cumulative = np.add.accumulate(weights[:, :-1], axis=1)
+        actions = np.add.reduce(cumulative < thresholds, axis=1, dtype=np.int64)
     return actions, log_probs[np.arange(len(actions)), actions]

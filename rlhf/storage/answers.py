@@ -86,3 +86,19 @@ def count_rows(connection: sa.Connection, run_id: str) -> int:
     """Return how many rows a run has, undos and replaced answers included; it never falls."""
     query = sa.select(sa.func.count()).select_from(answers).where(answers.c.run_id == run_id)
     return int(connection.scalar(query) or 0)
+
+
+def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
+    """Return how many rows after ``after_id`` may change what is learned: not late ones, not skips."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(answers)
+        .where(answers.c.run_id == run_id, answers.c.id > after_id)
+        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP)
+    )
+    return int(connection.scalar(query) or 0)
+
+
+def last_id(connection: sa.Connection, run_id: str) -> int:
+    """Return the number of a run's newest row, undos included; 0 when there is none."""
+    return int(connection.scalar(sa.select(sa.func.max(answers.c.id)).where(answers.c.run_id == run_id)) or 0)

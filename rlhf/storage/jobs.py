@@ -108,12 +108,16 @@ def release(
     )
 
 
-def has_claimable(connection: sa.Connection, kinds: Sequence[JobKind]) -> bool:
-    """Whether another job of these kinds waits for a worker."""
+def has_claimable(connection: sa.Connection, kinds: Sequence[JobKind], *, waited_s: float = 0.0) -> bool:
+    """Whether a job of these kinds has waited for a worker for so many seconds, or lost its worker."""
+    now = time.time()
+    is_free = ((jobs.c.state == JobState.WAITING) & (jobs.c.queued_at <= now - waited_s)) | (
+        (jobs.c.state == JobState.CLAIMED) & (jobs.c.lease_until < now)
+    )
     waiting = (
         sa.select(jobs.c.id)
         .join(runs, runs.c.id == jobs.c.run_id)
-        .where(jobs.c.kind.in_(kinds), jobs.c.state == JobState.WAITING)
+        .where(jobs.c.kind.in_(kinds), is_free)
         .where((jobs.c.kind != JobKind.TRAIN) | (runs.c.wanted == RunState.RUNNING))
         .limit(1)
     )

@@ -148,3 +148,9 @@ def list_policies_with_clips(connection: sa.Connection, run_id: str) -> list[sa.
         .order_by(policy_versions.c.version)
     )
     return list(connection.execute(query).mappings())
+
+
+def drop_versions_after(connection: sa.Connection, run_id: str, steps: int) -> None:
+    """Forget reward models and policies of a stretch that is about to be run again from a checkpoint."""
+    for table in (reward_versions, policy_versions):
+        connection.execute(table.delete().where(table.c.run_id == run_id, table.c.steps > steps))

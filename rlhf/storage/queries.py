@@ -154,3 +154,13 @@ def expire_stale(connection: sa.Connection, run_id: str, *, before_reward_versio
         .values(status=QueryStatus.EXPIRED)
     )
     return result.rowcount
+
+
+def expire_after(connection: sa.Connection, run_id: str, reward_version: int) -> None:
+    """Expire open queries chosen by reward versions that have been taken back."""
+    connection.execute(
+        queries.update()
+        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN))
+        .where(queries.c.reward_version > reward_version)
+        .values(status=QueryStatus.EXPIRED)
+    )

@@ -90,8 +90,7 @@ def teacher_switch(view: RunView) -> None:
             width=200,
         )
     wanted = spec if is_on else None
-    if wanted != view.teacher:
-        _do(start_run.set_teacher, engine, view.run_id, wanted)
+    if wanted != view.teacher and _do(start_run.set_teacher, engine, view.run_id, wanted):
         st.rerun()
 
 

@@ -1,5 +1,6 @@
 """Starts the worker processes, keeps them alive and ends them cleanly."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ ROLES = ("trainer", "renderer")
 _CHECK_S = 0.5
 _RESTART_S = 1.0
 """A worker that dies is started again after this, twice as long each time up to a minute."""
+_PROVEN_S = 60.0
+"""A worker that lived so long did not die of how it was started."""
 _STOP_S = 20.0
 """Time for a checkpoint before a worker is killed."""
 
@@ -85,13 +88,20 @@ class Supervisor:
             return
         delay = dict.fromkeys(ROLES, _RESTART_S)
         restart_at: dict[str, float] = {}
+        started_at = dict.fromkeys(ROLES, time.monotonic())
         while not self._stop.wait(_CHECK_S):
             ended = [role for role in ROLES if self._children[role].poll() is not None]
             for role in ended:
                 now = time.monotonic()
                 if role not in restart_at:
+                    if now - started_at[role] > _PROVEN_S:
+                        delay[role] = _RESTART_S
                     restart_at[role] = now + delay[role]
                     delay[role] = min(60.0, 2 * delay[role])
                 elif now >= restart_at[role]:
                     del restart_at[role]
-                    self._spawn(role)
+                    started_at[role] = now
+                    with contextlib.suppress(
+                        OSError
+                    ):  # no memory for a process now: tried again like a crash
+                        self._spawn(role)

@@ -4,7 +4,7 @@ import time
 
 import sqlalchemy as sa
 
-from rlhf.errors import FeedbackError
+from rlhf.errors import RlhfError
 from rlhf.experience.tasks import get_task
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.config import resolve
@@ -13,7 +13,7 @@ from rlhf.loop.render_clips import ClipMaker
 from rlhf.loop.schedule import labels_due
 from rlhf.storage import answers, models, runs
 from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import reading
+from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, RunState
 
 RENDERS_PER_EVALUATION = 4
@@ -76,11 +76,18 @@ class TeacherPace:
             taught = [
                 r for r in runs.list_runs(connection) if r["teacher"] and r["state"] is RunState.RUNNING
             ]
-            given = {run["id"]: sum(answers.count_standing(connection, run["id"]).values()) for run in taught}
         for run in taught:
-            schedule = resolve(get_task(run["task"]), run["overrides"]).schedule
-            if run["baseline"] and given[run["id"]] < labels_due(schedule, run["steps"]):
-                try:
-                    ask_teacher(self._engine, self._blobs, run["id"], 1)
-                except FeedbackError:
-                    continue  # the switch was turned off a moment ago
+            try:
+                self._answer_one(run)
+            except RlhfError as error:  # this run's trouble must not keep others from being drawn
+                with writing(self._engine) as connection:
+                    runs.update_run(connection, run["id"], teacher=None)
+                    message = f"The teacher stopped answering: {error}"
+                    runs.add_event(connection, run["id"], run["steps"], "error", message)
+
+    def _answer_one(self, run: sa.RowMapping) -> None:
+        with reading(self._engine) as connection:
+            given = sum(answers.count_standing(connection, run["id"]).values())
+        schedule = resolve(get_task(run["task"]), run["overrides"]).schedule
+        if run["baseline"] and given < labels_due(schedule, run["steps"]):
+            ask_teacher(self._engine, self._blobs, run["id"], 1)

@@ -17,10 +17,10 @@ from typing import Literal
 import sqlalchemy as sa
 
 from rlhf.config import Settings, choose_gl
-from rlhf.errors import RenderError, RlhfError, StorageError
+from rlhf.errors import LeaseLostError, RenderError, RlhfError, StorageError
 from rlhf.storage import jobs, queries, runs
 from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, writing
+from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import migrate
 from rlhf.types.run import JobKind, JobState, RunState
 from rlhf.worker.lease import Heartbeat
@@ -92,8 +92,8 @@ def _trainer(
     idle: set[str] = set()
 
     def do(job: sa.RowMapping) -> None:
-        trainer.train(engine, blobs, job, worker_id, heartbeat, stop, once=once)
-        idle.add(job["id"])
+        if trainer.train(engine, blobs, job, worker_id, stop, once=once):
+            idle.add(job["id"])
 
     def step() -> bool:
         return _do_next(engine, trainer.KINDS, worker_id, heartbeat, do, without=idle if once else set())
@@ -151,6 +151,9 @@ def _do_next(
     without: set[str] | None = None,
 ) -> bool:
     """Claim and do one job; return whether there was one."""
+    with reading(engine) as connection:
+        if not jobs.has_claimable(connection, kinds):
+            return False  # so that an idle worker writes nothing
     with writing(engine) as connection:
         job = jobs.claim(connection, kinds, worker_id, without or ())
     if job is None:
@@ -158,6 +161,8 @@ def _do_next(
     heartbeat.hold(job["id"])
     try:
         do(job)
+    except LeaseLostError as error:
+        print(error, file=sys.stderr)
     except Exception as error:  # whatever a job does wrong is the job's, not the worker's
         traceback.print_exc()
         if not heartbeat.is_lost:  # otherwise the job is another worker's by now
@@ -172,16 +177,16 @@ def _record_failure(engine: sa.Engine, job: sa.RowMapping, worker_id: str, error
     details = traceback.format_exc()
     message = str(error) if isinstance(error, RlhfError) else f"{type(error).__name__}: {error}"
     with writing(engine) as connection:
-        steps = runs.get_run(connection, job["run_id"])["steps"]
-        runs.add_event(connection, job["run_id"], steps, "error", message)
+        run = runs.get_run(connection, job["run_id"])
+        runs.add_event(connection, job["run_id"], run["steps"], "error", message)
         if job["kind"] is not JobKind.TRAIN:
             hopeless = isinstance(error, RenderError) or job["attempts"] + 1 >= jobs.MAX_ATTEMPTS
             state = JobState.FAILED if hopeless else JobState.WAITING
-            runs.update_run(connection, job["run_id"], error=message)
             if hopeless and job["kind"] is JobKind.RENDER:
                 # Otherwise it would count as waiting for ever, and no other would be chosen in its place.
                 queries.give_up_rendering(connection, job["subject"])
-                if queries.none_can_be_drawn(connection, job["run_id"]):
+                runs.update_run(connection, job["run_id"], error=message)
+                if not run["state"].is_over and queries.none_can_be_drawn(connection, job["run_id"]):
                     # New pairs would fail like these, without end; people read why and can resume.
                     runs.set_wanted(connection, job["run_id"], RunState.PAUSED)
         elif isinstance(error, StorageError):

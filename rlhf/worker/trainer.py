@@ -10,13 +10,14 @@ from rlhf.loop.schedule import labels_due
 from rlhf.loop.session import Session, open_session, save_checkpoint
 from rlhf.storage import answers, jobs, runs
 from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import reading, writing
+from rlhf.storage.engine import reading
 from rlhf.types.run import JobKind, JobState, RunState
-from rlhf.worker.lease import Heartbeat
 
 KINDS = (JobKind.TRAIN,)
 _WAIT_S = 0.2
 """Pause between looks for new answers while a run cannot learn."""
+_PATIENCE_S = 5.0
+"""Another run gets the trainer when it has waited so long; two that both wait for people take turns."""
 
 
 def train(
@@ -24,57 +25,67 @@ def train(
     blobs: Blobs,
     job: sa.RowMapping,
     worker_id: str,
-    heartbeat: Heartbeat,
     stop: threading.Event,
     *,
     once: bool,
-) -> None:
+) -> bool:
     """Advance the job's run until it is finished, paused, stopped, wanted elsewhere or lost.
 
     With ``once`` it also ends when the run can do nothing without people's answers.
 
+    Returns:
+        Whether the run now waits for people.
+
     Raises:
+        LeaseLostError: another worker has taken the run over; nothing was written after that.
         RlhfError: the run cannot go on; the caller marks it failed.
     """
     run_id = job["run_id"]
     session = open_session(engine, blobs, run_id)
-    _set_state(engine, run_id, RunState.RUNNING)
-    while not heartbeat.is_lost:
-        wanted = _wanted(engine, run_id)
-        if wanted in (RunState.PAUSED, RunState.STOPPED) or stop.is_set():
-            _give_back(session, job, worker_id, wanted)
-            return
+    session.guard = lambda connection: jobs.beat(connection, job["id"], worker_id)
+    with session.writing() as connection:
+        runs.update_run(connection, run_id, state=RunState.RUNNING, error=None)
+    while True:
+        if stop.is_set() or _wanted(engine, run_id) is not RunState.RUNNING:
+            _give_back(session, job, worker_id)
+            return False
         turn = iterate(session)
         if turn is Turn.FINISHED:
-            _set_state(engine, run_id, RunState.FINISHED)
-            with writing(engine) as connection:
-                runs.update_run(connection, run_id, message="Finished.", wanted=RunState.STOPPED)
-                jobs.release(connection, job["id"], worker_id, JobState.DONE)
-            return
+            _finish(session, job, worker_id)
+            return False
         if turn is Turn.WAITING:
-            if (once and not _teacher_will_answer(session)) or _others_wait(engine):
-                _give_back(session, job, worker_id, RunState.RUNNING)
-                return
+            needs_people = once and not _teacher_will_answer(session)
+            if needs_people or _others_wait(engine):
+                _give_back(session, job, worker_id)
+                return needs_people
             stop.wait(_WAIT_S)
 
 
-def _give_back(session: Session, job: sa.RowMapping, worker_id: str, wanted: RunState) -> None:
+def _finish(session: Session, job: sa.RowMapping, worker_id: str) -> None:
+    with session.writing() as connection:
+        runs.update_run(
+            connection, session.run_id, state=RunState.FINISHED, wanted=RunState.STOPPED, message="Finished."
+        )
+        jobs.release(connection, job["id"], worker_id, JobState.DONE)
+
+
+def _give_back(session: Session, job: sa.RowMapping, worker_id: str) -> None:
     """Save the run and let go of it: for good, until it is resumed, or for the next worker."""
+    run_id = session.run_id
     try:
-        save_checkpoint(session)
+        if not session.is_saved:
+            save_checkpoint(session)
     except StorageError as error:
         # The checkpoint before is still good, so stopping now costs seconds of training and no answer.
-        with writing(session.engine) as connection:
-            runs.add_event(connection, session.run_id, session.steps, "checkpoint", str(error))
-    with writing(session.engine) as connection:
-        runs.update_run(
-            connection, session.run_id, steps=session.steps, policy_version=session.policy.version
-        )
-        if wanted in (RunState.PAUSED, RunState.STOPPED):
-            runs.update_run(connection, session.run_id, state=wanted, message=f"{wanted.value.capitalize()}.")
-            runs.add_event(
-                connection, session.run_id, session.steps, wanted.value, f"The run was {wanted.value}."
-            )
+        with session.writing() as connection:
+            runs.add_event(connection, run_id, session.steps, "checkpoint", str(error))
+    with session.writing() as connection:
+        # Read again: somebody may have resumed the run while it was being saved.
+        wanted = runs.get_run(connection, run_id)["wanted"]
+        runs.update_run(connection, run_id, steps=session.steps, policy_version=session.policy.version)
+        if wanted is not RunState.RUNNING:
+            runs.update_run(connection, run_id, state=wanted, message=f"{wanted.value.capitalize()}.")
+            runs.add_event(connection, run_id, session.steps, wanted.value, f"The run was {wanted.value}.")
         done = JobState.DONE if wanted is RunState.STOPPED else JobState.WAITING
         jobs.release(connection, job["id"], worker_id, done)
 
@@ -95,9 +106,4 @@ def _teacher_will_answer(session: Session) -> bool:
 
 def _others_wait(engine: sa.Engine) -> bool:
     with reading(engine) as connection:
-        return jobs.has_claimable(connection, KINDS)
-
-
-def _set_state(engine: sa.Engine, run_id: str, state: RunState) -> None:
-    with writing(engine) as connection:
-        runs.update_run(connection, run_id, state=state, error=None)
+        return jobs.has_claimable(connection, KINDS, waited_s=_PATIENCE_S)

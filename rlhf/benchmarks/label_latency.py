@@ -1,0 +1,133 @@
+"""Key press to next pair painted, in the real app and browser: ``python -m rlhf.benchmarks.label_latency``.
+
+Measures twice: while nothing is learned (the run waits for more answers than are given) and while the
+trainer works at full speed. Needs ``tests/requirements.txt`` for the browser's driver.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from rlhf.config import PROJECT_ROOT, Settings, child_environment
+from rlhf.errors import JobError
+from rlhf.loop.start_run import new_run, start_run
+from rlhf.storage import runs
+from rlhf.storage.engine import open_engine, reading
+from rlhf.storage.migrations import migrate
+
+CASES = {"idle": {"schedule.first_answers": 10**6}, "training": {"schedule.total_steps": 10**8}}
+WARM_UP = 12
+PACE_MS = 400
+_MEASURE = """
+() => {
+  const player = document.querySelector("[data-testid=pair-player]");
+  window.latencies = []; let pressed = null;
+  addEventListener("keydown", () => { pressed = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (pressed === null || player.dataset.state !== "ready") return;
+    const start = pressed; pressed = null;
+    requestAnimationFrame(() => window.latencies.push(performance.now() - start));
+  }).observe(player, {attributes: true, attributeFilter: ["data-query-id", "data-state"]});
+}
+"""
+
+
+def main() -> None:
+    """Measure both cases and print them."""
+    parser = argparse.ArgumentParser(description="Key press to next pair painted.")
+    parser.add_argument("--task", default="pendulum-swingup")
+    parser.add_argument("--answers", type=int, default=200)
+    options = parser.parse_args()
+    for case, overrides in CASES.items():
+        with tempfile.TemporaryDirectory() as folder, _app(folder) as url:
+            latencies, steps = _measure(url, folder, options.task, overrides, options.answers)
+        median, p95 = np.percentile(latencies, [50, 95])
+        print(
+            f"{case}: {len(latencies)} answers, median {median:.1f} ms, p95 {p95:.1f} ms, "
+            f"max {max(latencies):.1f} ms, {steps:,} environment steps meanwhile"
+        )
+
+
+def _measure(
+    url: str, folder: str, task: str, overrides: dict[str, Any], count: int
+) -> tuple[list[float], int]:
+    from playwright.sync_api import sync_playwright
+
+    browser_path = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser_path is None:
+        raise JobError("there is no Chromium on this machine; install one to measure in it.")
+    engine = open_engine(Settings.from_environment({"RLHF_DATA_DIR": folder}).database_url)
+    migrate(engine)
+    run_id = new_run(engine, task, overrides=overrides)
+    start_run(engine, run_id)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{url}/label?run={run_id}")
+        ready = page.locator("[data-testid=pair-player][data-state=ready]")
+        ready.wait_for(timeout=60_000)
+        for _ in range(WARM_UP):
+            _answer(page, ready)
+        page.evaluate(_MEASURE)
+        before = _steps(engine, run_id)
+        for _ in range(count):
+            _answer(page, ready)
+        latencies: list[float] = page.evaluate("() => window.latencies")
+        browser.close()
+    return latencies, _steps(engine, run_id) - before
+
+
+def _answer(page: Any, ready: Any) -> None:
+    ready.wait_for(timeout=60_000)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(PACE_MS)
+
+
+def _steps(engine: Any, run_id: str) -> int:
+    with reading(engine) as connection:
+        return int(runs.get_run(connection, run_id)["steps"])
+
+
+@contextlib.contextmanager
+def _app(folder: str) -> Iterator[str]:
+    """Run the app on a free port with a store of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        cwd=PROJECT_ROOT,
+        env=child_environment() | {"RLHF_DATA_DIR": folder},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthz") as reply:
+                if json.load(reply)["status"] == "ok":
+                    break
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+if __name__ == "__main__":
+    main()
