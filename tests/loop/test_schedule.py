@@ -68,6 +68,6 @@ def test_a_session_waits_until_it_is_whole(due: int, given: int, size: int) -> N
 )
 def test_a_fit_is_due_after_enough_new_answers(comparisons: int, fitted: int, is_due: bool) -> None:
     schedule = ScheduleConfig(first_answers=8, refit_answers=4, refit_share=0.1)
-    assert is_fit_due(
-        schedule, comparisons=comparisons, changes=comparisons - fitted, fitted=fitted
-    ) is is_due
+    assert (
+        is_fit_due(schedule, comparisons=comparisons, changes=comparisons - fitted, fitted=fitted) is is_due
+    )
