@@ -1,6 +1,7 @@
 """``doctor``: what works on this machine, and how fast."""
 
 import argparse
+import functools
 import importlib.util
 import os
 import platform
@@ -11,9 +12,15 @@ from typing import Any
 from rlhf.cli.output import add_json_option, finish, table
 from rlhf.config import Settings
 from rlhf.errors import RlhfError
+from rlhf.experience.tasks import list_tasks
+from rlhf.types.task import Task
 
-_TASKS = ("pendulum-swingup", "lunarlander-land", "hopper-run")
-_RATE_S = 0.4
+_RATE_S = 0.2
+_PATHS = {
+    "ClassicBatchedEnv": "vectorised numpy",
+    "MujocoBatchedEnv": "MuJoCo on threads",
+    "GymnasiumBatchedEnv": "one Gymnasium environment after the other",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
         "envpool": lambda: "installed" if importlib.util.find_spec("envpool") else "not installed (optional)",
         "browser clips": _clips,
     }
-    checks |= {f"stepping {name}": lambda name=name: _stepping(name) for name in _TASKS}  # type: ignore[misc]
+    for task in list_tasks():
+        checks[f"stepping {task.name}"] = functools.partial(_stepping, task)
     results: dict[str, Any] = {}
     for name, check in checks.items():
         try:
@@ -100,18 +108,17 @@ def _clips() -> str:
     )
 
 
-def _stepping(name: str) -> str:
+def _stepping(task: Task) -> str:
     import numpy as np
 
     from rlhf.experience.random_policies import UniformRandomPolicy
-    from rlhf.experience.tasks import get_task
     from rlhf.experience.vector import VectorStepper
 
-    stepper = VectorStepper(get_task(name), 8, 0)
+    stepper = VectorStepper(task, 8, 0)
     policy, rng = UniformRandomPolicy(stepper.action_space), np.random.default_rng(0)
     started, steps = time.perf_counter(), 0
     while (took := time.perf_counter() - started) < _RATE_S:
         stepper.step(policy.act(stepper.observations, rng)[0])
         steps += stepper.num_envs
     stepper.close()
-    return f"{steps / took:,.0f} steps/s with 8 environments ({type(stepper.env).__name__})"
+    return f"{steps / took:,.0f} steps/s with 8 environments ({_PATHS[type(stepper.env).__name__]})"

@@ -1,6 +1,6 @@
 """Any Gymnasium environment as a ``BatchedEnv``: a plain loop over N of them.
 
-For everything that has no faster path, such as Box2D and ``gym:`` tasks. Knows nothing of horizons.
+For everything that has no faster path, such as Box2D and most ``gym:`` tasks. Knows nothing of horizons.
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ hand the warm start back, without which HalfCheetah and Ant soon go another way.
 import concurrent.futures
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -16,13 +16,34 @@ import mujoco
 import numpy as np
 from gymnasium.utils.seeding import np_random
 
-from rlhf.experience.spaces import action_space_of, to_env_actions
+from rlhf.experience.spaces import action_space_of, observation_size, to_env_actions
 from rlhf.experience.tasks import make_env
-from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS
+from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS, MujocoStep
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
 from rlhf.types.task import Task
 
 MAX_THREADS = 8
+MAX_CONTACT = 1.0
+"""Contact forces are clipped to +- this before they are observed or paid for."""
+
+
+def hopper_is_healthy(states: Float64) -> Bool:
+    """Return whether each hopper stands upright and nothing of it runs wild, (N,)."""
+    upright = (states[:, 1] > 0.7) & (np.abs(states[:, 2]) < 0.2)
+    healthy: Bool = upright & (np.abs(states[:, 2:]) < 100.0).all(axis=1)
+    return healthy
+
+
+def walker_is_healthy(states: Float64) -> Bool:
+    """Return whether each walker's torso is at walking height and not tipped over, (N,)."""
+    healthy: Bool = (states[:, 1] > 0.8) & (states[:, 1] < 2.0) & (np.abs(states[:, 2]) < 1.0)
+    return healthy
+
+
+def ant_is_healthy(states: Float64) -> Bool:
+    """Return whether each ant's torso is neither on the ground nor flying off, (N,)."""
+    healthy: Bool = (states[:, 2] >= 0.2) & (states[:, 2] <= 1.0) & np.isfinite(states).all(axis=1)
+    return healthy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,19 +58,40 @@ class Layout:
     """Half width of the uniform noise on the first positions."""
     normal_velocities: bool
     """Whether the first velocities are normal with that scale rather than uniform."""
+    is_healthy: Callable[[Float64], Bool] | None = None
+    """Tells healthy states (N, nq + nv); the others end an episode unless the task says otherwise."""
+    tracked_body: int | None = None
+    """Body whose place gives the forward velocity instead of qpos; it lags one substep behind."""
+    has_contact_forces: bool = False
+    """Whether clipped contact forces follow in the observation, unless the task says otherwise."""
 
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
         "Hopper-v5": Layout(
-            hidden_positions=1, velocity_limit=10.0, reset_noise=5e-3, normal_velocities=False
+            hidden_positions=1,
+            velocity_limit=10.0,
+            reset_noise=5e-3,
+            normal_velocities=False,
+            is_healthy=hopper_is_healthy,
         ),
         "Walker2d-v5": Layout(
-            hidden_positions=1, velocity_limit=10.0, reset_noise=5e-3, normal_velocities=False
+            hidden_positions=1,
+            velocity_limit=10.0,
+            reset_noise=5e-3,
+            normal_velocities=False,
+            is_healthy=walker_is_healthy,
         ),
         "HalfCheetah-v5": Layout(hidden_positions=1, reset_noise=0.1, normal_velocities=True),
         "Swimmer-v5": Layout(hidden_positions=2, reset_noise=0.1, normal_velocities=False),
-        "Ant-v5": Layout(hidden_positions=2, reset_noise=0.1, normal_velocities=True),
+        "Ant-v5": Layout(
+            hidden_positions=2,
+            reset_noise=0.1,
+            normal_velocities=True,
+            is_healthy=ant_is_healthy,
+            tracked_body=1,
+            has_contact_forces=True,
+        ),
     }
 )
 
@@ -58,8 +100,7 @@ class MujocoBatchedEnv:
     """N MuJoCo environments stepped on a small thread pool (the physics releases Python's lock).
 
     A simulator state is ``concatenate(qpos, qvel)``, enough to draw it and to compute the observation. It
-    lacks the warm start, so ``restore`` replays the actions instead: exact, about 0.1 ms a step. No task of
-    this kind terminates.
+    lacks the warm start, so ``restore`` replays the actions instead: exact, about 0.1 ms a step.
     """
 
     def __init__(self, task: Task, num_envs: int) -> None:
@@ -67,7 +108,7 @@ class MujocoBatchedEnv:
         simulator = env.unwrapped
         self.num_envs = num_envs
         self.action_space = action_space_of(env.action_space)
-        self._layout = LAYOUTS[task.env_id]
+        layout = self._layout = LAYOUTS[task.env_id]
         self._true_reward = MUJOCO_TRUE_REWARDS[task.name]
         self._model: Any = simulator.model
         self._frame_skip = int(simulator.frame_skip)
@@ -76,13 +117,21 @@ class MujocoBatchedEnv:
         self._first_qpos, self._first_qvel = simulator.init_qpos.copy(), simulator.init_qvel.copy()
         env.close()
         self._num_positions, num_velocities = int(self._model.nq), int(self._model.nv)
-        self.observation_dim = self._num_positions - self._layout.hidden_positions + num_velocities
+        self.observation_dim = observation_size(env.observation_space)
+        self._ends_unhealthy = bool(task.env_kwargs.get("terminate_when_unhealthy", True))
+        has_forces = layout.has_contact_forces and task.env_kwargs.get(
+            "include_cfrc_ext_in_observation", True
+        )
         self._data = [mujoco.MjData(self._model) for _ in range(num_envs)]
         # Views into MuJoCo's memory, taken once: looking the attributes up costs more than copying them.
         self._controls = [data.ctrl for data in self._data]
         self._positions = [data.qpos for data in self._data]
         self._velocities = [data.qvel for data in self._data]
+        self._tracked = [data.xpos[layout.tracked_body or 0] for data in self._data]
+        self._forces = [data.cfrc_ext.reshape(-1) for data in self._data]
         self._states = np.zeros((num_envs, self._num_positions + num_velocities))
+        self._x = np.zeros(num_envs)
+        self._contact_forces = np.zeros((num_envs, self._forces[0].size)) if has_forces else None
         threads = min(_num_cores(), MAX_THREADS, num_envs)
         self._slices = [range(k, num_envs, threads) for k in range(threads)]
         self._pool = concurrent.futures.ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="mujoco")
@@ -91,21 +140,32 @@ class MujocoBatchedEnv:
         """Reset the environments at ``indices`` with one seed each; return their observations (K, D)."""
         for index, seed in zip(indices, seeds, strict=True):
             self._reset_one(int(index), int(seed))
-        return self._observe(self._states[indices]).astype(np.float32)
+        return self._observe(indices).astype(np.float32)
 
     def step(self, actions: Actions) -> tuple[Float32, Float64, Bool, Bool]:
         """Step all environments; return (observations, true rewards, terminated, truncated)."""
         controls = to_env_actions(self._low, self._high, actions)
-        x_before = self._states[:, 0].copy()
+        x_before = self._x.copy()
         others = [self._pool.submit(self._advance, part, controls) for part in self._slices[1:]]
         self._advance(self._slices[0], controls)
         for other in others:
             other.result()
-        observations = self._observe(self._states)
-        velocity = (self._states[:, 0] - x_before) / self._step_s
-        rewards = self._true_reward(velocity, observations, controls.astype(np.float64))
-        ended = np.zeros((2, self.num_envs), np.bool_)
-        return observations.astype(np.float32), rewards, ended[0], ended[1]
+        observations = self._observe(slice(None))
+        healthy = np.ones(self.num_envs, np.bool_)
+        if self._layout.is_healthy is not None:
+            healthy = self._layout.is_healthy(self._states)
+        rewards = self._true_reward(
+            MujocoStep(
+                velocity=(self._x - x_before) / self._step_s,
+                observations=observations,
+                controls=controls,
+                healthy=healthy,
+                contact_forces=self._contact_forces,
+            )
+        )
+        never = np.zeros(self.num_envs, np.bool_)
+        terminated = ~healthy if self._ends_unhealthy else never
+        return observations.astype(np.float32), rewards, terminated, never.copy()
 
     def sim_states(self) -> Float64:
         """Return a copy of the positions and velocities, (N, nq + nv)."""
@@ -118,7 +178,8 @@ class MujocoBatchedEnv:
         for controls in to_env_actions(self._low, self._high, actions):
             control[:] = controls
             mujoco.mj_step(self._model, data, nstep=self._frame_skip)
-        self._read(index)
+        if len(actions):
+            self._read(index)
 
     def close(self) -> None:
         """Stop the threads."""
@@ -132,8 +193,18 @@ class MujocoBatchedEnv:
             self._read(index)
 
     def _read(self, index: int) -> None:
+        """Take over what one environment's last step led to."""
+        self._read_state(index)
+        if self._layout.tracked_body is not None:
+            self._x[index] = self._tracked[index][0]
+        if self._contact_forces is not None:
+            mujoco.mj_rnePostConstraint(self._model, self._data[index])
+            np.clip(self._forces[index], -MAX_CONTACT, MAX_CONTACT, out=self._contact_forces[index])
+
+    def _read_state(self, index: int) -> None:
         self._states[index, : self._num_positions] = self._positions[index]
         self._states[index, self._num_positions :] = self._velocities[index]
+        self._x[index] = self._states[index, 0]
 
     def _reset_one(self, index: int, seed: int) -> None:
         rng, _ = np_random(seed)
@@ -144,15 +215,22 @@ class MujocoBatchedEnv:
             self._velocities[index][:] = self._first_qvel + noise * rng.standard_normal(model.nv)
         else:
             self._velocities[index][:] = self._first_qvel + rng.uniform(-noise, noise, size=model.nv)
-        self._read(index)
+        self._read_state(index)
+        if self._contact_forces is not None:
+            self._contact_forces[index] = 0.0
 
-    def _observe(self, states: Float64) -> Float64:
-        observations = states[:, self._layout.hidden_positions :].copy()
-        if np.isfinite(self._layout.velocity_limit):
-            velocities = observations[:, -int(self._model.nv) :]
-            np.maximum(velocities, -self._layout.velocity_limit, out=velocities)
-            np.minimum(velocities, self._layout.velocity_limit, out=velocities)
-        return observations
+    def _observe(self, indices: Int64 | slice) -> Float64:
+        layout, num_velocities = self._layout, int(self._model.nv)
+        states = self._states[indices]
+        observations = states[:, layout.hidden_positions :].copy()
+        if np.isfinite(layout.velocity_limit):
+            velocities = observations[:, -num_velocities:]
+            np.maximum(velocities, -layout.velocity_limit, out=velocities)
+            np.minimum(velocities, layout.velocity_limit, out=velocities)
+        if self._contact_forces is None:
+            return observations
+        # The first body is the world.
+        return np.concatenate((observations, self._contact_forces[indices, 6:]), axis=1)
 
 
 def _num_cores() -> int:

@@ -6,6 +6,7 @@ are starting points for PPO; the fields they name are described in ``PPOConfig``
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from rlhf.types.task import Task
 
@@ -254,3 +255,17 @@ _TASKS = (
 )
 
 PRESETS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
+
+_STANDARD_OVERRIDES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+"""By environment id, where the standard reward wants other settings than the preset's own."""
+
+
+def overrides_for(env_id: str) -> Mapping[str, Any]:
+    """Return the hyperparameters for an environment with its standard reward, as dotted run settings.
+
+    They are those of the first preset on the same environment, unless it has an entry of its own; empty for
+    an environment that nobody has tried.
+    """
+    if env_id in _STANDARD_OVERRIDES:
+        return _STANDARD_OVERRIDES[env_id]
+    return next((task.overrides for task in _TASKS if task.env_id == env_id), {})

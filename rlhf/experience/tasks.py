@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 
 from rlhf.errors import TaskError
-from rlhf.experience.presets import PRESETS
+from rlhf.experience.presets import PRESETS, overrides_for
 from rlhf.experience.spaces import action_space_of, observation_size, with_policy_actions
 from rlhf.types.task import ActionSpace, Task
 
@@ -148,6 +148,7 @@ def _describe(name: str, env_id: str, *, horizon: int, fps: float) -> Task:
         segment_steps=segment_steps,
         playback_fps=fps / frame_skip,
         frame_skip=frame_skip,
+        overrides=overrides_for(env_id),
     )
 
 

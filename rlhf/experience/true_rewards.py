@@ -1,31 +1,50 @@
 """True rewards of the MuJoCo tasks, for synthetic teachers and evaluation only.
 
-Control costs are left out, because nobody can see them in a clip. All other tasks use their environment's
+The presets leave control costs out, because nobody can see them in a clip. The standard environments
+(``gym:Hopper-v5`` and so on) are paid exactly as Gymnasium pays them. All other tasks use their environment's
 reward. Nothing here may reach the reward model or the policy.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
 
-from rlhf.types.experience import Float64
-
-TrueReward = Callable[[Float64, Float64, Float64], Float64]
-"""(forward velocity (N,) in m/s, next observations (N, D), actions (N, A)) -> rewards (N,)."""
+from rlhf.types.experience import Bool, Float32, Float64
 
 
-def forward_velocity(velocity: Float64, observations: Float64, actions: Float64) -> Float64:
-    """Return the distance covered in x during the step over its duration, (N,) in m/s."""
-    return velocity.copy()
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class MujocoStep:
+    """One step of N environments, as far as a reward may depend on it."""
+
+    velocity: Float64
+    """(N,), distance covered in x over the step's duration, m/s."""
+    observations: Float64
+    """(N, D), after the step."""
+    controls: Float32
+    """(N, A), in the environment's own units."""
+    healthy: Bool
+    """(N,): whether the body is still in its allowed range; all true where there is none."""
+    contact_forces: Float64 | None
+    """(N, bodies x 6), clipped, where the environment computes them."""
 
 
-def upright_velocity(velocity: Float64, observations: Float64, actions: Float64) -> Float64:
+TrueReward = Callable[[MujocoStep], Float64]
+"""(step of N environments) -> rewards (N,)."""
+
+
+def forward_velocity(step: MujocoStep) -> Float64:
+    """Return the forward velocity, (N,) in m/s."""
+    return step.velocity
+
+
+def upright_velocity(step: MujocoStep) -> Float64:
     """Return forward velocity plus the torso's height, so that falling over costs something, (N,)."""
-    return velocity + observations[:, 0]
+    return step.velocity + step.observations[:, 0]
 
 
-def backflip(velocity: Float64, observations: Float64, actions: Float64) -> Float64:
+def backflip(step: MujocoStep) -> Float64:
     """Return how fast the hopper turns backwards, more so when it is high, moving and drifting back, (N,).
 
         turn * (1 + 0.3 height + 0.1 action . joint velocities + 0.05 backward velocity)
@@ -33,10 +52,32 @@ def backflip(velocity: Float64, observations: Float64, actions: Float64) -> Floa
     Source: the hand-written reward that OpenAI published for comparison with "Learning from human
     preferences" (blog, 13 June 2017).
     """
-    height, speed, turn = observations[:, 0], observations[:, 5], observations[:, 7]
-    power = np.einsum("na,na->n", actions, observations[:, 8:11])
+    height, speed, turn = step.observations[:, 0], step.observations[:, 5], step.observations[:, 7]
+    power = np.einsum("na,na->n", step.controls.astype(np.float64), step.observations[:, 8:11])
     reward: Float64 = -turn * (1.0 + 0.3 * height + 0.1 * power - 0.05 * speed)
     return reward
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StandardReward:
+    """Gymnasium's own reward with its default weights.
+
+    velocity + healthy_reward * healthy - control_cost * |controls|^2 - contact_cost * |contact forces|^2
+    """
+
+    control_cost: float
+    healthy_reward: float = 0.0
+    contact_cost: float = 0.0
+
+    def __call__(self, step: MujocoStep) -> Float64:
+        """Return the rewards, (N,)."""
+        # In single precision, as Gymnasium does, so that both round alike.
+        rewards = step.velocity + self.healthy_reward * step.healthy
+        costs = self.control_cost * np.square(step.controls).sum(axis=1)
+        if step.contact_forces is not None:
+            costs = costs + self.contact_cost * np.square(step.contact_forces).sum(axis=1)
+        difference: Float64 = rewards - costs
+        return difference
 
 
 MUJOCO_TRUE_REWARDS: Mapping[str, TrueReward] = MappingProxyType(
@@ -47,5 +88,11 @@ MUJOCO_TRUE_REWARDS: Mapping[str, TrueReward] = MappingProxyType(
         "halfcheetah-run": forward_velocity,
         "swimmer-run": forward_velocity,
         "ant-run": forward_velocity,
+        "gym:Hopper-v5": StandardReward(control_cost=1e-3, healthy_reward=1.0),
+        "gym:Walker2d-v5": StandardReward(control_cost=1e-3, healthy_reward=1.0),
+        "gym:HalfCheetah-v5": StandardReward(control_cost=0.1),
+        "gym:Swimmer-v5": StandardReward(control_cost=1e-4),
+        "gym:Ant-v5": StandardReward(control_cost=0.5, healthy_reward=1.0, contact_cost=5e-4),
     }
 )
+"""By task name; every task in it is stepped by ``mujoco_batch``."""

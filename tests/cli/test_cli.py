@@ -11,6 +11,7 @@ import pytest
 
 from rlhf.cli.main import main
 from rlhf.config import PROJECT_ROOT, child_environment
+from rlhf.experience.tasks import list_tasks
 
 TINY = [
     *("--set", "collect.num_envs=2", "collect.explore_steps=0", "ppo.num_steps=64", "ppo.num_epochs=2"),
@@ -186,6 +187,8 @@ def test_doctor_checks_every_part(data_dir: Path, cli_json: Callable[..., dict[s
     assert {"python", "database", "files", "rendering", "gpu", "envpool", "browser clips"} <= checks.keys()
     assert all(check.keys() == {"ok", "found"} and check["ok"] for check in checks.values())
     assert str(data_dir) in checks["database"]["found"]
+    for task in list_tasks():
+        assert "steps/s" in checks[f"stepping {task.name}"]["found"]
 
 
 def test_doctor_says_what_fails_and_ends_with_status_1(

@@ -5,6 +5,8 @@ from rlhf.experience.mujoco_batch import MujocoBatchedEnv
 from rlhf.experience.tasks import get_task, make_env
 
 NAMES = ["hopper-run", "halfcheetah-run", "walker2d-run", "swimmer-run", "ant-run"]
+ENDING = ["gym:Hopper-v5", "gym:Walker2d-v5", "gym:Ant-v5"]
+STANDARD = [*ENDING, "gym:HalfCheetah-v5", "gym:Swimmer-v5"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,6 +29,35 @@ def test_steps_and_resets_are_bit_identical_to_gymnasium(name: str) -> None:
     ours.close()
 
 
+@pytest.mark.parametrize("name", STANDARD)
+def test_standard_environments_agree_with_gymnasium_over_a_thousand_steps(name: str) -> None:
+    """Observations, rewards and terminations, through many episodes."""
+    task, num_envs, rng = get_task(name), 4, np.random.default_rng(0)
+    ours, theirs = MujocoBatchedEnv(task, num_envs), [make_env(task) for _ in range(num_envs)]
+    ours.reset(np.arange(num_envs), np.arange(num_envs))
+    for seed, env in enumerate(theirs):
+        env.reset(seed=seed)
+    next_seed, num_ends = num_envs, 0
+    for step in range(1000):
+        actions = rng.uniform(-1.2, 1.2, (num_envs, ours.action_space.size)).astype(np.float32)
+        observations, rewards, terminated, truncated = ours.step(actions)
+        expected = [env.step(action) for env, action in zip(theirs, actions, strict=True)]
+        np.testing.assert_array_equal(observations, np.float32([e[0] for e in expected]))
+        np.testing.assert_array_equal(rewards, [e[1] for e in expected])
+        np.testing.assert_array_equal(terminated, [e[2] for e in expected])
+        assert not truncated.any()
+        ended = np.flatnonzero(terminated | (step % 400 == 399))
+        if ended.size:
+            num_ends += int(terminated.sum())
+            seeds = np.arange(next_seed, next_seed + len(ended))
+            next_seed += len(ended)
+            observations = ours.reset(ended, seeds)
+            firsts = [theirs[i].reset(seed=int(s))[0] for i, s in zip(ended, seeds, strict=True)]
+            np.testing.assert_array_equal(observations, np.float32(firsts))
+    assert (num_ends > 0) == (name in ENDING)
+    ours.close()
+
+
 def test_only_the_named_environments_are_reset() -> None:
     env = MujocoBatchedEnv(get_task("hopper-run"), 3)
     env.reset(np.arange(3), np.array([1, 2, 3]))
@@ -39,7 +70,7 @@ def test_only_the_named_environments_are_reset() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("name", ["halfcheetah-run", "hopper-backflip"])
+@pytest.mark.parametrize("name", ["halfcheetah-run", "hopper-backflip", "gym:Ant-v5"])
 def test_restored_environments_go_on_bit_for_bit(name: str) -> None:
     task, rng = get_task(name), np.random.default_rng(1)
     ours, other = MujocoBatchedEnv(task, 1), MujocoBatchedEnv(task, 1)

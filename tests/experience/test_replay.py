@@ -17,6 +17,7 @@ NAMES = [
     "mountaincar-climb",
     "acrobot-swingup",
     "hopper-backflip",
+    "gym:Hopper-v5",
     "ant-run",
     "lunarlander-land",
     "bipedalwalker-walk",

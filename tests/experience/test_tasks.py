@@ -70,6 +70,11 @@ def test_fast_simulations_skip_frames() -> None:
     assert (task.frame_skip, task.playback_fps) == (4, 31.25)
 
 
+def test_a_standard_environment_takes_the_settings_of_its_preset() -> None:
+    assert get_task("gym:Pendulum-v1").overrides == get_task("pendulum-swingup").overrides
+    assert get_task("gym:MountainCarContinuous-v0").overrides == {}
+
+
 def test_a_module_can_be_named() -> None:
     assert get_task("gym:gymnasium.envs.classic_control:CartPole-v1").horizon == 500
 

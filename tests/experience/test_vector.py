@@ -31,7 +31,9 @@ def through_npz(state: State) -> State:
         ("cartpole-balance", ClassicBatchedEnv),
         ("hopper-backflip", MujocoBatchedEnv),
         ("lunarlander-land", GymnasiumBatchedEnv),
-        ("gym:Hopper-v5", GymnasiumBatchedEnv),
+        ("gym:Hopper-v5", MujocoBatchedEnv),
+        ("gym:CartPole-v1", ClassicBatchedEnv),
+        ("gym:InvertedPendulum-v5", GymnasiumBatchedEnv),
     ],
 )
 def test_each_task_takes_its_fastest_path(name: str, backend: type) -> None:
