@@ -1,0 +1,254 @@
+"""``ppo-strength``: learning curves of our PPO on the standard environments, beside published scores.
+
+Each run is ``python -m rlhf train`` on ``gym:<EnvId>`` in a process of its own, with the presets as they are.
+A finished run is kept, so that the benchmark goes on where it stopped while code and presets are the same.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
+from rlhf.benchmarks.svg import Panel, Series, curves
+from rlhf.config import PROJECT_ROOT, child_environment, to_dict
+from rlhf.errors import ConfigError, JobError
+from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
+from rlhf.experience.tasks import GYM_PREFIX, get_task
+from rlhf.loop.config import resolve
+from rlhf.seeding import generator
+from rlhf.types.experience import Float64
+
+NAME = "ppo-strength"
+_GRID = 40
+_QUICK_STEPS = 8192
+
+Tell = Callable[[int, int, str], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A published score, and the environment steps it took."""
+
+    steps: int
+    score: float
+
+
+REFERENCES: Mapping[str, Reference] = {
+    "CartPole-v1": Reference(steps=100_000, score=500.0),
+    "Acrobot-v1": Reference(steps=1_000_000, score=-74.0),
+    "MountainCar-v0": Reference(steps=1_000_000, score=-110.0),
+    "Pendulum-v1": Reference(steps=100_000, score=-172.0),
+    "LunarLander-v3": Reference(steps=1_000_000, score=242.0),
+    "HalfCheetah-v5": Reference(steps=1_000_000, score=5819.0),
+    "Hopper-v5": Reference(steps=1_000_000, score=2410.0),
+    "Walker2d-v5": Reference(steps=1_000_000, score=3479.0),
+    "Swimmer-v5": Reference(steps=1_000_000, score=282.0),
+    "BipedalWalker-v3": Reference(steps=5_000_000, score=288.0),
+}
+"""PPO of RL Baselines3 Zoo (its benchmark.md), trained on earlier versions of some of these environments."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--envs", nargs="+", default=list(REFERENCES), metavar="ENV")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="instead of the steps that the published score took")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
+    parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
+
+
+def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
+    """Train everything that is not trained yet; write and return the summary.
+
+    Returns:
+        The summary, its table as rows of text under a header, and what else there is to say.
+
+    Raises:
+        ConfigError: an option makes no sense.
+        JobError: a run failed.
+    """
+    seeds, steps = (2, _QUICK_STEPS) if options.quick else (options.seeds, options.steps)
+    if seeds < 1 or options.jobs < 1 or (steps is not None and steps < 1):
+        raise ConfigError(
+            f"--seeds is {seeds}, --jobs {options.jobs} and --steps {steps}; at least 1 is needed."
+        )
+    unknown = [env_id for env_id in options.envs if env_id not in REFERENCES and steps is None]
+    if unknown:
+        raise ConfigError(f"no score is known for {', '.join(unknown)}; say with --steps how long to train.")
+    lengths = {env_id: steps or REFERENCES[env_id].steps for env_id in options.envs}
+    todo = [(env_id, seed) for seed in range(seeds) for env_id in options.envs]
+    reports: dict[str, list[dict[str, Any]]] = {env_id: [] for env_id in options.envs}
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(train_once, env_id, lengths[env_id], seed) for env_id, seed in todo]
+        try:
+            for done, ((env_id, seed), future) in enumerate(zip(todo, futures, strict=True)):
+                tell(done, len(todo), f"{env_id}, seed {seed}")
+                reports[env_id].append(future.result())
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+    tell(len(todo), len(todo), "done")
+    summary = {
+        "command": f"python -m rlhf bench {NAME} --envs {' '.join(options.envs)} --seeds {seeds}"
+        + (f" --steps {steps}" if steps else ""),
+        "environments": {
+            env_id: summarise(env_id, lengths[env_id], reports[env_id]) for env_id in options.envs
+        },
+        "all": aggregate(reports),
+    }
+    rows = [row for env_id in options.envs for row in _rows(env_id, reports[env_id])]
+    write_results(options.out, rows, plot(lengths, reports), summary)
+    return summary, text_rows(summary), ""
+
+
+def train_once(env_id: str, steps: int, seed: int) -> dict[str, Any]:
+    """Return the report of one training run, from before if there is one.
+
+    Raises:
+        JobError: the run failed.
+    """
+    task = get_task(GYM_PREFIX + env_id)
+    config = resolve(task, {"schedule.total_steps": steps})
+    key = {
+        "task": task.name,
+        "seed": seed,
+        "code": source_digest(),
+        "config": {name: to_dict(getattr(config, name)) for name in ("collect", "ppo", "schedule")},
+    }
+    return measured_once(NAME, key, lambda: _train(task.name, steps, seed))
+
+
+def summarise(env_id: str, steps: int, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return IQM and interval of the final scores over seeds, and how they stand to the published score."""
+    scores = _scores(reports)
+    low, high = bootstrap_interval([scores], interquartile_mean, generator(0, "bootstrap"))
+    middle = interquartile_mean(scores)
+    reference = REFERENCES.get(env_id)
+    comparable = reference is not None and reference.steps == steps
+    return {
+        "steps": steps,
+        "seeds": len(scores),
+        "scores": [round(float(score), 2) for score in scores],
+        "iqm": middle,
+        "low": low,
+        "high": high,
+        "random": float(np.mean([report["random_return"] for report in reports])),
+        "reference": reference.score if reference else None,
+        "reference_steps": reference.steps if reference else None,
+        "short_by": max(0.0, reference.score - middle) if reference and comparable else None,
+        "wall_s": float(np.median([report["wall_s"] for report in reports])),
+    }
+
+
+def aggregate(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, float] | None:
+    """Return IQM and stratified interval of (score - random) / (published - random) over environments."""
+    strata = []
+    for env_id, runs in reports.items():
+        if env_id in REFERENCES:
+            random = float(np.mean([report["random_return"] for report in runs]))
+            strata.append((_scores(runs) - random) / (REFERENCES[env_id].score - random))
+    if not strata:
+        return None
+    low, high = bootstrap_interval(strata, interquartile_mean, generator(0, "bootstrap"))
+    return {"iqm": interquartile_mean(np.concatenate(strata)), "low": low, "high": high}
+
+
+def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return the summary as a header and rows of text."""
+    table = [["environment", "steps", "IQM (95 %)", "published", "", "s per run"]]
+    for env_id, found in summary["environments"].items():
+        verdict = ""
+        if found["short_by"] is not None:
+            verdict = "reached" if found["short_by"] == 0.0 else f"short by {found['short_by']:.0f}"
+        elif found["reference_steps"]:
+            verdict = f"published after {found['reference_steps']:,}"
+        table.append(
+            [
+                env_id,
+                f"{found['steps']:,}",
+                f"{found['iqm']:.0f} ({found['low']:.0f} to {found['high']:.0f})",
+                "" if found["reference"] is None else f"{found['reference']:.0f}",
+                verdict,
+                f"{found['wall_s']:.0f}",
+            ]
+        )
+    if whole := summary["all"]:
+        share = f"{whole['iqm']:.2f} ({whole['low']:.2f} to {whole['high']:.2f})"
+        table.append(["share of published", "", share, "1.00", "", ""])
+    return table
+
+
+def plot(lengths: Mapping[str, int], reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return an SVG of the learning curves: IQM and interval over seeds, the published score dashed."""
+    panels = []
+    for env_id, runs in reports.items():
+        grid = np.linspace(0, lengths[env_id], _GRID + 1)[1:]
+        lines = np.stack([_on_grid(report["curve"], grid) for report in runs])
+        rng = generator(0, "bootstrap")
+        bands = [
+            bootstrap_interval([column], interquartile_mean, rng, num_resamples=500) for column in lines.T
+        ]
+        series = Series(
+            name=env_id,
+            xs=grid.tolist(),
+            ys=[interquartile_mean(column) for column in lines.T],
+            lows=[low for low, _ in bands],
+            highs=[high for _, high in bands],
+        )
+        reference = REFERENCES.get(env_id)
+        panels.append(Panel(title=env_id, series=[series], line=reference.score if reference else None))
+    return curves(panels, "steps")
+
+
+def _scores(reports: Sequence[Mapping[str, Any]]) -> Float64:
+    return np.array([report["true_return"]["mean"] for report in reports], np.float64)
+
+
+def _on_grid(curve: Sequence[Mapping[str, Any]], grid: Float64) -> Float64:
+    if not curve:  # no episode has ended
+        return np.zeros(len(grid))
+    xs, ys = [point["steps"] for point in curve], [point["true_return"] for point in curve]
+    return np.asarray(np.interp(grid, xs, ys), np.float64)
+
+
+def _rows(env_id: str, reports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for report in reports:
+        common = {"env": env_id, "seed": report["seed"]}
+        rows += [
+            {**common, "kind": "training", "steps": point["steps"], "true_return": point["true_return"]}
+            for point in report["curve"]
+        ]
+        final = report["true_return"]["mean"]
+        rows.append({**common, "kind": "final", "steps": report["steps"], "true_return": final})
+    return rows
+
+
+def _train(task: str, steps: int, seed: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
+        path = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "rlhf", "train", "--task", task, "--steps", str(steps)]
+        done = subprocess.run(
+            [*command, "--seed", str(seed), "--json", str(path)],
+            cwd=PROJECT_ROOT,
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise JobError(f"training {task} with seed {seed} ended with status {done.returncode}: {last}")
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report

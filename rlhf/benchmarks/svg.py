@@ -1,0 +1,129 @@
+"""Two kinds of plots as SVG text: curves with a band, and dots with a range. No library is needed to draw."""
+
+import dataclasses
+import html
+from collections.abc import Sequence
+
+WIDTH, HEIGHT, COLUMNS = 300, 210, 3
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 30
+_INK, _GREY = "#1a1a1a", "#8a8a8a"
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
+_STYLE = 'font-family="system-ui, sans-serif" font-size="11"'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Series:
+    """One line of a panel; ``lows`` and ``highs`` are its band."""
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One picture: series over a common x axis, and a dashed line where there is something to reach."""
+
+    title: str
+    series: Sequence[Series]
+    line: float | None = None
+
+
+def curves(panels: Sequence[Panel], x_label: str) -> str:
+    """Return panels with a line and a band per series, three in a row."""
+    return _document(panels, [_curve_panel(panel, x_label) for panel in panels])
+
+
+def dots(panels: Sequence[Panel]) -> str:
+    """Return panels with a dot and a range for the first point of each series, on a scale from zero."""
+    return _document(panels, [_dot_panel(panel) for panel in panels])
+
+
+def _document(panels: Sequence[Panel], bodies: Sequence[str]) -> str:
+    columns = min(COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    width, height = columns * WIDTH, rows * HEIGHT
+    placed = [
+        f'<g transform="translate({(k % columns) * WIDTH},{(k // columns) * HEIGHT})">{body}</g>'
+        for k, body in enumerate(bodies)
+    ]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" {_STYLE} fill="{_INK}">'
+    )
+    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="white"/>', *placed, "</svg>", ""])
+
+
+def _curve_panel(panel: Panel, x_label: str) -> str:
+    xs = [x for series in panel.series for x in series.xs]
+    ys = [y for series in panel.series for y in (*series.lows, *series.highs)]
+    ys += [] if panel.line is None else [panel.line]
+    x_low, x_high, y_low, y_high = min(xs), max(xs), min(ys), max(ys)
+    parts = [_title(panel.title), _frame(), _y_labels(y_low, y_high)]
+    parts.append(_text(WIDTH - _RIGHT, HEIGHT - 10, f"{x_high:,.0f} {x_label}", "end"))
+
+    def place(x: float, y: float) -> str:
+        across = (x - x_low) / ((x_high - x_low) or 1.0)
+        return f"{_LEFT + across * (WIDTH - _LEFT - _RIGHT):.1f},{_height_of(y, y_low, y_high):.1f}"
+
+    for series, colour in zip(panel.series, COLOURS, strict=False):
+        outline = [place(x, y) for x, y in zip(series.xs, series.highs, strict=True)]
+        outline += [place(x, y) for x, y in zip(series.xs, series.lows, strict=True)][::-1]
+        middle = " ".join(place(x, y) for x, y in zip(series.xs, series.ys, strict=True))
+        parts.append(f'<polygon points="{" ".join(outline)}" fill="{colour}" opacity="0.2"/>')
+        parts.append(f'<polyline points="{middle}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+    if panel.line is not None:
+        parts.append(_dashes(_height_of(panel.line, y_low, y_high)))
+    return "".join(parts)
+
+
+def _dot_panel(panel: Panel) -> str:
+    top = max([*(series.highs[0] for series in panel.series), panel.line or 0.0]) * 1.05 or 1.0
+    parts = [_title(panel.title), _frame(), _y_labels(0.0, top)]
+    room = (WIDTH - _LEFT - _RIGHT) / max(1, len(panel.series))
+    for k, (series, colour) in enumerate(zip(panel.series, COLOURS, strict=False)):
+        x = _LEFT + (k + 0.5) * room
+        low, high = _height_of(series.lows[0], 0.0, top), _height_of(series.highs[0], 0.0, top)
+        middle = _height_of(series.ys[0], 0.0, top)
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" '
+            f'stroke="{colour}" stroke-width="2"/>'
+            f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="4" fill="{colour}"/>'
+        )
+        parts.append(_text(x + 7, middle + 4, f"{series.ys[0]:,.4g}", "start"))
+        parts.append(_text(x, HEIGHT - 12, series.name, "middle"))
+    if panel.line is not None:
+        parts.append(_dashes(_height_of(panel.line, 0.0, top)))
+    return "".join(parts)
+
+
+def _height_of(y: float, low: float, high: float) -> float:
+    return HEIGHT - _BOTTOM - (y - low) / ((high - low) or 1.0) * (HEIGHT - _TOP - _BOTTOM)
+
+
+def _title(text: str) -> str:
+    return f'<text x="{_LEFT}" y="18" font-weight="600">{html.escape(text)}</text>'
+
+
+def _frame() -> str:
+    bottom = HEIGHT - _BOTTOM
+    return f'<path d="M{_LEFT},{_TOP} V{bottom} H{WIDTH - _RIGHT}" fill="none" stroke="{_GREY}"/>'
+
+
+def _y_labels(low: float, high: float) -> str:
+    return _text(_LEFT - 5, HEIGHT - _BOTTOM, f"{low:,.4g}", "end") + _text(
+        _LEFT - 5, _TOP + 8, f"{high:,.4g}", "end"
+    )
+
+
+def _dashes(y: float) -> str:
+    return (
+        f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_GREY}" '
+        'stroke-dasharray="4 3"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'

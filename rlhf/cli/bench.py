@@ -1,0 +1,30 @@
+"""``bench``: benchmarks that anyone can run again; results land under ``rlhf/benchmarks/results``."""
+
+import argparse
+
+from rlhf.benchmarks import ppo_speed, ppo_strength
+from rlhf.cli.output import ProgressLine, add_json_option, finish, table
+
+_BENCHMARKS = {
+    ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
+    ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmarks and their options."""
+    names = parser.add_subparsers(dest="benchmark", required=True, metavar="NAME")
+    for name, (module, summary) in _BENCHMARKS.items():
+        benchmark = names.add_parser(name, help=summary, description=summary)
+        module.add_arguments(benchmark)
+        add_json_option(benchmark)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one benchmark and print its table."""
+    module, _ = _BENCHMARKS[options.benchmark]
+    summary, rows, notes = module.run(options, ProgressLine())
+    text = "\n\n".join(
+        part for part in (table(rows[0], rows[1:]), notes, f"Written to {options.out}.") if part
+    )
+    return finish(options, summary, text)

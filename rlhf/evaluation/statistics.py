@@ -1,0 +1,57 @@
+"""Scores of several tasks and seeds as one number with an interval. Pure.
+
+Source: https://arxiv.org/abs/2108.13264.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rlhf.types.experience import Float64
+
+
+def interquartile_mean(values: Float64) -> float:
+    """Return the mean without the lowest and the highest quarter (each rounded down) of all values.
+
+    Less moved by one lucky or failed run than the mean, and less noisy than the median.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values.size:
+        raise ValueError("there are no values to take the interquartile mean of.")
+    ordered = np.sort(values, axis=None)
+    cut = ordered.size // 4
+    return float(ordered[cut : ordered.size - cut].mean())
+
+
+def bootstrap_interval(
+    strata: Sequence[Float64],
+    statistic: Callable[[Float64], float],
+    rng: np.random.Generator,
+    *,
+    num_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile interval of ``statistic`` over all values, resampled within each stratum.
+
+    Args:
+        strata: one array of scores per task, (seeds,) each; seeds are drawn anew within their task, so that
+            every resample holds every task as often as the data.
+        statistic: of all values together, e.g. ``interquartile_mean``.
+        rng: draws the resamples.
+        num_resamples: more give a steadier interval.
+        confidence: share of the resamples inside the interval.
+
+    Raises:
+        ValueError: a stratum is empty.
+    """
+    if not strata or not all(len(values) for values in strata):
+        raise ValueError("every stratum needs at least one value.")
+    results = np.empty(num_resamples)
+    for k in range(num_resamples):
+        resampled = [values[rng.integers(len(values), size=len(values))] for values in strata]
+        results[k] = statistic(np.concatenate(resampled))
+    tail = (1.0 - confidence) / 2
+    low, high = np.quantile(results, [tail, 1.0 - tail])
+    return float(low), float(high)
