@@ -63,9 +63,9 @@ def cut(episode: Episode, start: int, length: int, horizon: int) -> Segment:
 def sample_segments(
     episodes: Sequence[Episode], count: int, length: int, horizon: int, rng: np.random.Generator
 ) -> list[Segment]:
-    """Return ``count`` segments, every (episode, start) being equally likely.
+    """Return ``count`` different segments, every (episode, start) being equally likely.
 
-    None is drawn twice while there are enough.
+    Fewer only where the episodes hold no more; then all of them in random order.
 
     Raises:
         ShapeError: no episode is long enough for a segment.
@@ -76,7 +76,7 @@ def sample_segments(
         raise ShapeError(
             f"none of the {len(episodes)} episodes holds a segment of {length} steps; collect longer ones."
         )
-    picks = rng.choice(total, size=count, replace=count > total)
+    picks = rng.choice(total, size=min(count, total), replace=False)
     ends = np.cumsum(starts)
     owners = np.searchsorted(ends, picks, side="right")
     return [

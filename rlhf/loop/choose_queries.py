@@ -33,8 +33,12 @@ def choose_queries(session: Session) -> int:
         wanted = _wanted(session)
         if wanted <= 0:
             return 0
-        segments, chosen, predicted = _choose(session, wanted)
-        _publish(session, segments, chosen, predicted)
+        segments = _cut_segments(session, wanted)
+        if len(segments) < 2:
+            return 0
+        chosen, predicted = _choose(session, segments, wanted)
+        if len(chosen):
+            _publish(session, segments, chosen, predicted)
         return len(chosen)
 
 
@@ -54,29 +58,36 @@ def _wanted(session: Session) -> int:
     return missing if missing >= _MIN_BATCH or waiting < _MIN_BATCH else 0
 
 
-def _choose(session: Session, count: int) -> tuple[list[Segment], Selection, Float32 | None]:
-    """Return segments, the pairs of them to ask about, and the model's P(left preferred) of each."""
-    config, rng = session.config.queries, session.rngs["queries"]
+def _cut_segments(session: Session, count: int) -> list[Segment]:
+    """Return segments to choose pairs from: of all the exploration at first, then old and recent ones."""
+    memory = session.memory
     if session.reward is None:
-        segments = _sample(session, list(session.memory.recent), count * _INITIAL_SEGMENTS_PER_QUERY)
-        return segments, select_initial(summarise(_features(session, segments)), count, rng), None
-    num_candidates = count * config.candidates_per_query
-    older = _sample(session, session.memory.older, num_candidates // 2)
-    segments = older + _sample(session, list(session.memory.recent), num_candidates)
+        episodes = {e.reset_seed: e for e in (*memory.explored, *memory.older, *memory.recent)}
+        return _sample(session, list(episodes.values()), count * _INITIAL_SEGMENTS_PER_QUERY)
+    num_candidates = count * session.config.queries.candidates_per_query
+    older = _sample(session, memory.older, num_candidates // 2)
+    return older + _sample(session, list(memory.recent), num_candidates)
+
+
+def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Selection, Float32 | None]:
+    """Return the pairs of segments to ask about and the model's P(left preferred) of each."""
+    config, rng = session.config.queries, session.rngs["queries"]
+    features = _features(session, segments)
+    if session.reward is None:
+        return select_initial(summarise(features), count, rng), None
     ages = {e.reset_seed: age for age, e in enumerate([*session.memory.older, *session.memory.recent])}
     candidates = propose(
         np.array([ages[segment.replay.reset_seed] for segment in segments], np.int64),
         np.array([segment.policy_version for segment in segments], np.int64),
-        num_candidates,
+        count * config.candidates_per_query,
         recent_episodes=config.recent_episodes,
         new_versus_old_share=config.new_versus_old_share,
         rng=rng,
     )
-    features = _features(session, segments)
     returns = session.reward.member_returns(features)
     probs = session.reward.member_probs(returns, candidates.first, candidates.second)
     chosen = select(candidates, probs, summarise(features), count, config, rng)
-    return segments, chosen, session.reward.member_probs(returns, chosen.first, chosen.second).mean(axis=0)
+    return chosen, session.reward.member_probs(returns, chosen.first, chosen.second).mean(axis=0)
 
 
 def _sample(session: Session, episodes: list[Episode], count: int) -> list[Segment]:

@@ -9,6 +9,7 @@ from rlhf.experience.rollout import Collector
 from rlhf.experience.segments import sample_segments
 from rlhf.experience.vector import VectorStepper
 from rlhf.feedback.teachers import teacher_scale
+from rlhf.loop.config import RunConfig
 from rlhf.loop.memory import Memory
 from rlhf.loop.session import Session
 from rlhf.seeding import generator
@@ -16,6 +17,8 @@ from rlhf.storage import runs
 from rlhf.types.experience import Rollout
 from rlhf.types.task import Task
 
+_EXPLORE_SHARE = 0.2
+"""Of a run's steps, at most: the rest is for learning."""
 _BASELINE_ENVS = 16
 _SCALE_SEGMENTS = 200
 
@@ -23,23 +26,34 @@ _SCALE_SEGMENTS = 200
 def explore(session: Session) -> None:
     """Gather diverse behaviour from random networks, for the questions before there is a reward.
 
-    Uses environments of its own, so that the policy's own experience starts from fresh episodes.
+    Takes ``collect.explore_steps``, but no more than a fifth of the run, and an episode in every
+    environment at least. Uses environments of its own, so that the policy's own experience starts from fresh
+    episodes.
     """
     with session.timed("experience"):
         num_envs = session.config.collect.num_envs
         seed = int(generator(session.seed, "explore").integers(2**31))
         stepper = VectorStepper(session.task, num_envs, seed)
         policies = RandomPolicies(stepper.action_space, stepper.observation_dim, num_envs)
-        # A rollout that ends with an episode in every environment wastes nothing on unfinished ones.
-        num_steps = max(session.task.horizon, session.config.collect.explore_steps // num_envs)
+        num_steps = explore_length(session.config, session.task.horizon)
         collected = Collector(stepper).collect(policies, num_steps, generator(session.seed, "explore", "act"))
         stepper.close()
-    session.memory.add(collected.episodes, collected.true_rewards)
+    session.memory.add_explored(collected.episodes, collected.true_rewards)
     session.steps += collected.rollout.num_steps
+    _say_how_far(session)
     if session.task.has_true_reward:
         baseline = measure_baseline(session.task, session.seed)
         with session.writing() as connection:
             runs.update_run(connection, session.run_id, baseline=baseline)
+
+
+def explore_length(config: RunConfig, horizon: int) -> int:
+    """Return the steps of every environment in the exploration.
+
+    A whole episode at least: segments are cut from finished ones.
+    """
+    budget = min(config.collect.explore_steps, int(_EXPLORE_SHARE * config.schedule.total_steps))
+    return max(horizon, budget // config.collect.num_envs)
 
 
 def collect_experience(session: Session) -> Rollout:
@@ -50,6 +64,8 @@ def collect_experience(session: Session) -> Rollout:
         )
     session.memory.add(collected.episodes, collected.true_rewards)
     session.memory.rollouts.append(collected.rollout)
+    if session.reward is not None:
+        session.memory.forget_exploration()  # the first questions, which it is for, have been answered
     session.steps += collected.rollout.num_steps
     return collected.rollout
 
@@ -69,3 +85,23 @@ def measure_baseline(task: Task, seed: int) -> dict[str, object]:
         "random_return": float(np.mean(memory.true_returns(task.horizon))),
         "teacher_scale": dataclasses.asdict(scale),
     }
+
+
+def _say_how_far(session: Session) -> None:
+    """Note on the run what the exploration took, if that is not what was set or leaves nothing to learn in."""
+    total, collect = session.config.schedule.total_steps, session.config.collect
+    rollout = session.config.ppo.num_steps * collect.num_envs
+    if session.steps + rollout > total:
+        message = (
+            f"Exploration takes {session.steps:,} of the run's {total:,} steps and one rollout {rollout:,}: "
+            f"too few are left to learn in. Set schedule.total_steps to {5 * session.steps:,} or more, or "
+            "collect.num_envs lower."
+        )
+    elif session.steps + collect.num_envs <= collect.explore_steps:
+        message = (
+            f"Exploration was cut from {collect.explore_steps:,} to {session.steps:,} steps, a fifth of the run."
+        )
+    else:
+        return
+    with session.writing() as connection:
+        runs.add_event(connection, session.run_id, session.steps, "explore", message)

@@ -18,7 +18,8 @@ class CollectConfig:
     num_envs: int = 8
     """Environments stepped together."""
     explore_steps: int = 16_000
-    """Steps of diverse random behaviour that the first queries are drawn from."""
+    """Steps of diverse random behaviour, all of which the first queries are drawn from. No more than a
+    fifth of the run's steps are spent on it, but one episode in every environment."""
     recent_episodes: int = 24
     """Finished episodes that count as near-on-policy when queries are chosen."""
     older_episodes: int = 48

@@ -12,9 +12,6 @@ import numpy as np
 from rlhf.checks import check_shape
 from rlhf.types.experience import Bool, Int64
 
-_KEY_BASE = 2**31
-"""More than any number of segments."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Candidates:
@@ -40,7 +37,6 @@ def propose(
     recent_episodes: int,
     new_versus_old_share: float,
     rng: np.random.Generator,
-    asked: Int64 | None = None,
 ) -> Candidates:
     """Draw candidate pairs: most within recent behaviour, some of it against an older policy's.
 
@@ -55,20 +51,18 @@ def propose(
         new_versus_old_share: share of pairs of a recent segment with an older one of an older version;
             where no older version exists, all pairs are recent.
         rng: draws pairs, sides and order.
-        asked: pairs not to be proposed again in either order, (Q, 2).
 
     Returns:
         At most ``num_candidates`` pairs; fewer only if recent behaviour has no more.
     """
     check_shape("policy_version", policy_version, episode.shape)
-    known = np.empty((0, 2), np.int64) if asked is None else asked
     is_recent = _is_recent(episode, recent_episodes)
     recent = np.flatnonzero(is_recent)
     older = np.flatnonzero(~is_recent & (policy_version < policy_version.max(initial=0)))
     num_mixed = int(rng.binomial(num_candidates, new_versus_old_share)) if len(older) else 0
-    mixed = _draw(num_mixed, len(recent) * len(older), lambda code: _grid(code, recent, older), known, rng)
+    mixed = _draw(num_mixed, len(recent) * len(older), lambda code: _grid(code, recent, older), rng)
     num_near = num_candidates - len(mixed)
-    near = _draw(num_near, math.comb(len(recent), 2), lambda code: _triangle(code, recent), known, rng)
+    near = _draw(num_near, math.comb(len(recent), 2), lambda code: _triangle(code, recent), rng)
     pairs = np.concatenate([near, mixed])
     swapped = rng.random(len(pairs)) < 0.5
     pairs[swapped] = pairs[swapped, ::-1]
@@ -80,12 +74,6 @@ def propose(
     )
 
 
-def is_same_pair(pairs: Int64, known: Int64) -> Bool:
-    """Return which pairs (K, 2) are among the known ones (Q, 2) in either order, (K,)."""
-    same: Bool = np.isin(_pair_keys(pairs), _pair_keys(known))
-    return same
-
-
 def _is_recent(episode: Int64, recent_episodes: int) -> Bool:
     """Return which segments belong to the newest episodes, (S,); all if those hold fewer than two."""
     newest = np.unique(episode)[-recent_episodes:]
@@ -93,20 +81,11 @@ def _is_recent(episode: Int64, recent_episodes: int) -> Bool:
     return recent if recent.sum() >= 2 else np.ones(len(episode), dtype=np.bool_)
 
 
-def _draw(
-    count: int, total: int, decode: Callable[[Int64], Int64], known: Int64, rng: np.random.Generator
-) -> Int64:
-    """Return up to ``count`` of ``total`` numbered pairs, (K, 2), uniform without replacement, none known."""
-    # drawing as many more as are known leaves enough after those are taken out
-    codes = (
-        rng.choice(total, size=min(total, count + len(known)), replace=False)
-        if total
-        else np.empty(0, np.int64)
-    )
-    pairs = decode(codes.astype(np.int64))
-    if len(known):
-        pairs = pairs[~is_same_pair(pairs, known)]
-    return pairs[:count]
+def _draw(count: int, total: int, decode: Callable[[Int64], Int64], rng: np.random.Generator) -> Int64:
+    """Return up to ``count`` of ``total`` numbered pairs, (K, 2), uniform without replacement."""
+    if total == 0:
+        return np.empty((0, 2), np.int64)
+    return decode(rng.choice(total, size=min(total, count), replace=False).astype(np.int64))
 
 
 def _grid(code: Int64, rows: Int64, columns: Int64) -> Int64:
@@ -120,8 +99,3 @@ def _triangle(code: Int64, entries: Int64) -> Int64:
     larger = ((1.0 + np.sqrt(1.0 + 8.0 * code)) / 2.0).astype(np.int64)
     smaller = code - larger * (larger - 1) // 2
     return np.stack([entries[smaller], entries[larger]], axis=1)
-
-
-def _pair_keys(pairs: Int64) -> Int64:
-    """Return one number per pair (K, 2), the same for both orders, (K,)."""
-    return np.asarray(pairs.min(axis=1) * _KEY_BASE + pairs.max(axis=1), dtype=np.int64)

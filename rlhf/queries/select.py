@@ -10,7 +10,7 @@ import numpy as np
 
 from rlhf.checks import check_shape
 from rlhf.queries.acquisition import ACQUISITIONS, acquisition
-from rlhf.queries.candidates import Candidates, is_same_pair, propose
+from rlhf.queries.candidates import Candidates, propose
 from rlhf.queries.diversity import distances_to_pair, k_centre, look_alike
 from rlhf.types.experience import Bool, Float32, Int64
 from rlhf.types.feedback import QueryKind
@@ -86,8 +86,8 @@ def select(
 
     No segment appears twice in a batch. Audits come first, uniformly from the near-on-policy pairs and
     blind to the score. The rest is taken greedily by score, leaving out predicted ties, pairs whose clips
-    look alike and near repeats; repeats come back in if nothing else is left, and slots that are still
-    empty become audits.
+    look alike and near repeats; repeats come back in if nothing else is left. Slots that are still empty
+    stay empty: what is left over when the best are gone is no random sample, and would bias the audit.
 
     Args:
         candidates: B pairs.
@@ -98,7 +98,8 @@ def select(
         rng: draws audits and the order.
 
     Returns:
-        At most ``num_queries`` queries, fewer only if the candidates run out of unused segments.
+        At most ``num_queries`` queries, fewer if there is nothing else worth asking or the candidates run out
+        of unused segments.
     """
     check_shape("member_probs", member_probs, (None, len(candidates)))
     if len(candidates) == 0:
@@ -115,7 +116,6 @@ def select(
     by_score = by_score[is_worth_asking[by_score]]
     chosen = batch.take_apart(by_score, summaries, config.repeat_percentile)
     chosen += batch.take(by_score, num_queries)
-    batch.take(audits, num_queries)
     order = rng.permutation(len(batch.taken))
     rows = np.array(batch.taken, dtype=np.int64)[order]
     is_active = np.isin(rows, np.array(chosen, dtype=np.int64))
@@ -127,37 +127,28 @@ def select(
     )
 
 
-def select_initial(
-    summaries: Float32, num_queries: int, rng: np.random.Generator, asked: Int64 | None = None
-) -> Selection:
+def select_initial(summaries: Float32, num_queries: int, rng: np.random.Generator) -> Selection:
     """Choose queries before there is a reward model: random pairs of segments that cover the behaviour.
 
     Args:
         summaries: of all segments, (S, D).
-        num_queries: K; each takes two segments of its own as long as there are enough.
+        num_queries: K; each takes two segments of its own, or any two where there are too few.
         rng: draws the cover's start, the pairs and their sides.
-        asked: pairs that were asked before, (Q, 2).
 
     Returns:
         At most ``num_queries`` queries; fewer only if there are no more pairs.
     """
-    cover = rng.permutation(k_centre(summaries, 2 * num_queries, rng))
-    pairs = cover[: len(cover) // 2 * 2].reshape(-1, 2)
-    if asked is not None and len(asked):
-        pairs = pairs[~is_same_pair(pairs, asked)]
-    missing = num_queries - len(pairs)
-    if missing > 0:
+    if len(summaries) >= 2 * num_queries:
+        first, second = rng.permutation(k_centre(summaries, 2 * num_queries, rng)).reshape(-1, 2).T
+    else:
         one_age = np.zeros(len(summaries), dtype=np.int64)
-        known = pairs if asked is None else np.concatenate([pairs, asked])
-        more = propose(
-            one_age, one_age, missing, recent_episodes=1, new_versus_old_share=0.0, rng=rng, asked=known
-        )
-        pairs = np.concatenate([pairs, np.stack([more.first, more.second], axis=1)])
+        pairs = propose(one_age, one_age, num_queries, recent_episodes=1, new_versus_old_share=0.0, rng=rng)
+        first, second = pairs.first, pairs.second
     return Selection(
-        first=pairs[:, 0],
-        second=pairs[:, 1],
-        kinds=(QueryKind.INITIAL,) * len(pairs),
-        scores=np.zeros(len(pairs), dtype=np.float32),
+        first=first,
+        second=second,
+        kinds=(QueryKind.INITIAL,) * len(first),
+        scores=np.zeros(len(first), dtype=np.float32),
     )
 
 

@@ -79,7 +79,8 @@ def fit(
     normaliser = input_normaliser(data.features, reference_features)
     start: RewardModel | None = None
     if previous is not None and _can_continue(previous, network, config):
-        start, normaliser = previous, previous.input_normaliser  # its weights mean nothing in other units
+        start = previous
+        normaliser = previous.input_normaliser.completed_by(normaliser)  # its weights hold in its units only
     inputs = torch.from_numpy(normaliser(data.features))
     if config.model_class == "mlp":
         gain, epochs = _fit_mlp(network, inputs, data, weights, config, generator, start)
@@ -190,6 +191,8 @@ def _report(
 def accuracy(probs: Float32, prob_first: Float32) -> float:
     """Return the share of answers on whose side a prediction falls; NaN if all answers are ties.
 
+    A prediction of 0.5 counts half.
+
     Args:
         probs: predicted P(first preferred), (Q,).
         prob_first: targets, (Q,); 0.5 is a tie and does not count.
@@ -197,4 +200,5 @@ def accuracy(probs: Float32, prob_first: Float32) -> float:
     decided = prob_first != 0.5
     if not decided.any():
         return math.nan
-    return float(((probs > 0.5) == (prob_first > 0.5))[decided].mean())
+    right = np.where(probs == 0.5, 0.5, (probs > 0.5) == (prob_first > 0.5))
+    return float(right[decided].mean())

@@ -13,29 +13,40 @@ from rlhf.types.experience import Float32
 INPUT_CLIP = 10.0
 """Bound on the absolute normalised feature, in standard deviations."""
 _SMALLEST_SD = 1e-6
-"""A column that varies less is constant: it is centred and left unscaled."""
+"""What varies less is constant."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputNormaliser:
-    """Centres and scales raw features: clip((x - mean) / sd, -10, 10)."""
+    """Centres and scales raw features: clip((x - mean) / sd, -10, 10).
+
+    A column that never varied when the normaliser was made has an infinite sd, so it is 0 whatever it holds
+    later: nothing was learned of it, and the random initial weights behind it must not become a reward.
+    """
 
     mean: Float32
     """(F,)."""
     sd: Float32
-    """(F,), above 0."""
+    """(F,), above 0; infinite for a column that was constant."""
 
     def __call__(self, features: Float32) -> Float32:
         """Return normalised features of the same shape (..., F); a new array."""
         normalised = (features - self.mean) / self.sd
         return np.clip(normalised, -INPUT_CLIP, INPUT_CLIP, out=normalised)
 
+    def completed_by(self, newer: "InputNormaliser") -> "InputNormaliser":
+        """Return this normaliser with the columns that were constant so far as ``newer`` has them."""
+        is_new = np.isinf(self.sd)
+        return InputNormaliser(
+            mean=np.where(is_new, newer.mean, self.mean), sd=np.where(is_new, newer.sd, self.sd)
+        )
+
 
 def input_normaliser(*features: Float32) -> InputNormaliser:
-    """Return the normaliser of all given features (..., F) taken together; constant columns get sd 1."""
+    """Return the normaliser of all given features (..., F) taken together."""
     rows = np.concatenate([block.reshape(-1, block.shape[-1]) for block in features]).astype(np.float64)
     sd = rows.std(axis=0)
-    sd[sd < _SMALLEST_SD] = 1.0
+    sd[sd < _SMALLEST_SD] = np.inf
     return InputNormaliser(mean=rows.mean(axis=0).astype(np.float32), sd=sd.astype(np.float32))
 
 

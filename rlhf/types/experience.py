@@ -4,7 +4,6 @@ None of these types holds the true reward; see ``experience.rollout`` for where 
 """
 
 import dataclasses
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -133,15 +132,6 @@ class Segment:
                 actions_from_reset=arrays.get("actions_from_reset"),
             ),
         )
-
-    def digest(self) -> str:
-        """Return a SHA-256 (hex) of the content: equal segments have equal digests."""
-        sha = hashlib.sha256()
-        for name, array in sorted(self.to_arrays().items()):
-            sha.update(name.encode())
-            sha.update(f"{array.dtype}{array.shape}".encode())
-            sha.update(np.ascontiguousarray(array).tobytes())
-        return sha.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

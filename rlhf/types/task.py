@@ -52,5 +52,3 @@ class Task:
     """Names of the observation's entries, in order; may be empty."""
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Preset hyperparameters as dotted run settings, e.g. ``{"ppo.discount": 0.9}``."""
-    expert: str | None = None
-    """Name of a scripted expert, where there is one."""

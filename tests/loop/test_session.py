@@ -44,13 +44,14 @@ def learn(store: Store, run_id: str, turns: int) -> Session:
 def asked(store: Store, run_id: str) -> list[tuple[Any, ...]]:
     """Return what every query shows and why it was asked, in the order of asking."""
     with reading(store.engine) as connection:
+
+        def arrays_of(segment_id: str) -> dict[str, Any]:
+            return segments.load_segment(connection, store.blobs, segment_id).to_arrays()
+
         rows = connection.execute(queries_table.select().order_by(queries_table.c.created_at)).mappings()
         return [
             (
-                *(
-                    segments.load_segment(connection, store.blobs, row[s]).digest()
-                    for s in ("left_id", "right_id")
-                ),
+                *({k: v.tobytes() for k, v in arrays_of(row[s]).items()} for s in ("left_id", "right_id")),
                 row["kind"],
                 row["score"],
                 row["predicted"],
