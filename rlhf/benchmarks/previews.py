@@ -12,13 +12,12 @@ import torch
 from rlhf.clips.encode import encode_mp4
 from rlhf.clips.render import SegmentRenderer
 from rlhf.config import PROJECT_ROOT
-from rlhf.experience.rollout import Collector, run_episodes
+from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
-from rlhf.experience.tasks import get_task, list_tasks, make_env
-from rlhf.experience.vector import VectorStepper
+from rlhf.experience.tasks import get_task, list_tasks, make_env, spaces_of
 from rlhf.loop.config import resolve
-from rlhf.policy.ppo import PPO
-from rlhf.seeding import generator
+from rlhf.loop.evaluate_policy import acts_by_mean
+from rlhf.loop.train_on_true_reward import learn_true_reward
 from rlhf.types.experience import Episode
 from rlhf.types.task import Task
 
@@ -48,18 +47,10 @@ def typical_episode(task: Task, steps: int) -> tuple[Episode, float]:
 
     The best one may have started where the goal was already reached.
     """
-    config = resolve(task, {})
-    stepper = VectorStepper(task, config.collect.num_envs, 0)
-    collector, act = Collector(stepper), generator(0, "act")
-    policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(0, "policy"))
-    done = 0
-    while done < steps:
-        collected = collector.collect(policy, config.ppo.num_steps, act)
-        rewards = collected.rollout_true_rewards.astype(np.float32)
-        policy.update(collected.rollout, rewards, np.zeros_like(rewards), progress=done / steps)
-        done += collected.rollout.num_steps
-    stepper.close()
-    episodes, returns = run_episodes(task, policy, EPISODES, 0, deterministic=True)
+    for turn in learn_true_reward(task, resolve(task, {"schedule.total_steps": steps}), 0):
+        policy = turn.policy
+    by_mean = acts_by_mean(spaces_of(task)[1])
+    episodes, returns = run_episodes(task, policy, EPISODES, 0, deterministic=by_mean)
     middle = int(np.argsort(returns)[len(returns) // 2])
     return episodes[middle], float(returns[middle])
 

@@ -88,7 +88,7 @@ def measure_baseline(task: Task, seed: int) -> dict[str, object]:
 
 
 def _say_how_far(session: Session) -> None:
-    """Note on the run what the exploration took, if that is not what was set or leaves nothing to learn in."""
+    """Note on the run what the exploration took, if it is not what was set or leaves nothing to learn in."""
     total, collect = session.config.schedule.total_steps, session.config.collect
     rollout = session.config.ppo.num_steps * collect.num_envs
     if session.steps + rollout > total:
@@ -99,7 +99,8 @@ def _say_how_far(session: Session) -> None:
         )
     elif session.steps + collect.num_envs <= collect.explore_steps:
         message = (
-            f"Exploration was cut from {collect.explore_steps:,} to {session.steps:,} steps, a fifth of the run."
+            f"Exploration was cut from {collect.explore_steps:,} to {session.steps:,} steps, "
+            "a fifth of the run."
         )
     else:
         return

@@ -42,8 +42,6 @@ class Memory:
         """Remember all of these too, beside what ``add`` keeps, until ``forget_exploration``."""
         self.explored += episodes
         self.add(episodes, true_rewards)
-        for episode, rewards in zip(episodes, true_rewards, strict=True):
-            self._true_rewards[episode.reset_seed] = rewards
 
     def forget_exploration(self) -> None:
         """Let go of the explored episodes that are neither recent nor older ones."""
@@ -72,7 +70,9 @@ class Memory:
         for index, rollout in enumerate(self.rollouts):
             arrays |= {f"rollout.{index}.{name}": getattr(rollout, name) for name in _ROLLOUT_ARRAYS}
         details = {
-            "episodes": [[e.num_steps, e.terminated, e.reset_seed, e.policy_version] for e in episodes.values()],
+            "episodes": [
+                [e.num_steps, e.terminated, e.reset_seed, e.policy_version] for e in episodes.values()
+            ],
             "groups": {name: [e.reset_seed for e in group] for name, group in groups.items()},
             "rollouts": [rollout.policy_version for rollout in self.rollouts],
             "rng": generator_state(self._rng),
@@ -132,7 +132,8 @@ class Memory:
         forgotten = episode
         if slot < self._max_older:
             forgotten, self.older[slot] = self.older[slot], episode
-        del self._true_rewards[forgotten.reset_seed]
+        if not self.explored:  # it may be among them; ``forget_exploration`` sees to it
+            del self._true_rewards[forgotten.reset_seed]
 
 
 _ROLLOUT_ARRAYS = (

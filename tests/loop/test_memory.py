@@ -101,12 +101,35 @@ def test_true_returns_are_of_the_recent_whole_episodes() -> None:
     assert memory.true_returns(HORIZON) == [20 * 100.0 + 190.0, 10 * 300.0 + 45.0]
 
 
-def test_retiring_moves_every_recent_episode() -> None:
+def explore(memory: Memory, numbers: range) -> None:
+    episodes = [make_episode(number) for number in numbers]
+    memory.add_explored(episodes, [rewards_of(episode) for episode in episodes])
+
+
+def test_all_of_the_exploration_is_kept_with_its_true_rewards_while_others_come() -> None:
     memory = make_memory()
-    fill(memory, range(3))
-    memory.retire_all()
-    assert not memory.recent
-    assert [episode.reset_seed for episode in memory.older] == [0, 1, 2]
+    explore(memory, range(40))
+    fill(memory, range(100, 160))
+    assert [episode.reset_seed for episode in memory.explored] == list(range(40))
+    for episode in memory.explored:
+        segment = cut(episode, 2, 5, HORIZON)
+        np.testing.assert_array_equal(memory.true_rewards_of(segment), rewards_of(episode)[2:7])
+
+
+def test_a_forgotten_exploration_leaves_only_recent_and_older_episodes_behind() -> None:
+    memory = make_memory()
+    explore(memory, range(40))
+    fill(memory, range(100, 102))
+    memory.forget_exploration()
+    assert not memory.explored
+    kept = {episode.reset_seed for episode in [*memory.recent, *memory.older]}
+    for number in (*range(40), 100, 101):
+        segment = cut(make_episode(number), 0, 5, HORIZON)
+        if number in kept:
+            memory.true_rewards_of(segment)
+        else:
+            with pytest.raises(KeyError):
+                memory.true_rewards_of(segment)
 
 
 def test_only_the_latest_rollouts_are_kept() -> None:
@@ -117,12 +140,14 @@ def test_only_the_latest_rollouts_are_kept() -> None:
 
 def test_a_restored_memory_has_the_same_state() -> None:
     memory, restored = make_memory(), make_memory()
+    explore(memory, range(20, 30))
     fill(memory, range(9))
     memory.rollouts.extend(make_rollout(version) for version in range(2))
     arrays, details = memory.state_dict()
     restored.load_state_dict(arrays, details)
     arrays_again, details_again = restored.state_dict()
     assert details_again == details
+    assert [e.reset_seed for e in restored.explored] == list(range(20, 30))
     assert arrays_again.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(arrays_again[name], array)

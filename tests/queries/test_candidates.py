@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rlhf.queries.candidates import Candidates, is_same_pair, propose
+from rlhf.queries.candidates import Candidates, propose
 
 EPISODE = np.repeat(np.arange(40), 5)
 VERSION = EPISODE // 10
@@ -15,7 +15,6 @@ def draw(count: int, seed: int = 0, share: float = 0.25, recent: int = 10, **giv
         recent_episodes=recent,
         new_versus_old_share=share,
         rng=np.random.default_rng(seed),
-        asked=given.get("asked"),
     )
 
 
@@ -54,12 +53,10 @@ def test_all_pairs_are_found_when_all_are_wanted() -> None:
     assert set(np.concatenate([pairs.first, pairs.second]).tolist()) == set(range(7))
 
 
-def test_asked_pairs_are_not_proposed_again() -> None:
-    ages = np.zeros(7, np.int64)
-    asked = np.array([[6, 0], [2, 3], [5, 1]])
-    pairs = draw(1000, episode=ages, version=ages, asked=asked)
-    assert len(pairs) == 18
-    assert not is_same_pair(np.stack([pairs.first, pairs.second], axis=1), asked).any()
+@pytest.mark.parametrize("number", [0, 1])
+def test_fewer_than_two_segments_make_no_pair(number: int) -> None:
+    ages = np.zeros(number, np.int64)
+    assert len(draw(10, episode=ages, version=ages)) == 0
 
 
 def test_without_an_older_policy_all_pairs_are_near() -> None:

@@ -70,9 +70,9 @@ def test_settled_ties_are_not_asked() -> None:
     assert (chosen.scores[is_active] > 0.2).all()
 
 
-def test_slots_without_a_question_worth_asking_become_audits() -> None:
-    chosen = choose(np.full((5, 300), 0.5, dtype=np.float32), 10)
-    assert chosen.kinds == (QueryKind.AUDIT,) * 10
+def test_slots_without_a_question_worth_asking_stay_empty() -> None:
+    chosen = choose(np.full((5, 300), 0.5, dtype=np.float32), 10, audit_share=0.2)
+    assert chosen.kinds == (QueryKind.AUDIT,) * 2
 
 
 def test_look_alike_pairs_are_not_asked() -> None:
@@ -118,11 +118,14 @@ def test_initial_queries_cover_the_behaviour_with_new_segments() -> None:
 
 
 def test_initial_queries_reuse_segments_where_there_are_few() -> None:
-    asked = np.array([[0, 1]])
-    chosen = select_initial(SUMMARIES[:4], 10, np.random.default_rng(0), asked)
+    chosen = select_initial(SUMMARIES[:4], 10, np.random.default_rng(0))
     pairs = {tuple(sorted(pair)) for pair in zip(chosen.first.tolist(), chosen.second.tolist(), strict=True)}
-    assert len(pairs) == len(chosen) == 5
-    assert (0, 1) not in pairs
+    assert len(pairs) == len(chosen) == 6
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_fewer_than_two_segments_give_no_initial_queries(number: int) -> None:
+    assert len(select_initial(SUMMARIES[:number], 3, np.random.default_rng(0))) == 0
 
 
 def test_unknown_acquisition_is_refused() -> None:

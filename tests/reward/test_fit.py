@@ -161,3 +161,22 @@ def test_features_that_are_not_finite_are_refused() -> None:
 def test_accuracy_leaves_ties_out() -> None:
     probs = np.array([0.9, 0.2, 0.7, 0.9], np.float32)
     assert accuracy(probs, np.array([1.0, 0.0, 0.0, 0.5], np.float32)) == pytest.approx(2 / 3)
+
+
+def test_a_prediction_of_one_half_counts_half() -> None:
+    assert accuracy(np.array([0.5, 0.9], np.float32), np.array([0.0, 1.0], np.float32)) == 0.75
+
+
+@pytest.mark.parametrize("model_class", ["mlp", "linear"])
+def test_a_flag_that_never_occurred_is_worth_nothing(model_class: str) -> None:
+    problem = make_problem("linear", 0, 20)
+    with_flag = lambda x: np.concatenate([x, np.zeros((*x.shape[:-1], 1), np.float32)], axis=-1)  # noqa: E731
+    data = dataclasses.replace(problem.data, features=with_flag(problem.data.features))
+    rows = with_flag(problem.reference)
+    config = dataclasses.replace(SMALL, model_class=model_class)  # type: ignore[arg-type]
+    model, _ = fit(data, rows, config, np.random.default_rng(0))
+    raised = rows.copy()
+    raised[:, -1] = 1.0
+    np.testing.assert_array_equal(model.rewards(raised)[0], model.rewards(rows)[0])
+    again = RewardModel.from_arrays(model.to_arrays())
+    np.testing.assert_array_equal(again.rewards(raised)[0], model.rewards(rows)[0])

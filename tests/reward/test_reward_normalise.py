@@ -20,6 +20,18 @@ def test_constant_columns_become_zero() -> None:
     assert not input_normaliser(rows)(rows).any()
 
 
+def test_what_was_constant_says_nothing_when_it_changes_later() -> None:
+    normaliser = input_normaliser(np.zeros((10, 1), np.float32))
+    assert normaliser(np.array([[1.0], [-50.0]], np.float32)).tolist() == [[0.0], [0.0]]
+
+
+def test_columns_come_in_when_data_shows_them_and_the_others_keep_their_scale() -> None:
+    before = input_normaliser(np.array([[0.0, 7.0], [2.0, 7.0]], np.float32))
+    now = before.completed_by(input_normaliser(np.array([[0.0, 0.0], [20.0, 4.0]], np.float32)))
+    assert (now.mean.tolist(), now.sd.tolist()) == ([1.0, 2.0], [1.0, 2.0])
+    assert now.mean.dtype == now.sd.dtype == np.float32
+
+
 def test_inputs_far_out_are_clipped_and_left_alone_themselves() -> None:
     normaliser = input_normaliser(np.array([[-1.0], [1.0]], np.float32))
     far = np.array([[1e6], [-1e6]], np.float32)

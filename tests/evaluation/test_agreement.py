@@ -1,0 +1,46 @@
+import math
+
+import numpy as np
+import pytest
+
+from rlhf.evaluation.agreement import preference_accuracy, rank_correlation
+from rlhf.reward.fit import accuracy
+
+
+def test_predictions_on_the_side_of_the_answer_are_right() -> None:
+    predicted, target = np.array([0.9, 0.4, 0.6, 0.2]), np.array([1.0, 0.0, 0.0, 1.0])
+    assert preference_accuracy(predicted, target) == 0.5
+
+
+def test_ties_are_left_out_and_undecided_predictions_count_half() -> None:
+    predicted, target = np.array([0.9, 0.5, 0.7]), np.array([1.0, 0.0, 0.5])
+    assert preference_accuracy(predicted, target) == 0.75
+
+
+def test_only_ties_have_no_accuracy() -> None:
+    assert math.isnan(preference_accuracy(np.array([0.9]), np.array([0.5])))
+
+
+def test_accuracy_means_the_same_in_a_fit_and_in_a_report() -> None:
+    rng = np.random.default_rng(0)
+    predicted = rng.choice([0.0, 0.3, 0.5, 0.8], 200).astype(np.float32)
+    target = rng.choice([0.0, 0.5, 1.0], 200).astype(np.float32)
+    assert accuracy(predicted, target) == preference_accuracy(
+        predicted.astype(np.float64), target.astype(np.float64)
+    )
+
+
+def test_any_rising_relation_has_rank_correlation_one() -> None:
+    values = np.array([1.0, 2.0, 4.0, 8.0])
+    assert rank_correlation(values, np.exp(values)) == pytest.approx(1.0)
+    assert rank_correlation(values, -values) == pytest.approx(-1.0)
+
+
+def test_ties_share_their_mean_rank() -> None:
+    # ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: 4.5 / sqrt(4.5 * 5)
+    found = rank_correlation(np.array([0.0, 5.0, 5.0, 9.0]), np.array([1.0, 2.0, 3.0, 4.0]))
+    assert found == pytest.approx(4.5 / math.sqrt(22.5))
+
+
+def test_constant_values_have_no_rank_correlation() -> None:
+    assert math.isnan(rank_correlation(np.zeros(4), np.arange(4.0)))
