@@ -92,7 +92,7 @@ def _dot_panel(panel: Panel) -> str:
             f'stroke="{colour}" stroke-width="2"/>'
             f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="4" fill="{colour}"/>'
         )
-        parts.append(_text(x + 7, middle + 4, f"{series.ys[0]:,.4g}", "start"))
+        parts.append(_text(x + 7, middle + 4, f"{series.ys[0]:.3g}", "start"))
         parts.append(_text(x, HEIGHT - 12, series.name, "middle"))
     if panel.line is not None:
         parts.append(_dashes(_height_of(panel.line, 0.0, top)))
