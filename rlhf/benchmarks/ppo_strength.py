@@ -7,6 +7,7 @@ A finished run is kept, so that the benchmark goes on where it stopped while cod
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import json
 import subprocess
 import sys
@@ -88,8 +89,9 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     lengths = {env_id: steps or REFERENCES[env_id].steps for env_id in options.envs}
     todo = [(env_id, seed) for seed in range(seeds) for env_id in options.envs]
     reports: dict[str, list[dict[str, Any]]] = {env_id: [] for env_id in options.envs}
+    keys = [run_key(env_id, lengths[env_id], seed) for env_id, seed in todo]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = [pool.submit(train_once, env_id, lengths[env_id], seed) for env_id, seed in todo]
+        futures = [pool.submit(measured_once, NAME, key, functools.partial(_train, key)) for key in keys]
         try:
             for done, ((env_id, seed), future) in enumerate(zip(todo, futures, strict=True)):
                 tell(done, len(todo), f"{env_id}, seed {seed}")
@@ -112,21 +114,16 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     return summary, text_rows(summary), ""
 
 
-def train_once(env_id: str, steps: int, seed: int) -> dict[str, Any]:
-    """Return the report of one training run, from before if there is one.
-
-    Raises:
-        JobError: the run failed.
-    """
+def run_key(env_id: str, steps: int, seed: int) -> dict[str, Any]:
+    """Return what a training run depends on, as JSON data."""
     task = get_task(GYM_PREFIX + env_id)
     config = resolve(task, {"schedule.total_steps": steps})
-    key = {
+    return {
         "task": task.name,
         "seed": seed,
         "code": source_digest(),
         "config": {name: to_dict(getattr(config, name)) for name in ("collect", "ppo", "schedule")},
     }
-    return measured_once(NAME, key, lambda: _train(task.name, steps, seed))
 
 
 def summarise(env_id: str, steps: int, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -235,7 +232,8 @@ def _rows(env_id: str, reports: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     return rows
 
 
-def _train(task: str, steps: int, seed: int) -> dict[str, Any]:
+def _train(key: Mapping[str, Any]) -> dict[str, Any]:
+    task, seed, steps = key["task"], key["seed"], key["config"]["schedule"]["total_steps"]
     with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
         path = Path(folder) / "report.json"
         command = [sys.executable, "-m", "rlhf", "train", "--task", task, "--steps", str(steps)]
