@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -205,9 +206,12 @@ def _measure(side: str, settings: Mapping[str, Any], code: str, peers: str) -> d
 
 def _spawn(command: Sequence[str], threads: int) -> dict[str, Any]:
     environment = child_environment() | dict.fromkeys(_THREAD_VARIABLES, str(threads))
-    with _cores(threads):
+    is_ours = "-m" in command
+    # MuJoCo writes its warnings into the current folder when a peer steps it.
+    with _cores(threads), tempfile.TemporaryDirectory(prefix="preference-studio-") as empty:
+        folder = PROJECT_ROOT if is_ours else empty
         done = subprocess.run(
-            command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
