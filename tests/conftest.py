@@ -48,6 +48,7 @@ def make_run(store: Store) -> Callable[..., str]:
     def make(**columns: object) -> str:
         values = {
             "task": "pendulum-swingup",
+            "goal": "Swing the pendulum up and hold it",
             "seed": 0,
             "teacher": None,
             "overrides": {},

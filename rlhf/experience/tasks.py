@@ -159,9 +159,12 @@ def _find_spec(env_id: str) -> Any:
     try:
         if separator:
             importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # importing runs whatever the module holds, scripts included
+        raise TaskError(
+            f"the module {module!r} of {env_id!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    try:
         return gymnasium.spec(bare_id)
-    except ImportError as error:
-        raise TaskError(f"the module {module!r} of {env_id!r} cannot be imported: {error}") from error
     except gymnasium.error.Error as error:
         known = sorted(gymnasium.registry)
         near = difflib.get_close_matches(bare_id, known, n=3, cutoff=0.4)

@@ -106,7 +106,8 @@ def record_answer(engine: sa.Engine, run_id: str, annotator_id: str, answer: Ans
         if answers.find_by_key(connection, answer.key) is not None:
             return Receipt(key=answer.key, outcome=Outcome.DUPLICATE)
         try:
-            query = queries.get_query(connection, answer.query_id)
+            # Two answers to one pair at once could else supersede the same one, and both be counted.
+            query = queries.get_query(connection, answer.query_id, lock=True)
         except NotFoundError:
             query = None
         if query is None or query["run_id"] != run_id:

@@ -35,6 +35,7 @@ def new_run(
         return runs.insert_run(
             connection,
             task=task_name,
+            goal=task.goal,
             seed=seed,
             teacher=teacher,
             overrides=dict(overrides or {}),

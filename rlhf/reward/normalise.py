@@ -20,7 +20,7 @@ _SMALLEST_SD = 1e-6
 class InputNormaliser:
     """Centres and scales raw features: clip((x - mean) / sd, -10, 10).
 
-    A column that never varied when the normaliser was made has an infinite sd, so it is 0 whatever it holds
+    A column that did not vary in the compared segments has an infinite sd, so it is 0 whatever it holds
     later: nothing was learned of it, and the random initial weights behind it must not become a reward.
     """
 
@@ -42,11 +42,18 @@ class InputNormaliser:
         )
 
 
-def input_normaliser(*features: Float32) -> InputNormaliser:
-    """Return the normaliser of all given features (..., F) taken together."""
-    rows = np.concatenate([block.reshape(-1, block.shape[-1]) for block in features]).astype(np.float64)
+def input_normaliser(compared: Float32, *others: Float32) -> InputNormaliser:
+    """Return the normaliser of all given features (..., F) taken together.
+
+    Args:
+        compared: features that answers speak of; a column that is constant here is left out, however much
+            it varies elsewhere.
+        others: further features that the scale is to suit.
+    """
+    blocks = [block.reshape(-1, block.shape[-1]).astype(np.float64) for block in (compared, *others)]
+    rows = np.concatenate(blocks)
     sd = rows.std(axis=0)
-    sd[sd < _SMALLEST_SD] = np.inf
+    sd[blocks[0].std(axis=0) < _SMALLEST_SD] = np.inf
     return InputNormaliser(mean=rows.mean(axis=0).astype(np.float32), sd=sd.astype(np.float32))
 
 

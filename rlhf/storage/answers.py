@@ -1,4 +1,8 @@
-"""Answers: append-only. What counts is derived: a row that nothing supersedes and that is no undo."""
+"""Answers: append-only. What stands is derived: a row that nothing supersedes and that is no undo.
+
+The run's row holds how many stand, kept by ``insert_answer``, so that asking takes the same time after a
+million answers.
+"""
 
 import time
 import uuid
@@ -6,11 +10,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.storage.schema import annotators, answers, queries
+from rlhf.storage.schema import annotators, answers, queries, runs
 from rlhf.types.feedback import Choice
 
 _newer = answers.alias("newer")
 _stands = ~sa.exists().where(_newer.c.supersedes == answers.c.id) & (answers.c.choice != Choice.UNDO)
+_COUNTERS = {
+    Choice.LEFT: runs.c.num_left,
+    Choice.RIGHT: runs.c.num_right,
+    Choice.EQUAL: runs.c.num_equal,
+    Choice.SKIP: runs.c.num_skip,
+}
 
 
 def insert_annotator(
@@ -52,10 +62,35 @@ def count_standing_of_query(connection: sa.Connection, query_id: str) -> int:
     return int(connection.scalar(query) or 0)
 
 
-def insert_answer(connection: sa.Connection, **values: Any) -> int:
-    """Append an answer and return its number."""
-    result = connection.execute(answers.insert().values(received_at=time.time(), **values))
-    return int(result.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row has one
+def insert_answer(
+    connection: sa.Connection,
+    *,
+    run_id: str,
+    choice: Choice,
+    is_late: bool,
+    supersedes: int | None = None,
+    **values: Any,
+) -> int:
+    """Append an answer, count it, and return its number; ``supersedes`` must be one that stands."""
+    if supersedes is not None:
+        earlier = sa.select(answers.c.choice, answers.c.is_late).where(answers.c.id == supersedes)
+        _count(connection, run_id, *connection.execute(earlier).one(), change=-1)
+    if choice is not Choice.UNDO:
+        _count(connection, run_id, choice, is_late, change=1)
+    row = answers.insert().values(
+        run_id=run_id,
+        choice=choice,
+        is_late=is_late,
+        supersedes=supersedes,
+        received_at=time.time(),
+        **values,
+    )
+    return int(connection.execute(row).inserted_primary_key[0])  # type: ignore[index]  # one row has one
+
+
+def _count(connection: sa.Connection, run_id: str, choice: Choice, is_late: bool, *, change: int) -> None:
+    counter = runs.c.num_late if is_late else _COUNTERS[choice]
+    connection.execute(runs.update().where(runs.c.id == run_id).values({counter: counter + change}))
 
 
 def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
@@ -73,13 +108,18 @@ def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMappi
 
 
 def count_standing(connection: sa.Connection, run_id: str) -> dict[Choice, int]:
-    """Return how many answers of each choice stand."""
-    query = (
-        sa.select(answers.c.choice, sa.func.count())
-        .where(answers.c.run_id == run_id, _stands)
-        .group_by(answers.c.choice)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    """Return how many answers of each choice stand, those of none left out.
+
+    Late answers are not among them, as nothing is learned from those; what people are shown as given is the
+    sum of these and ``count_late``. A SKIP is counted but teaches nothing either.
+    """
+    row = connection.execute(sa.select(*_COUNTERS.values()).where(runs.c.id == run_id)).first()
+    return {} if row is None else {c: n for c, n in zip(_COUNTERS, row, strict=True) if n}
+
+
+def count_late(connection: sa.Connection, run_id: str) -> int:
+    """Return how many answers stand that came after their query had expired."""
+    return int(connection.scalar(sa.select(runs.c.num_late).where(runs.c.id == run_id)) or 0)
 
 
 def count_rows(connection: sa.Connection, run_id: str) -> int:

@@ -49,13 +49,15 @@ def insert_query(
     return query_id
 
 
-def get_query(connection: sa.Connection, query_id: str) -> sa.RowMapping:
-    """Return one query.
+def get_query(connection: sa.Connection, query_id: str, *, lock: bool = False) -> sa.RowMapping:
+    """Return one query; with ``lock`` whoever else asks so waits until this transaction ends.
 
     Raises:
         NotFoundError: there is no such query.
     """
-    row = connection.execute(sa.select(queries).where(queries.c.id == query_id)).mappings().first()
+    query = sa.select(queries).where(queries.c.id == query_id)
+    query = query.with_for_update() if lock else query
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFoundError(f"there is no query {query_id!r}.")
     return row
@@ -84,11 +86,16 @@ def none_can_be_drawn(connection: sa.Connection, run_id: str) -> bool:
     return numbers.get(QueryStatus.FAILED, 0) >= _HOPELESS and drawn == 0
 
 
-def count_by_status(connection: sa.Connection, run_id: str) -> dict[QueryStatus, int]:
-    """Return how many queries of a run are in each status."""
+def count_by_status(
+    connection: sa.Connection, run_id: str, statuses: Collection[QueryStatus] = tuple(QueryStatus)
+) -> dict[QueryStatus, int]:
+    """Return how many queries of a run are in each of ``statuses``, those of none left out.
+
+    It takes time in proportion to the queries counted; few are ever ``OPEN``, many become answered.
+    """
     query = (
         sa.select(queries.c.status, sa.func.count())
-        .where(queries.c.run_id == run_id)
+        .where(queries.c.run_id == run_id, queries.c.status.in_(statuses))
         .group_by(queries.c.status)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -121,11 +128,13 @@ def lease_ready(
     ]
     mine = queries.c.leased_to == annotator_id
     free = queries.c.leased_until.is_(None) | (queries.c.leased_until < now) | mine
+    # Named by status too where ids would do: SQLite may read the run's index, and few queries are drawn.
+    is_ready = (queries.c.run_id == run_id) & (queries.c.status == QueryStatus.READY)
     query = (
         sa.select(queries, *clip_columns)
         .join(left, left.c.id == queries.c.left_id)
         .join(right, right.c.id == queries.c.right_id)
-        .where(queries.c.run_id == run_id, queries.c.status == QueryStatus.READY, free)
+        .where(is_ready, free)
         .where(queries.c.id.not_in(list(exclude)))
         .order_by(sa.case((mine, 0), else_=1), queries.c.created_at)
         .limit(count)
@@ -133,8 +142,7 @@ def lease_ready(
     rows = list(connection.execute(query).mappings())
     connection.execute(
         queries.update()
-        .where(queries.c.id.in_([row["id"] for row in rows] + list(exclude)), queries.c.run_id == run_id)
-        .where(free)
+        .where(queries.c.id.in_([row["id"] for row in rows] + list(exclude)), is_ready, free)
         .values(leased_to=annotator_id, leased_until=now + LEASE_S)
     )
     return rows

@@ -20,6 +20,7 @@ def insert_run(
     connection: sa.Connection,
     *,
     task: str,
+    goal: str,
     seed: int,
     teacher: str | None,
     overrides: dict[str, Any],
@@ -33,6 +34,7 @@ def insert_run(
         runs.insert().values(
             id=run_id,
             task=task,
+            goal=goal,
             seed=seed,
             teacher=teacher,
             overrides=overrides,

@@ -48,6 +48,7 @@ runs = sa.Table(
     metadata,
     _id(),
     sa.Column("task", sa.String(200), nullable=False),
+    sa.Column("goal", sa.Text, nullable=False),  # the task's, so that showing a run needs no environment
     sa.Column("seed", sa.Integer, nullable=False),
     sa.Column("teacher", sa.String(200)),  # spec of a synthetic teacher that answers, or null
     sa.Column("overrides", sa.JSON, nullable=False),  # dotted settings that differ from the task's preset
@@ -59,6 +60,12 @@ runs = sa.Table(
     sa.Column("total_steps", sa.BigInteger, nullable=False),
     sa.Column("policy_version", sa.Integer, nullable=False, default=0),
     sa.Column("reward_version", sa.Integer, nullable=False, default=0),
+    # Answers that stand, by choice and the late ones of any choice apart: counting rows takes too long.
+    sa.Column("num_left", sa.Integer, nullable=False, default=0),
+    sa.Column("num_right", sa.Integer, nullable=False, default=0),
+    sa.Column("num_equal", sa.Integer, nullable=False, default=0),
+    sa.Column("num_skip", sa.Integer, nullable=False, default=0),
+    sa.Column("num_late", sa.Integer, nullable=False, default=0),
     sa.Column("message", sa.Text, nullable=False, default=""),  # what the run is doing, for people
     sa.Column("error", sa.Text),
     sa.Column("created_at", sa.Float, nullable=False),

@@ -5,7 +5,7 @@ import html
 import streamlit as st
 
 from rlhf.errors import RlhfError
-from rlhf.experience.tasks import get_task, list_tasks
+from rlhf.experience.tasks import GYM_PREFIX, list_tasks
 from rlhf.loop.start_run import new_run, start_run
 from rlhf.types.task import Task
 from rlhf.ui.routes import PREVIEWS
@@ -42,17 +42,27 @@ def _any_environment() -> None:
     with st.form("any-environment", border=False):
         env_id = st.text_input(
             "Gymnasium environment id",
-            placeholder="e.g. Reacher-v5, or module:EnvId for a package of yours",
+            placeholder="e.g. Reacher-v5",
             help="Its clips are compared like any other; it must be able to render pictures.",
         )
         if st.form_submit_button("Start") and env_id:
-            _start(f"gym:{env_id.strip()}")
+            _start_environment(env_id.strip().removeprefix(GYM_PREFIX))
+
+
+def _start_environment(env_id: str) -> None:
+    # Importing a module runs its code: not for whoever can open the page to choose.
+    if ":" in env_id:
+        st.error(
+            f"{env_id!r} names a module, and pages import none. Start it from the command line: "
+            "`python -m rlhf run new --task gym:<module>:<EnvId>`."
+        )
+        return
+    _start(GYM_PREFIX + env_id)
 
 
 def _start(task_name: str) -> None:
     engine = open_store().engine
     try:
-        get_task(task_name)
         run_id = new_run(engine, task_name)
         start_run(engine, run_id)
     except RlhfError as error:

@@ -31,6 +31,7 @@ from rlhf.ui.store import Store, open_store
 PREVIEWS = PROJECT_ROOT / "data" / "previews"
 COOKIE = "preference_studio_annotator"
 PREFETCH = 6
+_HEADER = "x-preference-studio"
 _MAX_BODY_BYTES = 1_000_000
 _MAX_ANSWERS = 500
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -69,8 +70,13 @@ def health(request: Request) -> Response:
 
 
 def queue(request: Request) -> Response:
-    """Give the annotator's browser its next pairs."""
+    """Give the annotator's browser its next pairs; any other request only the run's status.
+
+    Pairs are leased to whoever gets them, so an address that another site embeds must not take them.
+    """
     run_id = request.query_params.get("run", "")
+    if _annotator(request) is None and request.headers.get(_HEADER) != "1":
+        return _reply(lambda store: _status(store, run_id))
     have = [q for q in request.query_params.get("have", "").split(",") if _ID.fullmatch(q)]
     return _with_annotator(request, lambda store, annotator: _queue(store, run_id, annotator, have))
 
@@ -144,14 +150,20 @@ def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
 
 def _queue(store: Store, run_id: str, annotator: str, have: list[str]) -> dict[str, Any]:
     with writing(store.engine) as connection:
-        run = runs.get_run(connection, run_id)
         rows = queries.lease_ready(connection, run_id, annotator, max(0, PREFETCH - len(have)), have)
-        numbers = queries.count_by_status(connection, run_id)
+    return _status(store, run_id) | {"queue": [_query(row) for row in rows]}
+
+
+def _status(store: Store, run_id: str) -> dict[str, Any]:
+    with reading(store.engine) as connection:
+        run = runs.get_run(connection, run_id)
+        numbers = queries.count_by_status(connection, run_id, (QueryStatus.READY,))
         counts = answers.count_standing(connection, run_id)
+        num_late = answers.count_late(connection, run_id)
     return {
-        "queue": [_query(row) for row in rows],
+        "queue": [],
         "status": {
-            "answers": sum(counts.values()),
+            "answers": sum(counts.values()) + num_late,
             "goal": None,
             "skipped": counts.get(Choice.SKIP, 0),
             "ready": numbers.get(QueryStatus.READY, 0),
@@ -187,20 +199,34 @@ def _query(row: sa.RowMapping) -> dict[str, Any]:
 
 def _with_annotator(request: Request, work: Callable[[Store, str], dict[str, Any]]) -> Response:
     """Run ``work`` as the annotator of the browser's cookie, giving a new browser a cookie."""
-    cookie = request.cookies.get(COOKIE, "")
-    annotator = cookie if _ID.fullmatch(cookie) else uuid.uuid4().hex
-    try:
-        store = open_store()
+    known = _annotator(request)
+    annotator = known or uuid.uuid4().hex
+
+    def work_as_annotator(store: Store) -> dict[str, Any]:
         with writing(store.engine) as connection:
             answers.insert_annotator(connection, "Annotator", is_teacher=False, annotator_id=annotator)
-        response = JSONResponse(work(store, annotator))
+        return work(store, annotator)
+
+    response = _reply(work_as_annotator)
+    if known is None:
+        response.set_cookie(COOKIE, annotator, httponly=True, samesite="lax", max_age=365 * 86400)
+    return response
+
+
+def _annotator(request: Request) -> str | None:
+    """Return whom the browser's cookie names; None where there is no cookie of ours."""
+    cookie = request.cookies.get(COOKIE, "")
+    return cookie if _ID.fullmatch(cookie) else None
+
+
+def _reply(work: Callable[[Store], dict[str, Any]]) -> Response:
+    try:
+        response = JSONResponse(work(open_store()))
     except NotFoundError as error:
         response = JSONResponse({"error": str(error)}, status_code=404)
     except StorageError as error:
         response = JSONResponse({"error": str(error)}, status_code=503)
     response.headers["Cache-Control"] = "no-store"
-    if annotator != cookie:
-        response.set_cookie(COOKIE, annotator, httponly=True, samesite="lax", max_age=365 * 86400)
     return response
 
 
@@ -208,7 +234,7 @@ def _forged(request: Request) -> str | None:
     """Return why a request cannot come from our own page, or None."""
     if request.headers.get("content-type", "").split(";")[0] != "application/json":
         return "the content type must be application/json"
-    if request.headers.get("x-preference-studio") != "1":
+    if request.headers.get(_HEADER) != "1":
         return "the header X-Preference-Studio: 1 is missing"
     if (origin := request.headers.get("origin")) is None:
         return None

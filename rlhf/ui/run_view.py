@@ -5,8 +5,6 @@ import dataclasses
 import pandas as pd
 import sqlalchemy as sa
 
-from rlhf.errors import TaskError
-from rlhf.experience.tasks import get_task
 from rlhf.storage import answers, models, queries, runs
 from rlhf.storage.engine import reading
 from rlhf.types.feedback import Choice
@@ -31,7 +29,9 @@ class RunView:
     reward_version: int
     policy_version: int
     answers: int
+    """All that stand, late ones too."""
     answers_by_choice: dict[Choice, int]
+    """Without the late ones."""
     ready: int
     rendering: int
     accuracy: float | None
@@ -58,13 +58,14 @@ def view_run(engine: sa.Engine, run_id: str) -> RunView:
     with reading(engine) as connection:
         row = runs.get_run(connection, run_id)
         by_choice = answers.count_standing(connection, run_id)
-        by_status = queries.count_by_status(connection, run_id)
+        num_late = answers.count_late(connection, run_id)
+        by_status = queries.count_by_status(connection, run_id, queries.OPEN)
         saved = models.count_policy_versions(connection, run_id)
         report = models.latest_reward_report(connection, run_id)
     return RunView(
         run_id=run_id,
         task=row["task"],
-        goal=goal_of(row["task"]),
+        goal=row["goal"],
         state=row["state"],
         wanted=row["wanted"],
         steps=row["steps"],
@@ -75,7 +76,7 @@ def view_run(engine: sa.Engine, run_id: str) -> RunView:
         random_return=(row["baseline"] or {}).get("random_return"),
         reward_version=row["reward_version"],
         policy_version=row["policy_version"],
-        answers=sum(by_choice.values()),
+        answers=sum(by_choice.values()) + num_late,
         answers_by_choice=by_choice,
         ready=by_status.get(QueryStatus.READY, 0),
         rendering=by_status.get(QueryStatus.RENDERING, 0),
@@ -89,11 +90,3 @@ def view_curves(engine: sa.Engine, run_id: str, names: list[str]) -> pd.DataFram
     with reading(engine) as connection:
         points = runs.get_curves(connection, run_id, names)
     return pd.DataFrame(points, columns=["name", "steps", "value"])
-
-
-def goal_of(task_name: str) -> str:
-    """Return a task's goal in words; the name where the task is not known here any more."""
-    try:
-        return get_task(task_name).goal
-    except TaskError:
-        return task_name

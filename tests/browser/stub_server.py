@@ -90,6 +90,8 @@ async def queue(request: Request) -> Response:
     world = WORLDS[request.query_params["run"]]
     if world.failing:
         return JSONResponse({"error": "the store is busy"}, status_code=503)
+    if request.headers.get("x-preference-studio") != "1":
+        return JSONResponse({"error": "header missing"}, status_code=403)
     return JSONResponse(_reply(world, [h for h in request.query_params["have"].split(",") if h]))
 
 

@@ -95,6 +95,16 @@ def test_unusable_names_say_what_is_wrong(name: str, message: str) -> None:
         get_task(name)
 
 
+@pytest.mark.parametrize("body", ["raise SystemExit(3)", "1 / 0", "def broken("])
+def test_module_that_cannot_be_imported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    (tmp_path / "broken_for_test.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TaskError, match="cannot be imported"):
+        get_task("gym:broken_for_test:Env-v0")
+
+
 def test_environments_that_cannot_be_shown_are_refused() -> None:
     gymnasium.register("UnrenderableForTest-v0", entry_point=Unrenderable)
     try:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.loop.record_feedback import Answer, Outcome, record_answer
 from rlhf.storage import answers, queries, schema
-from rlhf.storage.engine import open_engine, reading
+from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
@@ -76,19 +76,60 @@ def test_random_sequence_agrees_with_a_slow_recount(
         assert record_answer(store.engine, run_id, annotator, answer).outcome is expected, (number, answer)
     with reading(store.engine) as connection:
         standing = answers.standing_answers(connection, run_id)
-        counts = answers.count_standing(connection, run_id)
+        counts, num_late = answers.count_standing(connection, run_id), answers.count_late(connection, run_id)
         status = {q: queries.get_query(connection, q)["status"] for q in [*pairs, expired]}
         per_query = {q: answers.count_standing_of_query(connection, q) for q in status}
         rows = connection.scalar(sa.select(sa.func.count()).select_from(schema.answers))
     assert {(r["query_id"], r["annotator_id"]): (r["key"], r["choice"]) for r in standing} == ledger.standing
     assert [row["key"] for row in standing] == sorted(row["key"] for row in standing)
-    assert counts == collections.Counter(choice for _, choice in ledger.standing.values())
+    taught = [choice for (query_id, _), (_, choice) in ledger.standing.items() if query_id != expired]
+    assert counts == dict(collections.Counter(taught))
+    assert num_late == len(ledger.standing) - len(taught)
     assert per_query == {q: sum(place[0] == q for place in ledger.standing) for q in status}
     assert {q: s is QueryStatus.ANSWERED for q, s in status.items() if q != expired} == {
         q: per_query[q] > 0 for q in pairs
     }
     assert status[expired] is QueryStatus.EXPIRED
     assert rows == len(ledger.sent)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_counters_agree_with_the_rows_when_pairs_expire_between_answers(
+    store: Store, make_run: Make, make_query: Make, make_annotator: Make, seed: int
+) -> None:
+    rng, ledger = random.Random(seed), Ledger()
+    run_id, people = make_run(), [make_annotator() for _ in range(3)]
+    pairs = [make_query(run_id) for _ in range(5)]
+    for number in range(200):
+        answer = _next_answer(rng, ledger, number, pairs)
+        annotator = ledger.by.get(answer.takes_back or "", rng.choice(people))
+        ledger.expect(annotator, answer, is_expired=False)
+        record_answer(store.engine, run_id, annotator, answer)
+        with writing(store.engine) as connection:
+            if rng.random() < 0.1:
+                status = rng.choice([QueryStatus.EXPIRED, QueryStatus.READY])
+                queries.set_status(connection, rng.choice(pairs), status)
+            standing = answers.standing_answers(connection, run_id)
+            counts = answers.count_standing(connection, run_id)
+            num_late = answers.count_late(connection, run_id)
+        recount = collections.Counter(row["choice"] for row in standing if not row["is_late"])
+        assert counts == dict(recount), number
+        assert num_late == sum(row["is_late"] for row in standing), number
+
+
+def test_refused_and_repeated_answers_are_not_counted(
+    store: Store, make_run: Make, make_query: Make, make_annotator: Make
+) -> None:
+    run_id, other, person = make_run(), make_run(), make_annotator()
+    query_id = make_query(run_id)
+    answer = Answer(key="key-0001", query_id=query_id, choice=Choice.EQUAL)
+    for target in (run_id, run_id, other):
+        record_answer(store.engine, target, person, answer)
+    undo = Answer(key="key-0002", query_id=query_id, choice=Choice.UNDO, takes_back="key-none")
+    record_answer(store.engine, run_id, person, undo)
+    with reading(store.engine) as connection:
+        assert answers.count_standing(connection, run_id) == {Choice.EQUAL: 1}
+        assert answers.count_standing(connection, other) == {}
 
 
 ACKNOWLEDGE = """

@@ -41,7 +41,7 @@ def test_the_first_questions_are_about_the_whole_exploration(store: Store, explo
     assert len(seeds_asked_about(store, explored.run_id) - remembered) >= 4
 
 
-def test_the_first_questions_are_the_same_after_a_stop(
+def test_the_exploration_survives_a_stop(
     store: Store, new_small_run: Callable[..., str], copy_store: Callable[[str], Store]
 ) -> None:
     run_id = new_small_run(TASK)

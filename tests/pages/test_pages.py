@@ -1,5 +1,6 @@
 """Each page by itself, without a browser: what it shows of an empty store, and of a run with answers."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,32 @@ def test_an_environment_that_cannot_be_used_is_refused_in_words(store: Store) ->
     assert "NoSuchEnv-v0" in page.error[0].value
     with reading(store.engine) as connection:
         assert runs.list_runs(connection) == []
+
+
+@pytest.mark.parametrize("prefix", ["", "gym:"])
+def test_a_page_imports_no_module_that_somebody_names(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    (tmp_path / "named_on_a_page.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    page = open_page("home.py")
+    page.text_input[0].set_value(f"{prefix}named_on_a_page:CartPole-v1")
+    next(b for b in page.button if b.label == "Start").click().run()
+    assert "python -m rlhf run new --task gym:<module>:<EnvId>" in page.error[0].value
+    assert "named_on_a_page" not in sys.modules
+    with reading(store.engine) as connection:
+        assert runs.list_runs(connection) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_showing_a_run_imports_no_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_run: Callable[..., str], name: str
+) -> None:
+    (tmp_path / "named_by_a_run.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    page = open_page(name, make_run(task="gym:named_by_a_run:Env-v0", goal="Solve it"))
+    assert any("Solve it" in item.value for item in page.subheader)
+    assert "named_by_a_run" not in sys.modules
 
 
 @pytest.mark.parametrize("name", PAGES)

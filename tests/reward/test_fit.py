@@ -170,9 +170,11 @@ def test_a_prediction_of_one_half_counts_half() -> None:
 @pytest.mark.parametrize("model_class", ["mlp", "linear"])
 def test_a_flag_that_never_occurred_is_worth_nothing(model_class: str) -> None:
     problem = make_problem("linear", 0, 20)
-    with_flag = lambda x: np.concatenate([x, np.zeros((*x.shape[:-1], 1), np.float32)], axis=-1)  # noqa: E731
-    data = dataclasses.replace(problem.data, features=with_flag(problem.data.features))
-    rows = with_flag(problem.reference)
+    features, rows = (
+        np.concatenate([x, np.zeros((*x.shape[:-1], 1), np.float32)], axis=-1)
+        for x in (problem.data.features, problem.reference)
+    )
+    data = dataclasses.replace(problem.data, features=features)
     config = dataclasses.replace(SMALL, model_class=model_class)  # type: ignore[arg-type]
     model, _ = fit(data, rows, config, np.random.default_rng(0))
     raised = rows.copy()

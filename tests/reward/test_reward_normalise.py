@@ -25,6 +25,11 @@ def test_what_was_constant_says_nothing_when_it_changes_later() -> None:
     assert normaliser(np.array([[1.0], [-50.0]], np.float32)).tolist() == [[0.0], [0.0]]
 
 
+def test_what_varies_only_in_what_nobody_compared_says_nothing() -> None:
+    flags = np.array([[0.0], [1.0]], np.float32)
+    assert not input_normaliser(np.zeros((10, 1), np.float32), flags)(flags).any()
+
+
 def test_columns_come_in_when_data_shows_them_and_the_others_keep_their_scale() -> None:
     before = input_normaliser(np.array([[0.0, 7.0], [2.0, 7.0]], np.float32))
     now = before.completed_by(input_normaliser(np.array([[0.0, 0.0], [20.0, 4.0]], np.float32)))

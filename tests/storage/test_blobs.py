@@ -130,6 +130,15 @@ def test_arrays_and_json_come_back_equal(blobs: Blobs) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
+def test_arrays_stored_without_compression_come_back_equal_and_take_their_full_size(blobs: Blobs) -> None:
+    arrays = {"zeros": np.zeros(10_000)}
+    name = blobs.write_arrays(arrays, {"a": 1}, compress=False)
+    read, details = blobs.read_arrays(name)
+    np.testing.assert_array_equal(read["zeros"], arrays["zeros"])
+    assert details == {"a": 1}
+    assert len(blobs.read(name)) > arrays["zeros"].nbytes > len(blobs.read(blobs.write_arrays(arrays)))
+
+
 def test_arrays_without_details_have_empty_ones(blobs: Blobs) -> None:
     assert blobs.read_arrays(blobs.write_arrays({"x": np.ones(2)}))[1] == {}
 

@@ -151,6 +151,14 @@ def test_counts_by_status(store: Store, run_id: str, make_run: Make, make_query:
         assert queries.count_by_status(connection, run_id) == {QueryStatus.READY: 2, QueryStatus.FAILED: 1}
 
 
+def test_only_the_statuses_asked_for_are_counted(store: Store, run_id: str, make_query: Make) -> None:
+    for status in QueryStatus:
+        make_query(run_id, status=status)
+    with reading(store.engine) as connection:
+        counted = queries.count_by_status(connection, run_id, queries.OPEN)
+    assert counted == dict.fromkeys(queries.OPEN, 1)
+
+
 def test_open_pairs_are_listed_oldest_first(store: Store, run_id: str, make_query: Make) -> None:
     made = [make_query(run_id, status=s) for s in (QueryStatus.READY, QueryStatus.RENDERING)]
     make_query(run_id, status=QueryStatus.ANSWERED)

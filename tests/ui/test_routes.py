@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from http_browser import JSON, Browser, Reply
 
 from rlhf import __version__
-from rlhf.storage import jobs, runs, schema
+from rlhf.storage import jobs, queries, runs, schema
 from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
@@ -20,6 +20,7 @@ from rlhf.ui import routes
 from rlhf.ui.store import Store
 
 Make = Callable[..., str]
+OURS = {"X-Preference-Studio": "1"}
 
 
 def _answer(query_id: str, choice: str = "left", **more: Any) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def test_health_fails_when_the_database_is_of_a_newer_program(browser: Browser, 
 
 def test_queue_gives_pairs_as_the_player_needs_them(browser: Browser, run_id: str, make_query: Make) -> None:
     query_id = make_query(run_id)
-    reply = browser.get(f"/api/queue?run={run_id}")
+    reply = browser.get(f"/api/queue?run={run_id}", **OURS)
     (pair,) = reply.json()["queue"]
     assert (reply.status, pair["query_id"]) == (200, query_id)
     assert pair["left"].keys() == pair["right"].keys() == {"url", "poster", "fps", "frames", "ended_at"}
@@ -79,17 +80,35 @@ def test_queue_gives_pairs_as_the_player_needs_them(browser: Browser, run_id: st
 
 
 def test_queue_is_not_kept_in_a_cache(browser: Browser, run_id: str) -> None:
-    assert browser.get(f"/api/queue?run={run_id}").headers["cache-control"] == "no-store"
+    assert browser.get(f"/api/queue?run={run_id}", **OURS).headers["cache-control"] == "no-store"
 
 
 def test_queue_is_only_as_long_as_needed(browser: Browser, run_id: str, make_query: Make) -> None:
     made = [make_query(run_id) for _ in range(routes.PREFETCH + 2)]
-    first = browser.get(f"/api/queue?run={run_id}")
+    first = browser.get(f"/api/queue?run={run_id}", **OURS)
     cookie = first.headers["set-cookie"].split(";")[0]
     assert [pair["query_id"] for pair in first.json()["queue"]] == made[: routes.PREFETCH]
     have = ",".join(made[1 : routes.PREFETCH])
     more = browser.send("GET", f"/api/queue?run={run_id}&have={have}", headers={"Cookie": cookie})
     assert [pair["query_id"] for pair in more.json()["queue"]] == [made[0]]
+
+
+def test_address_embedded_by_another_site_takes_no_pairs(
+    browser: Browser, store: Store, run_id: str, make_query: Make
+) -> None:
+    query_id = make_query(run_id)
+    reply = browser.get(f"/api/queue?run={run_id}")
+    assert (reply.status, reply.json()["queue"], reply.json()["status"]["ready"]) == (200, [], 1)
+    assert "set-cookie" not in reply.headers
+    with reading(store.engine) as connection:
+        assert queries.get_query(connection, query_id)["leased_to"] is None
+        assert connection.scalar(sa.select(sa.func.count()).select_from(schema.annotators)) == 0
+
+
+def test_browser_with_a_cookie_of_ours_gets_pairs(browser: Browser, run_id: str, make_query: Make) -> None:
+    query_id = make_query(run_id)
+    reply = browser.get(f"/api/queue?run={run_id}", Cookie=f"{routes.COOKIE}={uuid.uuid4().hex}")
+    assert [pair["query_id"] for pair in reply.json()["queue"]] == [query_id]
 
 
 def test_status_counts_what_stands(browser: Browser, store: Store, run_id: str, make_query: Make) -> None:
@@ -120,7 +139,7 @@ def test_error_of_a_run_is_shown_before_its_message(browser: Browser, store: Sto
 
 @pytest.mark.parametrize("path", ["/api/queue?run=gone", "/api/queue", "/api/queue?run=%ff%00"])
 def test_queue_of_an_unknown_run_is_not_found(browser: Browser, path: str) -> None:
-    assert browser.get(path).status == 404
+    assert browser.get(path).status == browser.get(path, **OURS).status == 404
 
 
 def test_answers_are_stored_and_acknowledged(
@@ -169,6 +188,7 @@ def test_late_answer_is_acknowledged_as_late(
 ) -> None:
     reply = browser.post(run_id, [_answer(make_query(run_id, status=QueryStatus.EXPIRED))])
     assert _outcomes(reply) == ["late"]
+    assert reply.json()["status"]["answers"] == 1
     assert [row["is_late"] for row in _stored(store)] == [True]
 
 

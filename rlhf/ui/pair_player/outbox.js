@@ -5,6 +5,7 @@ const RETRY_S = [1, 2, 4, 8, 15];
 const BATCH = 50; // about 15 KB: a keepalive request may carry 64 KB
 const AFTER_PAINT_MS = 20; // the next pair goes first; closing the page in between sends at once
 const POST_TIMEOUT_MS = 15000;
+const OURS = { "X-Preference-Studio": "1" }; // a page of another site cannot send it
 
 class Outbox {
   #timer = 0;
@@ -81,7 +82,7 @@ class Outbox {
     const response = await fetch(this.url, {
       method: "POST",
       keepalive: true,
-      headers: { "Content-Type": "application/json", "X-Preference-Studio": "1" },
+      headers: { "Content-Type": "application/json", ...OURS },
       body: JSON.stringify({ run: this.run, answers, have: this.have() }),
       signal: this.#released ? undefined : AbortSignal.timeout(POST_TIMEOUT_MS),
     });

@@ -227,7 +227,8 @@ class PairPlayer {
     try {
       const url = new URL(this.#resolve("api/queue"));
       url.search = new URLSearchParams({ run: this.run, have: this.#held().join(",") });
-      const reply = await readReply(await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(POST_TIMEOUT_MS) }));
+      const signal = AbortSignal.timeout(POST_TIMEOUT_MS);
+      const reply = await readReply(await fetch(url, { cache: "no-store", headers: OURS, signal }));
       this.#pollFailures = 0;
       this.#pollProblem = null;
       if (this.root.dataset.state === "loading" && !reply.queue.length) this.view.setState("waiting", "");
