@@ -17,7 +17,7 @@ import numpy as np
 def main() -> None:
     """Train and print what was measured."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("library", choices=("sb3", "sbx"))
+    parser.add_argument("side", choices=("sb3", "sbx"))
     parser.add_argument("settings", type=json.loads, help="JSON, as ppo_speed makes it")
     options = parser.parse_args()
     settings = options.settings
@@ -26,7 +26,7 @@ def main() -> None:
     from stable_baselines3.common.monitor import Monitor
     from stable_baselines3.common.vec_env import DummyVecEnv
 
-    make = _make_sb3 if options.library == "sb3" else _make_sbx
+    make = _make_sb3 if options.side == "sb3" else _make_sbx
     # No render_mode and no checker: nothing but physics, time limit and the record of returns.
     monitors = [
         Monitor(gymnasium.make(settings["env_id"], disable_env_checker=True))
