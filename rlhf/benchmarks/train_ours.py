@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 
 from rlhf.experience.random_policies import UniformRandomPolicy
 from rlhf.experience.rollout import Collected, Collector
@@ -27,10 +26,9 @@ def main() -> None:
     parser.add_argument("what", choices=("ours", "raw"))
     parser.add_argument("settings", type=json.loads, help="JSON, as ppo_speed makes it")
     options = parser.parse_args()
-    torch.set_num_threads(options.settings["threads"])
     measured = (train if options.what == "ours" else step_only)(options.settings)
     versions = {name: importlib.metadata.version(name) for name in ("torch", "gymnasium", "mujoco", "numpy")}
-    print(json.dumps({**measured, "peak_rss_mb": peak_rss_mb(), "versions": versions}))
+    print(json.dumps({**measured, "versions": versions}))
 
 
 def train(settings: dict[str, Any]) -> dict[str, Any]:
@@ -50,9 +48,12 @@ def train(settings: dict[str, Any]) -> dict[str, Any]:
         initial_log_std=settings["initial_log_std"],
     )
     seed, total = settings["seed"], settings["warm_up_steps"] + settings["steps"]
-    stepper = VectorStepper(get_task(GYM_PREFIX + settings["env_id"]), settings["num_envs"], seed)
+    processes = settings["threads"]
+    task = get_task(GYM_PREFIX + settings["env_id"])
+    stepper = VectorStepper(task, settings["num_envs"], seed, processes=processes)
     collector, act = Collector(stepper), generator(seed, "act")
-    policy = PPO(config, stepper.observation_dim, stepper.action_space, generator(seed, "policy"))
+    rng = generator(seed, "policy")
+    policy = PPO(config, stepper.observation_dim, stepper.action_space, rng, processes=processes)
     done, timed_from, started = 0, 0, time.perf_counter()
     late: list[float] = []
     while done < total:
@@ -64,16 +65,22 @@ def train(settings: dict[str, Any]) -> dict[str, Any]:
             timed_from, started = done, time.perf_counter()
         if done > 0.75 * total:
             late += _returns(collected)
-    wall_s = time.perf_counter() - started
+    wall_s, peak_mb = time.perf_counter() - started, peak_rss_mb()
     stepper.close()
-    mean_return = float(np.mean(late)) if late else None
-    return {"steps": done - timed_from, "wall_s": wall_s, "mean_return": mean_return}
+    policy.close()
+    return {
+        "steps": done - timed_from,
+        "wall_s": wall_s,
+        "peak_rss_mb": peak_mb,
+        "mean_return": float(np.mean(late)) if late else None,
+    }
 
 
 def step_only(settings: dict[str, Any]) -> dict[str, Any]:
     """Step with random actions drawn beforehand; return steps and wall time."""
     seed, num_envs = settings["seed"], settings["num_envs"]
-    stepper = VectorStepper(get_task(GYM_PREFIX + settings["env_id"]), num_envs, seed)
+    task = get_task(GYM_PREFIX + settings["env_id"])
+    stepper = VectorStepper(task, num_envs, seed, processes=settings["threads"])
     policy, rng = UniformRandomPolicy(stepper.action_space), np.random.default_rng(seed)
     drawn = [policy.act(stepper.observations, rng)[0] for _ in range(_DRAWN)]
     for actions in drawn:
@@ -82,9 +89,9 @@ def step_only(settings: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     for k in range(num_steps):
         stepper.step(drawn[k % _DRAWN])
-    wall_s = time.perf_counter() - started
+    wall_s, peak_mb = time.perf_counter() - started, peak_rss_mb()
     stepper.close()
-    return {"steps": num_steps * num_envs, "wall_s": wall_s, "mean_return": None}
+    return {"steps": num_steps * num_envs, "wall_s": wall_s, "peak_rss_mb": peak_mb, "mean_return": None}
 
 
 def _returns(collected: Collected) -> list[float]:

@@ -1,13 +1,11 @@
-"""The MuJoCo tasks as a ``BatchedEnv``: physics in C on all cores, everything else in vectorised numpy.
+"""The MuJoCo tasks as a ``BatchedEnv``: physics in C, everything else in vectorised numpy.
 
 Steps are bit-identical to Gymnasium's own environments: every environment keeps its own ``MjData`` and with
 it the solver's warm start. ``mujoco.rollout`` is no faster for one step a call (measured), and it does not
 hand the warm start back, without which HalfCheetah and Ant soon go another way. No GL library is needed.
 """
 
-import concurrent.futures
 import dataclasses
-import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +20,6 @@ from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS, MujocoStep
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
 from rlhf.types.task import Task
 
-MAX_THREADS = 8
 MAX_CONTACT = 1.0
 """Contact forces are clipped to +- this before they are observed or paid for."""
 
@@ -97,7 +94,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
 
 
 class MujocoBatchedEnv:
-    """N MuJoCo environments stepped on a small thread pool (the physics releases Python's lock).
+    """N MuJoCo environments, one after the other; ``sharded`` divides them among processes.
 
     A simulator state is ``concatenate(qpos, qvel)``, enough to draw it and to compute the observation. It
     lacks the warm start, so ``restore`` replays the actions instead: exact, about 0.1 ms a step.
@@ -132,9 +129,6 @@ class MujocoBatchedEnv:
         self._states = np.zeros((num_envs, self._num_positions + num_velocities))
         self._x = np.zeros(num_envs)
         self._contact_forces = np.zeros((num_envs, self._forces[0].size)) if has_forces else None
-        threads = min(_num_cores(), MAX_THREADS, num_envs)
-        self._slices = [range(k, num_envs, threads) for k in range(threads)]
-        self._pool = concurrent.futures.ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="mujoco")
 
     def reset(self, indices: Int64, seeds: Int64) -> Float32:
         """Reset the environments at ``indices`` with one seed each; return their observations (K, D)."""
@@ -146,10 +140,11 @@ class MujocoBatchedEnv:
         """Step all environments; return (observations, true rewards, terminated, truncated)."""
         controls = to_env_actions(self._low, self._high, actions)
         x_before = self._x.copy()
-        others = [self._pool.submit(self._advance, part, controls) for part in self._slices[1:]]
-        self._advance(self._slices[0], controls)
-        for other in others:
-            other.result()
+        model, frame_skip, step = self._model, self._frame_skip, mujoco.mj_step
+        for index, data in enumerate(self._data):
+            self._controls[index][:] = controls[index]
+            step(model, data, nstep=frame_skip)
+            self._read(index)
         observations = self._observe(slice(None))
         healthy = np.ones(self.num_envs, np.bool_)
         if self._layout.is_healthy is not None:
@@ -182,15 +177,7 @@ class MujocoBatchedEnv:
             self._read(index)
 
     def close(self) -> None:
-        """Stop the threads."""
-        self._pool.shutdown()
-
-    def _advance(self, indices: range, controls: Float32) -> None:
-        model, frame_skip, step = self._model, self._frame_skip, mujoco.mj_step
-        for index in indices:
-            self._controls[index][:] = controls[index]
-            step(model, self._data[index], nstep=frame_skip)
-            self._read(index)
+        """Nothing to release: MuJoCo's memory goes with the object."""
 
     def _read(self, index: int) -> None:
         """Take over what one environment's last step led to."""
@@ -231,9 +218,3 @@ class MujocoBatchedEnv:
             return observations
         # The first body is the world.
         return np.concatenate((observations, self._contact_forces[indices, 6:]), axis=1)
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux: the cores this process may use, fewer in a container
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -13,26 +13,13 @@ import numpy.typing as npt
 
 from rlhf.checks import check_shape
 from rlhf.errors import CheckpointError
-from rlhf.experience.classic import CLASSIC_DYNAMICS, ClassicBatchedEnv
-from rlhf.experience.gymnasium_batch import GymnasiumBatchedEnv
-from rlhf.experience.mujoco_batch import MujocoBatchedEnv
-from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS
+from rlhf.experience.sharded import make_sharded_env
 from rlhf.seeding import episode_seed
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
-from rlhf.types.protocols import BatchedEnv
 from rlhf.types.task import Task
 
 State = dict[str, npt.NDArray[Any]]
 """Named arrays, ready for an npz file."""
-
-
-def make_batched_env(task: Task, num_envs: int) -> BatchedEnv:
-    """Return the fastest ``BatchedEnv`` for a task."""
-    if task.name in MUJOCO_TRUE_REWARDS:
-        return MujocoBatchedEnv(task, num_envs)
-    if task.env_id in CLASSIC_DYNAMICS and not task.env_kwargs:
-        return ClassicBatchedEnv(num_envs, task.env_id)
-    return GymnasiumBatchedEnv(task, num_envs)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +49,9 @@ class VectorStepper:
     on the seed and the actions only.
     """
 
-    def __init__(self, task: Task, num_envs: int, seed: int, *, stagger: bool = False) -> None:
+    def __init__(
+        self, task: Task, num_envs: int, seed: int, *, stagger: bool = False, processes: int = 1
+    ) -> None:
         """Reset all environments.
 
         Args:
@@ -71,11 +60,12 @@ class VectorStepper:
             seed: of all episodes together.
             stagger: cut environment i's first episode at ``(i + 1) / N`` of the horizon, so that the
                 environments are not all at the same time of their episodes ever after.
+            processes: how many may share the work, this one included; the results are the same.
         """
         if num_envs < 1:
             raise ValueError(f"num_envs is {num_envs}; at least one environment is needed.")
         self.task, self.num_envs, self.seed = task, num_envs, seed
-        self.env = make_batched_env(task, num_envs)
+        self.env = make_sharded_env(task, num_envs, processes)
         self.observation_dim, self.action_space = self.env.observation_dim, self.env.action_space
         self.elapsed: Int64 = np.zeros(num_envs, np.int64)
         """(N,), real steps since each environment's reset."""

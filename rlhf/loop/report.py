@@ -1,10 +1,13 @@
 """What a training run from the shell reports, in the keys that other programs read."""
 
+import contextlib
 import math
+import multiprocessing
 import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +35,9 @@ class Stopwatch:
         """Return the seconds since the start."""
         return time.perf_counter() - self.started
 
-    def summary(self, task: Task, seed: int, steps: int, seconds: dict[str, float]) -> dict[str, Any]:
+    def summary(
+        self, task: Task, seed: int, steps: int, seconds: dict[str, float], peak_mb: float
+    ) -> dict[str, Any]:
         """Return the keys that every training verb reports, beside the returns."""
         wall_s = self.elapsed()
         return {
@@ -42,7 +47,7 @@ class Stopwatch:
             "wall_s": round(wall_s, 3),
             "steps_per_second": round(steps / wall_s, 1),
             "seconds": {stage: round(seconds.get(stage, 0.0), 3) for stage in STAGES},
-            "peak_rss_mb": round(peak_rss_mb(), 1),
+            "peak_rss_mb": round(peak_mb, 1),
         }
 
 
@@ -59,9 +64,21 @@ def evaluate_acting(task: Task, policy: ActingPolicy, seed: int, version: int) -
 
 
 def peak_rss_mb() -> float:
-    """Return the most memory this process has held, in MiB."""
+    """Return the most memory that this process and its living companions have held, in MiB.
+
+    Of companions it is known on Linux only; the sum counts pages that they share more than once.
+    """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    own = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return own + sum(_peak_of(child.pid) for child in multiprocessing.active_children())
+
+
+def _peak_of(pid: int | None) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) / 2**10
+    return 0.0
 
 
 def finite(value: float) -> float | None:

@@ -20,6 +20,7 @@ from rlhf.experience.tasks import get_task
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.memory import Memory
+from rlhf.loop.processes import num_processes
 from rlhf.policy.ppo import PPO
 from rlhf.reward.ensemble import RewardModel
 from rlhf.seeding import generator, generator_state, restore_generator
@@ -91,6 +92,11 @@ class Session:
     def is_finished(self) -> bool:
         """Whether all steps are done."""
         return self.steps >= self.config.schedule.total_steps
+
+    def close(self) -> None:
+        """Release the simulators and end the processes beside this one."""
+        self.collector.stepper.close()
+        self.policy.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -200,7 +206,9 @@ def _new_session(
     engine: sa.Engine, blobs: Blobs, run: sa.RowMapping, task: Task, config: RunConfig, is_simulated: bool
 ) -> Session:
     seed = run["seed"]
-    stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True)
+    processes = num_processes(config)
+    stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True, processes=processes)
+    rng = generator(seed, "policy")
     return Session(
         run_id=run["id"],
         is_simulated=is_simulated,
@@ -211,7 +219,7 @@ def _new_session(
         blobs=blobs,
         action_space=stepper.action_space,
         collector=Collector(stepper),
-        policy=PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(seed, "policy")),
+        policy=PPO(config.ppo, stepper.observation_dim, stepper.action_space, rng, processes=processes),
         memory=Memory(
             recent=config.collect.recent_episodes,
             older=config.collect.older_episodes,

@@ -4,6 +4,7 @@ The same session, store, queue and verbs as with people; only the teacher answer
 drawn. Deterministic: the same seed gives the same run.
 """
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.collect_experience import collect_experience
 from rlhf.loop.evaluate_policy import acts_by_mean, predicted_return
 from rlhf.loop.iterate import Turn, iterate
-from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, finite
+from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, finite, peak_rss_mb
 from rlhf.loop.session import Session, open_session
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.reward.features import segment_features
@@ -42,13 +43,20 @@ def simulate(engine: sa.Engine, blobs: Blobs, run_id: str, progress: Progress) -
         RlhfError: the run cannot go on; what it had learned is in the store.
     """
     watch = Stopwatch()
-    session = open_session(engine, blobs, run_id, is_simulated=True)
+    with contextlib.closing(open_session(engine, blobs, run_id, is_simulated=True)) as session:
+        curve = _run_to_the_end(session, progress)
+        summary = watch.summary(session.task, session.seed, session.steps, session.seconds, peak_rss_mb())
+        return summary | _findings(session, curve)
+
+
+def _run_to_the_end(session: Session, progress: Progress) -> list[dict[str, Any]]:
+    """Let turns and the teacher's answers alternate; return the learning curve."""
     _set_state(session, RunState.RUNNING)
     curve: list[dict[str, Any]] = []
     asked = 0
     total = session.config.schedule.total_steps
     while (turn := iterate(session)) is not Turn.FINISHED:
-        answered = ask_teacher(engine, blobs, run_id, session.config.schedule.labels)
+        answered = ask_teacher(session.engine, session.blobs, session.run_id, session.config.schedule.labels)
         asked += answered
         if turn is Turn.WAITING and not answered:
             collect_experience(session)  # nothing to learn from; time passes all the same
@@ -57,8 +65,7 @@ def simulate(engine: sa.Engine, blobs: Blobs, run_id: str, progress: Progress) -
             curve.append({"steps": session.steps, "labels": asked, "true_return": float(np.mean(returns))})
         progress(session.steps, total, f"{asked} labels, reward version {session.reward_version}")
     _set_state(session, RunState.FINISHED)
-    report = watch.summary(session.task, session.seed, session.steps, session.seconds)
-    return report | _findings(session, curve)
+    return curve
 
 
 def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from rlhf.experience.rollout import Collected, Collector
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.collect_experience import measure_baseline
 from rlhf.loop.config import RunConfig
-from rlhf.loop.report import Progress, Stopwatch, evaluate_acting
+from rlhf.loop.processes import num_processes
+from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, peak_rss_mb
 from rlhf.policy.ppo import PPO
 from rlhf.seeding import generator
 from rlhf.types.task import Task
@@ -34,9 +35,11 @@ class TrueRewardTurn:
 
 def learn_true_reward(task: Task, config: RunConfig, seed: int) -> Iterator[TrueRewardTurn]:
     """Train a policy from scratch on the environment's own reward, turn by turn, for the run's steps."""
-    stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True)
+    processes = num_processes(config)
+    stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True, processes=processes)
     collector, act = Collector(stepper), generator(seed, "act")
-    policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(seed, "policy"))
+    rng = generator(seed, "policy")
+    policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, rng, processes=processes)
     steps, total = 0, config.schedule.total_steps
     try:
         while steps < total:
@@ -54,6 +57,7 @@ def learn_true_reward(task: Task, config: RunConfig, seed: int) -> Iterator[True
             )
     finally:
         stepper.close()
+        policy.close()
 
 
 def train_on_true_reward(task: Task, config: RunConfig, seed: int, progress: Progress) -> dict[str, Any]:
@@ -69,6 +73,7 @@ def train_on_true_reward(task: Task, config: RunConfig, seed: int, progress: Pro
     steps, total = 0, config.schedule.total_steps
     curve: list[dict[str, Any]] = []
     recent: list[float] = []
+    peak_mb = 0.0
     for turn in learn_true_reward(task, config, seed):
         collected, policy = turn.collected, turn.policy
         seconds["experience"] += turn.experience_s
@@ -79,8 +84,9 @@ def train_on_true_reward(task: Task, config: RunConfig, seed: int, progress: Pro
         if recent and steps >= (len(curve) + 1) * total / _CURVE_POINTS:
             curve.append({"steps": steps, "labels": 0, "true_return": float(np.mean(recent))})
             progress(steps, total, f"true return {np.mean(recent):.0f}")
+            peak_mb = peak_rss_mb()
             recent = []
-    report = watch.summary(task, seed, steps, seconds)
+    report = watch.summary(task, seed, steps, seconds, max(peak_mb, peak_rss_mb()))
     return report | {
         "random_return": measure_baseline(task, seed)["random_return"],
         "true_return": evaluate_acting(task, policy, seed, policy.version),

@@ -24,14 +24,47 @@ def clipped_surrogate(ratios: torch.Tensor, advantages: torch.Tensor, clip_range
     return -torch.minimum(ratios * advantages, clipped * advantages).mean()
 
 
-class TorchGradients:
-    """``Gradients`` of an actor and a critic by torch."""
+class TorchNetwork:
+    """A ``Network`` as torch sees it: the same memory, differentiable."""
 
-    def __init__(self, actor: Network, critic: Network, action_space: ActionSpace) -> None:
-        self._actor, self._critic = actor, critic
+    def __init__(self, network: Network) -> None:
+        self.gradient = network.gradient
+        self._parameters = torch.from_numpy(network.parameters).requires_grad_(True)
+        self._parameters.grad = torch.from_numpy(network.gradient)
+        self._shapes = [matrix.shape for matrix in network.matrices]
+        self._num_free = len(network.free)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return outputs (B, O) for inputs (B, I)."""
+        hidden, start = inputs, 0
+        for layer, (rows, columns) in enumerate(self._shapes):
+            stop = start + rows * columns
+            matrix = self._parameters[start:stop].view(rows, columns)
+            hidden = torch.addmm(matrix[-1], hidden, matrix[:-1])
+            if layer < len(self._shapes) - 1:
+                hidden = torch.tanh(hidden)
+            start = stop
+        return hidden
+
+    @property
+    def free(self) -> torch.Tensor:
+        """The free parameters, (F,)."""
+        return self._parameters[len(self._parameters) - self._num_free :]
+
+    def differentiate(self, loss: torch.Tensor) -> None:
+        """Overwrite the gradient by that of ``loss``."""
+        self.gradient.fill(0.0)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+
+class TorchPolicyGradients:
+    """``PolicyGradients`` by torch."""
+
+    def __init__(self, actor: Network, action_space: ActionSpace) -> None:
+        self._actor = TorchNetwork(actor)
         self._is_continuous = action_space.kind == "continuous"
 
-    def policy(
+    def __call__(
         self,
         inputs: Float32,
         actions: Actions,
@@ -41,14 +74,13 @@ class TorchGradients:
         clip_range: float,
         entropy_coef: float,
     ) -> PolicyLoss:
-        """Overwrite the actor's gradient; see ``losses.Gradients.policy``."""
+        """Overwrite the actor's gradient; see ``losses.PolicyGradients``."""
         outputs = self._actor.forward(torch.from_numpy(inputs))
         new_log_probs, entropy = self._log_probs_and_entropy(outputs, torch.from_numpy(actions))
         log_ratios = new_log_probs - torch.from_numpy(log_probs)
         ratios = torch.exp(log_ratios)
         surrogate = clipped_surrogate(ratios, torch.from_numpy(advantages), clip_range)
-        self._actor.gradient.fill(0.0)
-        (surrogate - entropy_coef * entropy).backward()  # type: ignore[no-untyped-call]
+        self._actor.differentiate(surrogate - entropy_coef * entropy)
         shown_ratios, shown_log_ratios = ratios.detach().numpy(), log_ratios.detach().numpy()
         return PolicyLoss(
             loss=surrogate.item(),
@@ -57,22 +89,28 @@ class TorchGradients:
             clip_fraction=float(np.mean(np.abs(shown_ratios - 1.0) > clip_range)),
         )
 
-    def value(self, inputs: Float32, targets: Float32) -> float:
-        """Overwrite the critic's gradient; see ``losses.Gradients.value``."""
-        errors = self._critic.forward(torch.from_numpy(inputs)).squeeze(1) - torch.from_numpy(targets)
-        loss = (errors * errors).mean()
-        self._critic.gradient.fill(0.0)
-        (0.5 * loss).backward()  # type: ignore[no-untyped-call]
-        return loss.item()
-
     def _log_probs_and_entropy(
         self, outputs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return log-probabilities (B,) and the mean entropy, a scalar."""
         if self._is_continuous:
-            log_std = self._actor.free_tensor
+            log_std = self._actor.free
             entropy = log_std.sum() + 0.5 * (1.0 + LOG_2PI) * outputs.shape[1]
             return gaussian_log_probs(outputs, log_std, actions), entropy
         log_probs = torch.log_softmax(outputs, dim=1)
         entropy = -(torch.exp(log_probs) * log_probs).sum(dim=1).mean()
         return log_probs.gather(1, actions.unsqueeze(1)).squeeze(1), entropy
+
+
+class TorchValueGradients:
+    """``ValueGradients`` by torch."""
+
+    def __init__(self, critic: Network) -> None:
+        self._critic = TorchNetwork(critic)
+
+    def __call__(self, inputs: Float32, targets: Float32) -> float:
+        """Overwrite the critic's gradient; see ``losses.ValueGradients``."""
+        errors = self._critic.forward(torch.from_numpy(inputs)).squeeze(1) - torch.from_numpy(targets)
+        loss = (errors * errors).mean()
+        self._critic.differentiate(0.5 * loss)
+        return loss.item()

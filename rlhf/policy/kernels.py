@@ -116,7 +116,7 @@ class GaussianActor:
         clip_range: float,
         entropy_coef: float,
     ) -> PolicyLoss:
-        """Fill the actor's gradient; see ``autograd.TorchGradients.policy``."""
+        """Fill the actor's gradient; see ``losses.PolicyGradients``."""
         passes, surrogate, scaled, squares = self._pass, self._surrogate, self._scaled, self._squares
         passes.forward(inputs)
         inverse_std = np.exp(-self._log_std)[:, None]
@@ -161,7 +161,7 @@ class CategoricalActor:
         clip_range: float,
         entropy_coef: float,
     ) -> PolicyLoss:
-        """Fill the actor's gradient; see ``autograd.TorchGradients.policy``."""
+        """Fill the actor's gradient; see ``losses.PolicyGradients``."""
         passes, surrogate = self._pass, self._surrogate
         probs, chosen, terms, per_sample = self._probs, self._chosen, self._terms, self._per_sample
         passes.forward(inputs)
@@ -199,7 +199,7 @@ class Critic:
         self._pass = Backpropagation(network, batch_size)
 
     def differentiate(self, inputs: Float32, targets: Float32) -> float:
-        """Fill the critic's gradient; see ``autograd.TorchGradients.value``."""
+        """Fill the critic's gradient; see ``losses.ValueGradients``."""
         passes = self._pass
         passes.forward(inputs)
         errors = passes.output_gradients[0]
@@ -210,16 +210,15 @@ class Critic:
         return loss
 
 
-class NumpyGradients:
-    """Gradients of both losses, with work arrays kept for every batch size met (they are few)."""
+class NumpyPolicyGradients:
+    """``PolicyGradients`` with work arrays kept for every batch size met (they are few)."""
 
-    def __init__(self, actor: Network, critic: Network, action_space: ActionSpace) -> None:
-        self._actor, self._critic = actor, critic
-        self._actor_kind = GaussianActor if action_space.kind == "continuous" else CategoricalActor
-        self._actors: dict[int, GaussianActor | CategoricalActor] = {}
-        self._critics: dict[int, Critic] = {}
+    def __init__(self, actor: Network, action_space: ActionSpace) -> None:
+        self._actor = actor
+        self._kind = GaussianActor if action_space.kind == "continuous" else CategoricalActor
+        self._of_size: dict[int, GaussianActor | CategoricalActor] = {}
 
-    def policy(
+    def __call__(
         self,
         inputs: Float32,
         actions: Actions,
@@ -229,17 +228,25 @@ class NumpyGradients:
         clip_range: float,
         entropy_coef: float,
     ) -> PolicyLoss:
-        """Fill the actor's gradient; see ``autograd.TorchGradients.policy``."""
+        """Fill the actor's gradient; see ``losses.PolicyGradients``."""
         size = len(inputs)
-        if size not in self._actors:
-            self._actors[size] = self._actor_kind(self._actor, size)
-        return self._actors[size].differentiate(
+        if size not in self._of_size:
+            self._of_size[size] = self._kind(self._actor, size)
+        return self._of_size[size].differentiate(
             inputs, actions, log_probs, advantages, clip_range=clip_range, entropy_coef=entropy_coef
         )
 
-    def value(self, inputs: Float32, targets: Float32) -> float:
-        """Fill the critic's gradient; see ``autograd.TorchGradients.value``."""
+
+class NumpyValueGradients:
+    """``ValueGradients`` with work arrays kept for every batch size met."""
+
+    def __init__(self, critic: Network) -> None:
+        self._critic = critic
+        self._of_size: dict[int, Critic] = {}
+
+    def __call__(self, inputs: Float32, targets: Float32) -> float:
+        """Fill the critic's gradient; see ``losses.ValueGradients``."""
         size = len(inputs)
-        if size not in self._critics:
-            self._critics[size] = Critic(self._critic, size)
-        return self._critics[size].differentiate(inputs, targets)
+        if size not in self._of_size:
+            self._of_size[size] = Critic(self._critic, size)
+        return self._of_size[size].differentiate(inputs, targets)

@@ -22,10 +22,10 @@ class PolicyLoss(NamedTuple):
     """Share of samples whose ratio lies outside the clip range."""
 
 
-class Gradients(Protocol):
-    """Computes losses of an actor and a critic and writes their flat gradients."""
+class PolicyGradients(Protocol):
+    """Computes the loss of an actor and writes its flat gradient."""
 
-    def policy(
+    def __call__(
         self,
         inputs: Float32,
         actions: Actions,
@@ -50,7 +50,11 @@ class Gradients(Protocol):
         Source: https://arxiv.org/abs/1707.06347 eq. 7, as a loss.
         """
 
-    def value(self, inputs: Float32, targets: Float32) -> float:
+
+class ValueGradients(Protocol):
+    """Computes the loss of a critic and writes its flat gradient."""
+
+    def __call__(self, inputs: Float32, targets: Float32) -> float:
         """Overwrite the critic's gradient by that of half the mean squared error; return that error.
 
         Args:

@@ -1,16 +1,22 @@
 """One optimisation step on one minibatch: loss, gradient, norm clipping, Adam.
 
 PPO hands over numpy arrays and reads numbers back; how the gradients come about is chosen here, by size.
+Actor and critic have an optimiser each: neither loss then needs a weight against the other, the critic's
+moments can be forgotten when the reward changes, and the two can be fitted at the same time.
 """
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from rlhf.policy.adam import Adam, clip_norm
-from rlhf.policy.autograd import TorchGradients
-from rlhf.policy.kernels import NumpyGradients
-from rlhf.policy.losses import Gradients
+from rlhf.policy.kernels import NumpyPolicyGradients, NumpyValueGradients
+from rlhf.policy.losses import PolicyGradients, ValueGradients
 from rlhf.policy.networks import Network
-from rlhf.types.experience import Actions, Float32
+from rlhf.types.experience import Actions, Float32, Int64
 from rlhf.types.task import ActionSpace
 
 MAX_KERNEL_WIDTH = 1024
@@ -33,20 +39,36 @@ class PolicyStep(NamedTuple):
     """Norm of the gradient before clipping."""
 
 
-class MinibatchLearner:
-    """Moves an actor and a critic, each with its own Adam, by one minibatch at a time.
+def num_minibatches(size: int, minibatch_size: int) -> int:
+    """Return into how many minibatches of about ``minibatch_size`` samples ``size`` of them are cut."""
+    return max(1, round(size / minibatch_size))
 
-    Two optimisers rather than one: neither loss then needs a weight against the other, and the critic's
-    moments can be forgotten when the reward changes.
+
+def minibatches(
+    order: Int64, minibatch_size: int, *arrays: npt.NDArray[Any]
+) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """Yield the same slices of all ``arrays`` in the given order, of sizes that differ by at most one.
+
+    Args:
+        order: indices, (B,).
+        minibatch_size: about so many samples each.
+        arrays: (B, ...) each.
     """
+    shuffled = [array[order] for array in arrays]  # gathered once: the slices then cost nothing
+    bounds = np.linspace(0, len(order), num_minibatches(len(order), minibatch_size) + 1).astype(int)
+    for start, stop in itertools.pairwise(bounds):
+        yield tuple(array[start:stop] for array in shuffled)
 
-    def __init__(self, actor: Network, critic: Network, action_space: ActionSpace) -> None:
-        self._actor, self._critic = actor, critic
-        self._gradients = choose_gradients(actor, critic, action_space)
-        self.actor_adam = Adam(len(actor.parameters))
-        self.critic_adam = Adam(len(critic.parameters))
 
-    def policy_step(
+class ActorLearner:
+    """Moves an actor by one minibatch at a time."""
+
+    def __init__(self, actor: Network, action_space: ActionSpace) -> None:
+        self._actor = actor
+        self._gradients = _policy_gradients(actor, action_space)
+        self._adam = Adam(len(actor.parameters))
+
+    def step(
         self,
         inputs: Float32,
         actions: Actions,
@@ -70,53 +92,113 @@ class MinibatchLearner:
             entropy_coef: weight of the entropy.
             max_grad_norm: bound of the gradient's norm.
         """
-        shown = self._gradients.policy(
+        shown = self._gradients(
             inputs, actions, log_probs, advantages, clip_range=clip_range, entropy_coef=entropy_coef
         )
         grad_norm = clip_norm(self._actor.gradient, max_grad_norm)
-        self.actor_adam.step(self._actor.parameters, self._actor.gradient, learning_rate)
+        self._adam.step(self._actor.parameters, self._actor.gradient, learning_rate)
         return PolicyStep(*shown, grad_norm)
 
-    def value_step(
-        self, inputs: Float32, targets: Float32, *, learning_rate: float, max_grad_norm: float
-    ) -> float:
-        """Take one step on half the mean squared error; return the mean squared error before it.
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of the parameters and the optimiser's moments."""
+        return _state(self._actor, self._adam)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore ``state_dict``; raises CheckpointError for a network of another size."""
+        _load(self._actor, self._adam, state)
+
+
+class CriticLearner:
+    """Fits a critic to targets."""
+
+    def __init__(self, critic: Network) -> None:
+        self._critic = critic
+        self._gradients = _value_gradients(critic)
+        self._adam = Adam(len(critic.parameters))
+
+    def fit(
+        self,
+        inputs: Float32,
+        targets: Float32,
+        orders: Sequence[Int64],
+        *,
+        minibatch_size: int,
+        learning_rate: float,
+        max_grad_norm: float,
+    ) -> list[float]:
+        """Take steps on half the mean squared error; return the mean squared errors before them.
 
         Args:
             inputs: normalised observations, (B, D).
             targets: normalised returns, (B,).
+            orders: of the samples in each epoch, (B,) each.
+            minibatch_size: about so many samples a step.
             learning_rate: Adam's.
             max_grad_norm: bound of the gradient's norm.
         """
-        loss = self._gradients.value(inputs, targets)
-        clip_norm(self._critic.gradient, max_grad_norm)
-        self.critic_adam.step(self._critic.parameters, self._critic.gradient, learning_rate)
-        return loss
+        losses: list[float] = []
+        for order in orders:
+            for batch_inputs, batch_targets in minibatches(order, minibatch_size, inputs, targets):
+                losses.append(self._gradients(batch_inputs, batch_targets))
+                clip_norm(self._critic.gradient, max_grad_norm)
+                self._adam.step(self._critic.parameters, self._critic.gradient, learning_rate)
+        return losses
+
+    def forget_moments(self) -> None:
+        """Start the optimiser afresh, as for a loss that has become another one."""
+        self._adam.reset()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the parameters and moments of both networks, keys ``<network>.<part>``."""
-        state: dict[str, Any] = {}
-        for name, network, adam in self._parts():
-            state[f"{name}.parameters"] = network.parameters.copy()
-            state.update({f"{name}.adam_{key}": value for key, value in adam.state_dict().items()})
-        return state
+        """Return copies of the parameters and the optimiser's moments."""
+        return _state(self._critic, self._adam)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore ``state_dict``.
-
-        Raises:
-            CheckpointError: it is of networks of other sizes.
-        """
-        for name, network, adam in self._parts():
-            network.load_parameters(state[f"{name}.parameters"])
-            adam.load_state_dict({key: state[f"{name}.adam_{key}"] for key in adam.state_dict()})
-
-    def _parts(self) -> tuple[tuple[str, Network, Adam], ...]:
-        return ("actor", self._actor, self.actor_adam), ("critic", self._critic, self.critic_adam)
+        """Restore ``state_dict``; raises CheckpointError for a network of another size."""
+        _load(self._critic, self._adam, state)
 
 
-def choose_gradients(actor: Network, critic: Network, action_space: ActionSpace) -> Gradients:
-    """Return the faster way to differentiate networks of this size."""
-    widths = [matrix.shape[1] for network in (actor, critic) for matrix in network.matrices]
-    way = NumpyGradients if max(widths) <= MAX_KERNEL_WIDTH else TorchGradients
-    return way(actor, critic, action_space)
+class CriticBeside:
+    """A critic's learner in a companion process: takes a learner's state and returns the fitted one."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        network = Network(sizes, np.random.default_rng(0), last_gain=1.0)  # overwritten before every fit
+        self._learner = CriticLearner(network)
+
+    def fit(
+        self, state: dict[str, Any], arrays: tuple[Any, ...], settings: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[float]]:
+        """Return (state afterwards, losses); see ``CriticLearner.fit``."""
+        self._learner.load_state_dict(state)
+        losses = self._learner.fit(*arrays, **settings)
+        return self._learner.state_dict(), losses
+
+
+def uses_kernels(network: Network) -> bool:
+    """Return whether the numpy kernels are the faster way to differentiate a network."""
+    return bool(max(matrix.shape[1] for matrix in network.matrices) <= MAX_KERNEL_WIDTH)
+
+
+def _policy_gradients(actor: Network, action_space: ActionSpace) -> PolicyGradients:
+    if uses_kernels(actor):
+        return NumpyPolicyGradients(actor, action_space)
+    from rlhf.policy.autograd import TorchPolicyGradients  # here, so that small networks do without torch
+
+    return TorchPolicyGradients(actor, action_space)
+
+
+def _value_gradients(critic: Network) -> ValueGradients:
+    if uses_kernels(critic):
+        return NumpyValueGradients(critic)
+    from rlhf.policy.autograd import TorchValueGradients
+
+    return TorchValueGradients(critic)
+
+
+def _state(network: Network, adam: Adam) -> dict[str, Any]:
+    moments = {f"adam_{key}": value for key, value in adam.state_dict().items()}
+    return {"parameters": network.parameters.copy(), **moments}
+
+
+def _load(network: Network, adam: Adam, state: dict[str, Any]) -> None:
+    network.load_parameters(state["parameters"])
+    adam.load_state_dict({key: state[f"adam_{key}"] for key in adam.state_dict()})

@@ -1,14 +1,12 @@
-"""Tanh networks whose parameters live in one flat buffer, seen by numpy and torch at once.
+"""Tanh networks whose parameters live in one flat buffer, and their gradient in another.
 
-Acting reads the numpy views (a torch call per environment step would cost more than the step), learning
-differentiates the torch views; both share the same memory, so neither is ever copied to the other.
+All views share the memory of their buffer, so an optimiser moves every layer with one operation.
 """
 
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from rlhf.errors import CheckpointError
 from rlhf.policy.snapshot import mlp_forward
@@ -49,18 +47,17 @@ class Network:
         self.biases: list[Float32] = []
         self.matrices: list[Float32] = []
         self.matrix_gradients: list[Float32] = []
-        self._tensors: list[torch.Tensor] = []
         start = 0
         for layer, (fan_in, fan_out) in enumerate(pairs):
             gain = last_gain if layer == len(pairs) - 1 else float(np.sqrt(2.0))
-            self.weights.append(self._view(start, (fan_in, fan_out)))
+            self.weights.append(self.parameters[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
             self.weights[-1][:] = orthogonal(rng, fan_in, fan_out, gain)
-            self.biases.append(self._view(start + fan_in * fan_out, (fan_out,)))
             stop = start + (fan_in + 1) * fan_out
+            self.biases.append(self.parameters[stop - fan_out : stop])
             self.matrices.append(self.parameters[start:stop].reshape(fan_in + 1, fan_out))
             self.matrix_gradients.append(self.gradient[start:stop].reshape(fan_in + 1, fan_out))
             start = stop
-        self.free: Float32 = self._view(start, (num_free,))
+        self.free: Float32 = self.parameters[start:]
         self.free_gradient: Float32 = self.gradient[start:]
         if free is not None:
             self.free[:] = free
@@ -68,21 +65,6 @@ class Network:
     def numpy_forward(self, inputs: Float32) -> Float32:
         """Return outputs (B, O) for inputs (B, I), without gradient."""
         return mlp_forward(inputs, self.weights, self.biases)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return outputs (B, O) for inputs (B, I), differentiable."""
-        hidden = inputs
-        layers = self._tensors[:-1]
-        for index in range(0, len(layers), 2):
-            hidden = torch.addmm(layers[index + 1], hidden, layers[index])
-            if index < len(layers) - 2:
-                hidden = torch.tanh(hidden)
-        return hidden
-
-    @property
-    def free_tensor(self) -> torch.Tensor:
-        """The free parameters, differentiable, (F,)."""
-        return self._tensors[-1]
 
     def load_parameters(self, parameters: Float32) -> None:
         """Copy flat parameters (P,) in.
@@ -96,12 +78,3 @@ class Network:
                 f"{self.parameters.size}; use the configuration and task it was saved with."
             )
         self.parameters[:] = parameters
-
-    def _view(self, start: int, shape: tuple[int, ...]) -> Float32:
-        """Return one parameter as a numpy view, and register its torch twin with the gradient view."""
-        stop = start + int(np.prod(shape))
-        view = self.parameters[start:stop].reshape(shape)
-        tensor = torch.from_numpy(view).requires_grad_(True)
-        tensor.grad = torch.from_numpy(self.gradient[start:stop].reshape(shape))
-        self._tensors.append(tensor)
-        return view

@@ -11,8 +11,8 @@ Differs: absorbing states have a value; actor and critic have separate optimiser
 """
 
 import dataclasses
-import itertools
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,23 @@ import numpy.typing as npt
 
 from rlhf.checks import check_finite, check_shape
 from rlhf.errors import CheckpointError
+from rlhf.parallel import Companion
 from rlhf.policy.advantages import explained_variance, generalised_advantages, successor_values
 from rlhf.policy.config import PPOConfig
-from rlhf.policy.minibatch import MinibatchLearner, PolicyStep
+from rlhf.policy.minibatch import (
+    ActorLearner,
+    CriticBeside,
+    CriticLearner,
+    PolicyStep,
+    minibatches,
+    num_minibatches,
+    uses_kernels,
+)
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser, ReturnNormaliser
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.seeding import generator_state, restore_generator
-from rlhf.types.experience import Actions, Float32, Rollout
+from rlhf.types.experience import Actions, Float32, Int64, Rollout
 from rlhf.types.task import ActionSpace
 
 
@@ -75,10 +84,18 @@ class PPO:
         observation_dim: D.
         action_space: kind and size of the actions.
         rng: draws the first weights and the minibatches; saved and restored with the state.
+        processes: with 2, the critic learns in a process of its own while the actor learns in this one; the
+            results are the same.
     """
 
     def __init__(
-        self, config: PPOConfig, observation_dim: int, action_space: ActionSpace, rng: np.random.Generator
+        self,
+        config: PPOConfig,
+        observation_dim: int,
+        action_space: ActionSpace,
+        rng: np.random.Generator,
+        *,
+        processes: int = 1,
     ) -> None:
         self.config = config
         self.version = 0
@@ -90,8 +107,13 @@ class PPO:
             (observation_dim, *config.hidden, action_space.size), rng, last_gain=0.01, free=log_std
         )
         # The first values stay close to the mean return: until they have been fitted they are only noise.
-        self._critic = Network((observation_dim, *config.hidden, 1), rng, last_gain=0.1)
-        self._learner = MinibatchLearner(self._actor, self._critic, action_space)
+        critic_sizes = (observation_dim, *config.hidden, 1)
+        self._critic = Network(critic_sizes, rng, last_gain=0.1)
+        self._actor_learner = ActorLearner(self._actor, action_space)
+        self._critic_learner = CriticLearner(self._critic)
+        self._beside: Companion | None = None
+        if processes > 1 and uses_kernels(self._critic):
+            self._beside = Companion(CriticBeside, (critic_sizes,))
         self._observations = ObservationNormaliser(observation_dim, config.observation_clip)
         self._returns = ReturnNormaliser(config.return_scale_rate)
         self._acting = PolicySnapshot(
@@ -169,7 +191,7 @@ class PPO:
             clip_fraction=_mean(steps, "clip_fraction"),
             explained_variance=explained_variance(values, returns),
             learning_rate=learning_rate,
-            num_epochs=len(steps) / self._num_minibatches(rollout.num_steps),
+            num_epochs=len(steps) / num_minibatches(rollout.num_steps, self.config.minibatch_size),
             grad_norm=_mean(steps, "grad_norm"),
         )
 
@@ -196,30 +218,36 @@ class PPO:
                 f"refit_critic got {len(rollouts)} rollouts, {len(rewards)} rewards and "
                 f"{len(absorbing_rewards)} absorbing rewards; give one of each per rollout, at least one."
             )
+        config = self.config
         relabelled = list(zip(rollouts, rewards, absorbing_rewards, strict=True))
         observations = np.concatenate([_flat(rollout.observations) for rollout in rollouts])
         inputs = self._observations(observations)
         before = self.values(observations)
-        outlook = float(np.mean([array.mean() for array in rewards])) / (1.0 - self.config.discount)
-        self._learner.critic_adam.reset()
+        outlook = float(np.mean([array.mean() for array in rewards])) / (1.0 - config.discount)
+        self._critic_learner.forget_moments()
         losses: list[float] = []
-        for epoch in range(self.config.critic_refit_epochs):
-            if epoch % self.config.critic_refit_interval == 0:
+        for epoch in range(config.critic_refit_epochs):
+            if epoch % config.critic_refit_interval == 0:
                 targets = self._refit_targets(relabelled, None if epoch else outlook)
                 if epoch == 0:
                     self._returns.restart(targets)
                 else:
                     self._returns.update(targets, self._critic.weights[-1], self._critic.biases[-1])
-            losses = [
-                self._value_step(batch, batch_targets, self.config.learning_rate)
-                for batch, batch_targets in self._minibatches(inputs, self._returns.normalise(targets))
-            ]
+            orders = [self._rng.permutation(len(targets))]
+            losses = self._critic_learner.fit(
+                inputs, self._returns.normalise(targets), orders, **self._fit_settings(config.learning_rate)
+            )
         targets = self._refit_targets(relabelled, None)
         return CriticStats(
             explained_variance_before=explained_variance(before, targets),
             explained_variance_after=explained_variance(self.values(observations), targets),
             value_loss=float(np.mean(losses)),
         )
+
+    def close(self) -> None:
+        """End the process beside this one, if there is one."""
+        if self._beside is not None:
+            self._beside.close()
 
     def policy_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return a copy of what is needed to act, for ``PolicySnapshot.from_arrays``."""
@@ -228,7 +256,8 @@ class PPO:
     def state_dict(self) -> dict[str, Any]:
         """Return everything learning depends on: flat keys, numpy arrays and JSON data, all copies."""
         state: dict[str, Any] = {"version": self.version, "rng": generator_state(self._rng)}
-        state.update(self._learner.state_dict())
+        for name, learner in self._learners():
+            state.update({f"{name}.{key}": value for key, value in learner.state_dict().items()})
         state.update({f"observations.{key}": value for key, value in self._observations.state_dict().items()})
         state.update({f"returns.{key}": value for key, value in self._returns.state_dict().items()})
         return state
@@ -241,9 +270,10 @@ class PPO:
         """
         if missing := self.state_dict().keys() - state.keys():
             raise CheckpointError(f"the policy checkpoint lacks {', '.join(sorted(missing))}.")
-        self._learner.load_state_dict(state)
-        for part, name in ((self._observations, "observations."), (self._returns, "returns.")):
-            part.load_state_dict({key[len(name) :]: state[key] for key in state if key.startswith(name)})
+        parts = (*self._learners(), ("observations", self._observations), ("returns", self._returns))
+        for name, part in parts:
+            prefix = f"{name}."
+            part.load_state_dict({key[len(prefix) :]: state[key] for key in state if key.startswith(prefix)})
         restore_generator(self._rng, state["rng"])
         self._set_version(int(state["version"]))
 
@@ -253,29 +283,51 @@ class PPO:
         """Run the epochs of one update; when the KL stops the policy, the critic goes on alone."""
         config = self.config
         inputs = self._observations(_flat(rollout.observations))
-        actions, log_probs = _flat(rollout.actions), _flat(rollout.log_probs)
-        advantages = _flat(advantages)
-        targets = self._returns.normalise(_flat(returns))
+        orders = [self._rng.permutation(len(inputs)) for _ in range(config.num_epochs)]
+        finish_critic = self._start_critic(
+            inputs, self._returns.normalise(_flat(returns)), orders, learning_rate
+        )
+        arrays = (inputs, _flat(rollout.actions), _flat(rollout.log_probs), _flat(advantages))
         steps: list[PolicyStep] = []
-        losses: list[float] = []
-        policy_learns = True
-        for _ in range(config.num_epochs):
+        for order in orders:
             num_before = len(steps)
-            for batch in self._minibatches(inputs, actions, log_probs, advantages, targets):
-                losses.append(self._value_step(batch[0], batch[4], learning_rate))
-                if policy_learns:
-                    steps.append(
-                        self._learner.policy_step(
-                            *batch[:4],
-                            learning_rate=learning_rate,
-                            clip_range=config.clip_range,
-                            entropy_coef=config.entropy_coef,
-                            max_grad_norm=config.max_grad_norm,
-                        )
-                    )
-            if policy_learns and config.target_kl is not None:
-                policy_learns = _mean(steps[num_before:], "approx_kl") <= config.target_kl
-        return steps, float(np.mean(losses))
+            steps += [
+                self._actor_learner.step(
+                    *batch,
+                    learning_rate=learning_rate,
+                    clip_range=config.clip_range,
+                    entropy_coef=config.entropy_coef,
+                    max_grad_norm=config.max_grad_norm,
+                )
+                for batch in minibatches(order, config.minibatch_size, *arrays)
+            ]
+            if config.target_kl is not None and _mean(steps[num_before:], "approx_kl") > config.target_kl:
+                break
+        return steps, float(np.mean(finish_critic()))
+
+    def _start_critic(
+        self, inputs: Float32, targets: Float32, orders: list[Int64], learning_rate: float
+    ) -> Callable[[], list[float]]:
+        """Begin to fit the critic, beside this process if there is one; return what waits for the losses."""
+        arrays, settings = (inputs, targets, orders), self._fit_settings(learning_rate)
+        beside = self._beside
+        if beside is None:
+            return functools.partial(self._critic_learner.fit, *arrays, **settings)
+        beside.start("fit", self._critic_learner.state_dict(), arrays, settings)
+
+        def finish() -> list[float]:
+            state, losses = beside.finish()
+            self._critic_learner.load_state_dict(state)
+            return list(losses)
+
+        return finish
+
+    def _fit_settings(self, learning_rate: float) -> dict[str, Any]:
+        return {
+            "minibatch_size": self.config.minibatch_size,
+            "learning_rate": learning_rate,
+            "max_grad_norm": self.config.max_grad_norm,
+        }
 
     def _advantages(
         self,
@@ -323,23 +375,8 @@ class PPO:
             targets.append((advantages + values).ravel())
         return np.concatenate(targets)
 
-    def _minibatches(self, *arrays: npt.NDArray[Any]) -> Iterator[tuple[Any, ...]]:
-        """Yield the same shuffled slices of all ``arrays``, of sizes that differ by at most one."""
-        size = len(arrays[0])
-        order = self._rng.permutation(size)
-        shuffled = [array[order] for array in arrays]  # gathered once per epoch: the slices then cost nothing
-        bounds = np.linspace(0, size, self._num_minibatches(size) + 1).astype(int)
-        for start, stop in itertools.pairwise(bounds):
-            yield tuple(array[start:stop] for array in shuffled)
-
-    def _num_minibatches(self, size: int) -> int:
-        return max(1, round(size / self.config.minibatch_size))
-
-    def _value_step(self, inputs: Float32, targets: Float32, learning_rate: float) -> float:
-        max_grad_norm = self.config.max_grad_norm
-        return self._learner.value_step(
-            inputs, targets, learning_rate=learning_rate, max_grad_norm=max_grad_norm
-        )
+    def _learners(self) -> tuple[tuple[str, ActorLearner | CriticLearner], ...]:
+        return ("actor", self._actor_learner), ("critic", self._critic_learner)
 
     def _learning_rate(self, progress: float) -> float:
         left = 1.0 - min(max(progress, 0.0), 1.0)

@@ -1,5 +1,6 @@
 """The trainer: advances one run at a time, and gives it back cleanly when asked to."""
 
+import contextlib
 import threading
 
 import sqlalchemy as sa
@@ -40,11 +41,15 @@ def train(
         LeaseLostError: another worker has taken the run over; nothing was written after that.
         RlhfError: the run cannot go on; the caller marks it failed.
     """
-    run_id = job["run_id"]
-    session = open_session(engine, blobs, run_id)
-    session.guard = lambda connection: jobs.beat(connection, job["id"], worker_id)
-    with session.writing() as connection:
-        runs.update_run(connection, run_id, state=RunState.RUNNING, error=None)
+    with contextlib.closing(open_session(engine, blobs, job["run_id"])) as session:
+        session.guard = lambda connection: jobs.beat(connection, job["id"], worker_id)
+        with session.writing() as connection:
+            runs.update_run(connection, session.run_id, state=RunState.RUNNING, error=None)
+        return _advance(session, job, worker_id, stop, once)
+
+
+def _advance(session: Session, job: sa.RowMapping, worker_id: str, stop: threading.Event, once: bool) -> bool:
+    engine, run_id = session.engine, session.run_id
     while True:
         if stop.is_set() or _wanted(engine, run_id) is not RunState.RUNNING:
             _give_back(session, job, worker_id)

@@ -15,7 +15,7 @@ from rlhf.metrics import METRICS
 
 MAX_LINES = {"rlhf": 500, "pages": 120, "app.py": 60}
 LEVELS = {
-    0: ("types", "errors", "checks", "config", "seeding", "metrics"),
+    0: ("types", "errors", "checks", "config", "seeding", "metrics", "parallel"),
     1: ("experience", "clips", "queries", "feedback", "reward", "policy", "evaluation", "storage"),
     2: ("loop",),
     3: ("worker", "benchmarks"),

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from rlhf.errors import CheckpointError
+from rlhf.experience.backends import make_batched_env
 from rlhf.experience.classic import ClassicBatchedEnv
 from rlhf.experience.gymnasium_batch import GymnasiumBatchedEnv
 from rlhf.experience.mujoco_batch import MujocoBatchedEnv
 from rlhf.experience.random_policies import UniformRandomPolicy
 from rlhf.experience.tasks import get_task, make_env
-from rlhf.experience.vector import State, StepResult, VectorStepper, make_batched_env
+from rlhf.experience.vector import State, StepResult, VectorStepper
 from rlhf.seeding import episode_seed
 
 

@@ -5,9 +5,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from rlhf.policy.autograd import TorchGradients, clipped_surrogate
-from rlhf.policy.kernels import NumpyGradients, Surrogate
-from rlhf.policy.losses import Gradients
+from rlhf.policy.autograd import TorchPolicyGradients, TorchValueGradients, clipped_surrogate
+from rlhf.policy.kernels import NumpyPolicyGradients, NumpyValueGradients, Surrogate
+from rlhf.policy.losses import PolicyGradients
 from rlhf.policy.networks import Network
 from rlhf.types.experience import Actions, Float32
 from rlhf.types.task import ActionSpace
@@ -65,15 +65,15 @@ def assert_equal_gradients(got: npt.NDArray[np.float32], expected: npt.NDArray[n
 def test_policy_losses_and_gradients_equal_those_of_torch(
     space: ActionSpace, hidden: tuple[int, ...], entropy_coef: float
 ) -> None:
-    actor, critic = networks(space, hidden)
+    actor, _ = networks(space, hidden)
     data = batch(space, 64)
-    ways: tuple[Gradients, Gradients] = (
-        TorchGradients(actor, critic, space),
-        NumpyGradients(actor, critic, space),
+    ways: tuple[PolicyGradients, PolicyGradients] = (
+        TorchPolicyGradients(actor, space),
+        NumpyPolicyGradients(actor, space),
     )
     shown, gradients = [], []
     for way in ways:
-        shown.append(way.policy(*data, clip_range=0.2, entropy_coef=entropy_coef))
+        shown.append(way(*data, clip_range=0.2, entropy_coef=entropy_coef))
         gradients.append(actor.gradient.copy())
         actor.gradient.fill(np.nan)  # so that an entry that is not overwritten is found
     np.testing.assert_allclose(shown[1], shown[0], rtol=1e-5, atol=1e-6)
@@ -83,12 +83,12 @@ def test_policy_losses_and_gradients_equal_those_of_torch(
 @WIDTHS
 def test_value_losses_and_gradients_equal_those_of_torch(hidden: tuple[int, ...]) -> None:
     space = ActionSpace("discrete", 2)
-    actor, critic = networks(space, hidden)
+    _, critic = networks(space, hidden)
     inputs, targets = batch(space, 64)[0], batch(space, 64, seed=2)[3]
-    expected_loss = TorchGradients(actor, critic, space).value(inputs, targets)
+    expected_loss = TorchValueGradients(critic)(inputs, targets)
     expected = critic.gradient.copy()
     critic.gradient.fill(np.nan)
-    loss = NumpyGradients(actor, critic, space).value(inputs, targets)
+    loss = NumpyValueGradients(critic)(inputs, targets)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert_equal_gradients(critic.gradient, expected)
 
@@ -96,13 +96,13 @@ def test_value_losses_and_gradients_equal_those_of_torch(hidden: tuple[int, ...]
 @pytest.mark.parametrize("size", [1, 63, 65])
 @SPACES
 def test_batches_of_changing_sizes_do_not_disturb_each_other(space: ActionSpace, size: int) -> None:
-    actor, critic = networks(space, (8, 8))
-    kernels = NumpyGradients(actor, critic, space)
+    actor, _ = networks(space, (8, 8))
+    kernels = NumpyPolicyGradients(actor, space)
     first, other = batch(space, 64), batch(space, size)
-    expected_shown = kernels.policy(*first, clip_range=0.2, entropy_coef=0.1)
+    expected_shown = kernels(*first, clip_range=0.2, entropy_coef=0.1)
     expected = actor.gradient.copy()
-    kernels.policy(*other, clip_range=0.2, entropy_coef=0.1)
-    assert kernels.policy(*first, clip_range=0.2, entropy_coef=0.1) == expected_shown
+    kernels(*other, clip_range=0.2, entropy_coef=0.1)
+    assert kernels(*first, clip_range=0.2, entropy_coef=0.1) == expected_shown
     np.testing.assert_array_equal(actor.gradient, expected)
 
 
@@ -129,13 +129,13 @@ def test_gradients_through_the_clipped_ratio_equal_those_of_torch(edge: str) -> 
 
 def test_a_gain_beyond_the_range_has_no_gradient_and_a_loss_has_one() -> None:
     space = ActionSpace("discrete", 2)
-    actor, critic = networks(space, (4,))
-    kernels = NumpyGradients(actor, critic, space)
+    actor, _ = networks(space, (4,))
+    kernels = NumpyPolicyGradients(actor, space)
     inputs, actions = np.ones((3, 11), np.float32), np.zeros(3, np.int64)
     log_probs = np.full(3, -20.0, np.float32)  # ratios far above 1 + eps
     for advantage, moves in ((1.0, False), (-1.0, True)):
         advantages = np.full(3, advantage, np.float32)
-        kernels.policy(inputs, actions, log_probs, advantages, clip_range=0.2, entropy_coef=0.0)
+        kernels(inputs, actions, log_probs, advantages, clip_range=0.2, entropy_coef=0.0)
         assert actor.gradient.any() == moves
 
 
@@ -146,11 +146,11 @@ def test_gradients_agree_with_finite_differences_in_double_precision(space: Acti
     for network in (actor, critic):
         as_float64(network)
 
-    def loss(gradients: NumpyGradients) -> float:
-        shown = gradients.policy(inputs, actions, log_probs, advantages, clip_range=0.2, entropy_coef=0.3)
+    def loss(gradients: NumpyPolicyGradients) -> float:
+        shown = gradients(inputs, actions, log_probs, advantages, clip_range=0.2, entropy_coef=0.3)
         return shown.loss - 0.3 * shown.entropy
 
-    kernels = NumpyGradients(actor, critic, space)
+    kernels = NumpyPolicyGradients(actor, space)
     loss(kernels)
     gradient = actor.gradient.copy()
     for index in range(0, len(gradient), 7):
@@ -174,11 +174,3 @@ def as_float64(network: Network) -> None:
         network.matrix_gradients[layer] = network.gradient[start:stop].reshape(matrix.shape)
         start = stop
     network.free, network.free_gradient = network.parameters[start:], network.gradient[start:]
-
-
-def test_the_torch_way_still_sees_the_gradient_buffer() -> None:
-    space = ActionSpace("continuous", 2)
-    actor, critic = networks(space, (8,))
-    TorchGradients(actor, critic, space).policy(*batch(space, 16), clip_range=0.2, entropy_coef=0.1)
-    assert torch.is_tensor(actor.free_tensor.grad)
-    np.testing.assert_array_equal(actor.free_gradient, actor.free_tensor.grad.numpy())

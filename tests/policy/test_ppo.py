@@ -109,6 +109,20 @@ def test_an_update_is_the_same_for_the_same_seed_and_another_for_another(action_
 
 
 @SPACES
+def test_a_critic_in_a_process_of_its_own_learns_the_same(action_space: ActionSpace) -> None:
+    config = PPOConfig(num_epochs=4, minibatch_size=64, hidden=(16, 16), target_kl=1e-4)
+    one, two = (PPO(config, 3, action_space, np.random.default_rng(0), processes=n) for n in (1, 2))
+    for seed in range(3):
+        shown = []
+        for policy in (one, two):
+            rollout, rewards = collect(policy, action_space, seed=seed)
+            shown.append(policy.update(rollout, rewards, np.zeros_like(rewards)))
+        assert shown[0] == shown[1]
+        np.testing.assert_array_equal(parameters(one), parameters(two))
+    two.close()
+
+
+@SPACES
 def test_resuming_from_a_saved_state_is_bit_equal(action_space: ActionSpace) -> None:
     policy = make(action_space)
     first, first_rewards = collect(policy, action_space, seed=1)
