@@ -14,9 +14,12 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
+import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +42,16 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux: in a container fewer than there are
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def peak_rss_mb() -> float:
+    """Return the most memory that this process and its living companions have held, in MiB.
+
+    Of companions it is known on Linux only; the sum counts pages that they share more than once.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    own = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return own + sum(_peak_of(child.pid) for child in multiprocessing.active_children())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,3 +223,11 @@ def _views(blocks: Mapping[str, tuple[Any, ArraySpec]]) -> Arrays:
         name: np.frombuffer(block, spec.dtype, count=int(np.prod(spec.shape))).reshape(spec.shape)
         for name, (block, spec) in blocks.items()
     }
+
+
+def _peak_of(pid: int | None) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) / 2**10
+    return 0.0

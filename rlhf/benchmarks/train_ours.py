@@ -12,7 +12,7 @@ from rlhf.experience.random_policies import UniformRandomPolicy
 from rlhf.experience.rollout import Collected, Collector
 from rlhf.experience.tasks import GYM_PREFIX, get_task
 from rlhf.experience.vector import VectorStepper
-from rlhf.loop.report import peak_rss_mb
+from rlhf.parallel import peak_rss_mb
 from rlhf.policy.config import PPOConfig
 from rlhf.policy.ppo import PPO
 from rlhf.seeding import generator

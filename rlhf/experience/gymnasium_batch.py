@@ -22,6 +22,7 @@ class GymnasiumBatchedEnv:
         self._envs = [make_env(task) for _ in range(num_envs)]
         self._space = self._envs[0].observation_space
         self.observation_dim = observation_size(self._space)
+        self._is_flat = self._space.shape == (self.observation_dim,)
         self.action_space = action_space_of(self._envs[0].action_space)
 
     def reset(self, indices: Int64, seeds: Int64) -> Float32:
@@ -34,9 +35,11 @@ class GymnasiumBatchedEnv:
         rewards = np.empty(self.num_envs, np.float64)
         terminated = np.empty(self.num_envs, np.bool_)
         truncated = np.empty(self.num_envs, np.bool_)
+        # Environments check an int in half the time that they take for a numpy integer.
+        each = actions.tolist() if self.action_space.kind == "discrete" else actions
         for i, env in enumerate(self._envs):
-            observation, rewards[i], terminated[i], truncated[i], _ = env.step(actions[i])
-            observations[i] = flatten_observation(self._space, observation)
+            observation, rewards[i], terminated[i], truncated[i], _ = env.step(each[i])
+            observations[i] = observation if self._is_flat else flatten_observation(self._space, observation)
         return observations, rewards, terminated, truncated
 
     def sim_states(self) -> None:

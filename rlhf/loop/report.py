@@ -1,13 +1,8 @@
 """What a training run from the shell reports, in the keys that other programs read."""
 
-import contextlib
 import math
-import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,24 +56,6 @@ def evaluate_acting(task: Task, policy: ActingPolicy, seed: int, version: int) -
         "per_episode": [float(r) for r in returns],
         "best_version": version,
     }
-
-
-def peak_rss_mb() -> float:
-    """Return the most memory that this process and its living companions have held, in MiB.
-
-    Of companions it is known on Linux only; the sum counts pages that they share more than once.
-    """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    own = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-    return own + sum(_peak_of(child.pid) for child in multiprocessing.active_children())
-
-
-def _peak_of(pid: int | None) -> float:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return float(line.split()[1]) / 2**10
-    return 0.0
 
 
 def finite(value: float) -> float | None:

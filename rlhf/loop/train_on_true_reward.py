@@ -12,7 +12,8 @@ from rlhf.experience.vector import VectorStepper
 from rlhf.loop.collect_experience import measure_baseline
 from rlhf.loop.config import RunConfig
 from rlhf.loop.processes import num_processes
-from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, peak_rss_mb
+from rlhf.loop.report import Progress, Stopwatch, evaluate_acting
+from rlhf.parallel import peak_rss_mb
 from rlhf.policy.ppo import PPO
 from rlhf.seeding import generator
 from rlhf.types.task import Task
