@@ -12,6 +12,7 @@ call itself; so whoever waits keeps looking for a moment before going to sleep.
 
 import contextlib
 import dataclasses
+import math
 import multiprocessing
 import os
 import resource
@@ -61,14 +62,36 @@ class ArraySpec:
     shape: tuple[int, ...]
     dtype: str
 
+    @property
+    def num_bytes(self) -> int:
+        """Size of the array."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+class SharedArrays:
+    """Arrays that this process and its companions see, by name; zero at first."""
+
+    def __init__(self, specs: Mapping[str, ArraySpec]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._blocks = {
+            name: (context.RawArray("b", max(1, spec.num_bytes)), spec) for name, spec in specs.items()
+        }
+
+    def views(self) -> Arrays:
+        """Return the arrays; whoever has none of its own asks once and keeps them."""
+        return {
+            name: np.frombuffer(block, spec.dtype, count=math.prod(spec.shape)).reshape(spec.shape)
+            for name, (block, spec) in self._blocks.items()
+        }
+
 
 class Companion:
     """An object made by ``factory(*arguments)`` in a process of its own, for one call at a time.
 
     Args:
         factory: a class or function at the top of a module.
-        arguments: what it is made of; the shared arrays follow as a last argument if there are any.
-        arrays: what both processes see, by name; zero at first.
+        arguments: what it is made of; the views of ``shared`` follow as a last argument if it is given.
+        shared: arrays not to be touched here between ``start`` and ``finish``.
         quick: methods without arguments and results that are called very often.
     """
 
@@ -77,22 +100,16 @@ class Companion:
         factory: Callable[..., Any],
         arguments: tuple[Any, ...] = (),
         *,
-        arrays: Mapping[str, ArraySpec] | None = None,
+        shared: SharedArrays | None = None,
         quick: Sequence[str] = (),
     ) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy the locks of other threads
-        specs = dict(arrays or {})
-        blocks = {
-            name: (context.RawArray("b", max(1, _num_bytes(spec))), spec) for name, spec in specs.items()
-        }
-        self.arrays: Arrays = _views(blocks)
-        """The shared arrays; not to be touched between ``start`` and ``finish``."""
         self._call = context.RawValue("i", 0)  # 1 + index of a quick method, 0 for what lies in the pipe
         self._failed = context.RawValue("i", 0)
         self._quick = list(quick)
         self._go, self._done = context.Semaphore(0), context.Semaphore(0)
         self._pipe, theirs = context.Pipe()
-        served = (factory, arguments, blocks, self._quick, self._call, self._failed)
+        served = (factory, arguments, shared, self._quick, self._call, self._failed)
         self._process = context.Process(target=_serve, args=(*served, theirs, self._go, self._done))
         self._process.daemon = True
         self._process.start()
@@ -163,7 +180,7 @@ class Companion:
 def _serve(
     factory: Callable[..., Any],
     arguments: tuple[Any, ...],
-    blocks: Mapping[str, tuple[Any, ArraySpec]],
+    shared: SharedArrays | None,
     quick: Sequence[str],
     call: Any,
     failed: Any,
@@ -178,7 +195,7 @@ def _serve(
     assert parent is not None
     broken: Exception | None = None
     try:
-        served = factory(*arguments, *([_views(blocks)] if blocks else []))
+        served = factory(*arguments, *([] if shared is None else [shared.views()]))
     except Exception as error:
         broken = error
     while _acquire(go, parent.is_alive):
@@ -212,17 +229,6 @@ def _acquire(semaphore: Any, is_alive: Callable[[], bool]) -> bool:
         if not is_alive():
             return bool(semaphore.acquire(False))
     return True
-
-
-def _num_bytes(spec: ArraySpec) -> int:
-    return int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
-
-
-def _views(blocks: Mapping[str, tuple[Any, ArraySpec]]) -> Arrays:
-    return {
-        name: np.frombuffer(block, spec.dtype, count=int(np.prod(spec.shape))).reshape(spec.shape)
-        for name, (block, spec) in blocks.items()
-    }
 
 
 def _peak_of(pid: int | None) -> float:

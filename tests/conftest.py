@@ -31,6 +31,15 @@ CLIP = bytes(range(256)) * 8
 POSTER = b"\x89PNG\r\n\x1a\n of no size"
 
 
+@pytest.fixture(autouse=True)
+def sessions_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions opened by a test start no companions: seconds each, and no result depends on them.
+
+    Programs that a test starts use what they would use, and so do the tests of companions themselves.
+    """
+    monkeypatch.setattr("rlhf.loop.processes.num_cores", lambda: 1)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store in ``tmp_path / "data"``, where ``RLHF_DATA_DIR`` would put it."""

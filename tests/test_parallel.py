@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlhf.errors import JobError, ShapeError
-from rlhf.parallel import Arrays, ArraySpec, Companion
+from rlhf.parallel import Arrays, ArraySpec, Companion, SharedArrays
 
 
 class Doubler:
@@ -28,18 +28,19 @@ class Doubler:
         os._exit(3)
 
 
-def make(factor: int = 2) -> Companion:
-    arrays = {"numbers": ArraySpec((3,), "float64")}
-    return Companion(Doubler, (factor,), arrays=arrays, quick=["double", "refuse", "end"])
+def make(shared: SharedArrays | None = None) -> Companion:
+    shared = shared or SharedArrays({"numbers": ArraySpec((3,), "float64")})
+    return Companion(Doubler, (2,), shared=shared, quick=["double", "refuse", "end"])
 
 
 def test_quick_calls_work_on_the_shared_arrays() -> None:
-    companion = make()
-    companion.arrays["numbers"][:] = [1.0, 2.0, 3.0]
+    shared = SharedArrays({"numbers": ArraySpec((3,), "float64")})
+    companion, numbers = make(shared), shared.views()["numbers"]
+    numbers[:] = [1.0, 2.0, 3.0]
     for _ in range(3):
         companion.call("double")
     companion.close()
-    np.testing.assert_array_equal(companion.arrays["numbers"], [8.0, 16.0, 24.0])
+    np.testing.assert_array_equal(numbers, [8.0, 16.0, 24.0])
 
 
 def test_arguments_and_results_of_any_size_go_through() -> None:

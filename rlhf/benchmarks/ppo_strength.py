@@ -9,7 +9,6 @@ import concurrent.futures
 import dataclasses
 import functools
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.cores import FreeCores
 from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
-from rlhf.config import PROJECT_ROOT, child_environment, to_dict
-from rlhf.errors import ConfigError, JobError
+from rlhf.config import to_dict
+from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
 from rlhf.experience.tasks import GYM_PREFIX, get_task
 from rlhf.loop.config import resolve
@@ -90,8 +90,11 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     todo = [(env_id, seed) for seed in range(seeds) for env_id in options.envs]
     reports: dict[str, list[dict[str, Any]]] = {env_id: [] for env_id in options.envs}
     keys = [run_key(env_id, lengths[env_id], seed) for env_id, seed in todo]
+    cores = FreeCores(options.jobs)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = [pool.submit(measured_once, NAME, key, functools.partial(_train, key)) for key in keys]
+        futures = [
+            pool.submit(measured_once, NAME, key, functools.partial(_train, key, cores)) for key in keys
+        ]
         try:
             for done, ((env_id, seed), future) in enumerate(zip(todo, futures, strict=True)):
                 tell(done, len(todo), f"{env_id}, seed {seed}")
@@ -232,21 +235,11 @@ def _rows(env_id: str, reports: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     return rows
 
 
-def _train(key: Mapping[str, Any]) -> dict[str, Any]:
+def _train(key: Mapping[str, Any], cores: FreeCores) -> dict[str, Any]:
     task, seed, steps = key["task"], key["seed"], key["config"]["schedule"]["total_steps"]
     with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
         path = Path(folder) / "report.json"
         command = [sys.executable, "-m", "rlhf", "train", "--task", task, "--steps", str(steps)]
-        done = subprocess.run(
-            [*command, "--seed", str(seed), "--json", str(path)],
-            cwd=PROJECT_ROOT,
-            env=child_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise JobError(f"training {task} with seed {seed} ended with status {done.returncode}: {last}")
+        cores.run([*command, "--seed", str(seed), "--json", str(path)])
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report

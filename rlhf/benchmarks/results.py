@@ -21,7 +21,14 @@ from typing import Any
 from rlhf.config import PROJECT_ROOT, Settings
 
 RESULTS = PROJECT_ROOT / "rlhf" / "benchmarks" / "results"
-_TRAINING_CODE = ("policy", "experience", "types", "seeding.py", "loop/train_on_true_reward.py")
+_TRAINING_CODE = (
+    "policy",
+    "experience",
+    "types",
+    "parallel.py",
+    "seeding.py",
+    "loop/train_on_true_reward.py",
+)
 _OURS = ("torch", "gymnasium", "mujoco", "numpy")
 
 
