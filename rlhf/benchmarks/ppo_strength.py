@@ -63,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--envs", nargs="+", default=list(REFERENCES), metavar="ENV")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="instead of the steps that the published score took")
+    parser.add_argument(
+        "--set",
+        metavar="A.B=C",
+        nargs="+",
+        default=[],
+        dest="settings",
+        help="settings that differ from the presets, for an ablation",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
     parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
@@ -89,7 +97,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     lengths = {env_id: steps or REFERENCES[env_id].steps for env_id in options.envs}
     todo = [(env_id, seed) for seed in range(seeds) for env_id in options.envs]
     reports: dict[str, list[dict[str, Any]]] = {env_id: [] for env_id in options.envs}
-    keys = [run_key(env_id, lengths[env_id], seed) for env_id, seed in todo]
+    keys = [run_key(env_id, lengths[env_id], seed, options.settings) for env_id, seed in todo]
     cores = FreeCores(options.jobs)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [
@@ -106,7 +114,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     tell(len(todo), len(todo), "done")
     summary = {
         "command": f"python -m rlhf bench {NAME} --envs {' '.join(options.envs)} --seeds {seeds}"
-        + (f" --steps {steps}" if steps else ""),
+        + (f" --steps {steps}" if steps else "")
+        + (f" --set {' '.join(options.settings)}" if options.settings else ""),
         "environments": {
             env_id: summarise(env_id, lengths[env_id], reports[env_id]) for env_id in options.envs
         },
@@ -117,13 +126,15 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     return summary, text_rows(summary), ""
 
 
-def run_key(env_id: str, steps: int, seed: int) -> dict[str, Any]:
+def run_key(env_id: str, steps: int, seed: int, settings: Sequence[str]) -> dict[str, Any]:
     """Return what a training run depends on, as JSON data."""
     task = get_task(GYM_PREFIX + env_id)
-    config = resolve(task, {"schedule.total_steps": steps})
+    changes = dict(text.partition("=")[::2] for text in settings)
+    config = resolve(task, {**changes, "schedule.total_steps": steps})
     return {
         "task": task.name,
         "seed": seed,
+        "settings": list(settings),
         "code": source_digest(),
         "config": {name: to_dict(getattr(config, name)) for name in ("collect", "ppo", "schedule")},
     }
@@ -240,6 +251,10 @@ def _train(key: Mapping[str, Any], cores: FreeCores) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
         path = Path(folder) / "report.json"
         command = [sys.executable, "-m", "rlhf", "train", "--task", task, "--steps", str(steps)]
-        cores.run([*command, "--seed", str(seed), "--json", str(path)])
+        cores.run([*command, "--seed", str(seed), "--json", str(path), *_set(key["settings"])])
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report
+
+
+def _set(settings: Sequence[str]) -> list[str]:
+    return ["--set", *settings] if settings else []

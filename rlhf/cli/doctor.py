@@ -18,7 +18,7 @@ from rlhf.types.task import Task
 _RATE_S = 0.2
 _PATHS = {
     "ClassicBatchedEnv": "vectorised numpy",
-    "MujocoBatchedEnv": "MuJoCo on threads",
+    "MujocoBatchedEnv": "MuJoCo in C",
     "GymnasiumBatchedEnv": "one Gymnasium environment after the other",
 }
 

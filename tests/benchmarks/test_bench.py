@@ -9,6 +9,7 @@ import pytest
 
 from rlhf.benchmarks import ppo_speed, ppo_strength
 from rlhf.cli.main import main
+from rlhf.errors import ConfigError
 
 
 @pytest.fixture
@@ -69,6 +70,13 @@ def test_strength_trains_every_seed_once(out: Path, capsys: pytest.CaptureFixtur
     assert (found["seeds"], found["short_by"]) == (2, None)
     assert len(list((out.parent / "data/benchmarks/ppo-strength").iterdir())) == 2
     ET.parse(out / "plot.svg")
+
+
+def test_an_ablation_is_kept_apart_from_the_presets(out: Path) -> None:
+    keys = [ppo_strength.run_key("CartPole-v1", 4096, 0, changed) for changed in ([], ["ppo.num_epochs=2"])]
+    assert [key["config"]["ppo"]["num_epochs"] for key in keys] == [10, 2]
+    with pytest.raises(ConfigError, match="num_epoch"):
+        ppo_strength.run_key("CartPole-v1", 4096, 0, ["ppo.num_epoch=2"])
 
 
 def report(score: float, random: float) -> dict[str, object]:
