@@ -205,8 +205,11 @@ def _measure(side: str, settings: Mapping[str, Any], code: str, peers: str) -> d
 
 
 def _spawn(command: Sequence[str], threads: int) -> dict[str, Any]:
-    environment = child_environment() | dict.fromkeys(_THREAD_VARIABLES, str(threads))
     is_ours = "-m" in command
+    # Ours divides its work among processes of one thread each, the peers theirs among threads.
+    environment = child_environment()
+    if not is_ours:
+        environment |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
     # MuJoCo writes its warnings into the current folder when a peer steps it.
     with _cores(threads), tempfile.TemporaryDirectory(prefix="preference-studio-") as empty:
         folder = PROJECT_ROOT if is_ours else empty
