@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -12,13 +13,15 @@ from typing import Any
 from rlhf.cli.output import add_json_option, finish, table
 from rlhf.config import Settings
 from rlhf.errors import RlhfError
-from rlhf.experience.tasks import list_tasks
+from rlhf.experience.tasks import get_task, list_tasks
 from rlhf.types.task import Task
 
 _RATE_S = 0.2
+_ENVPOOL_EXAMPLE = "envpool:CheetahRun-v1"
 _PATHS = {
     "ClassicBatchedEnv": "vectorised numpy",
     "MujocoBatchedEnv": "MuJoCo in C",
+    "EnvPoolBatchedEnv": "EnvPool, a thread for each environment",
     "GymnasiumBatchedEnv": "one Gymnasium environment after the other",
 }
 
@@ -36,10 +39,13 @@ def run(options: argparse.Namespace) -> int:
         "files": _files,
         "rendering": _rendering,
         "gpu": _gpu,
-        "envpool": lambda: "installed" if importlib.util.find_spec("envpool") else "not installed (optional)",
+        "envpool": _envpool,
         "browser clips": _clips,
     }
-    for task in list_tasks():
+    known = list_tasks()
+    if importlib.util.find_spec("envpool"):
+        known.append(get_task(_ENVPOOL_EXAMPLE))
+    for task in known:
         checks[f"stepping {task.name}"] = functools.partial(_stepping, task)
     results: dict[str, Any] = {}
     for name, check in checks.items():
@@ -93,6 +99,12 @@ def _gpu() -> str:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "none (none is needed)"
+
+
+def _envpool() -> str:
+    if not importlib.util.find_spec("envpool"):
+        return "not installed (optional; it adds the tasks envpool:<Id>)"
+    return f"{importlib.metadata.version('envpool')}, its environments are the tasks envpool:<Id>"
 
 
 def _clips() -> str:

@@ -5,6 +5,11 @@ import argparse
 from rlhf.cli.output import add_json_option, finish, table
 from rlhf.experience.tasks import list_tasks
 
+_OTHERS = (
+    "Any other Gymnasium environment works as gym:<EnvId>, and one of EnvPool, once that is installed, as "
+    "envpool:<Id>."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -30,4 +35,4 @@ def run(options: argparse.Namespace) -> int:
     text = table(
         ("task", "goal", "environment", "horizon"), [(t.name, t.goal, t.env_id, t.horizon) for t in tasks]
     )
-    return finish(options, result, f"{text}\n\nAny other Gymnasium environment works as gym:<EnvId>.")
+    return finish(options, result, f"{text}\n\n{_OTHERS}")

@@ -1,6 +1,7 @@
 """Finding tasks by name and making their environments.
 
-``get_task`` knows the presets and any other Gymnasium id as ``gym:<EnvId>`` or ``gym:<module>:<EnvId>``.
+``get_task`` knows the presets, any other Gymnasium id as ``gym:<EnvId>`` or ``gym:<module>:<EnvId>``, and
+EnvPool's as ``envpool:<Id>``.
 Knows nothing of stepping or rendering.
 """
 
@@ -14,11 +15,13 @@ from typing import Any
 import gymnasium
 
 from rlhf.errors import TaskError
+from rlhf.experience.envpool_env import EnvPoolEnv
 from rlhf.experience.presets import PRESETS, overrides_for
 from rlhf.experience.spaces import action_space_of, observation_size, with_policy_actions
 from rlhf.types.task import ActionSpace, Task
 
 GYM_PREFIX = "gym:"
+ENVPOOL_PREFIX = "envpool:"
 DEFAULT_HORIZON = 1000
 DEFAULT_FPS = 30.0
 
@@ -35,7 +38,7 @@ def get_task(name: str) -> Task:
 
     Args:
         name: a preset such as ``pendulum-swingup``, or ``gym:<EnvId>``, or ``gym:<module>:<EnvId>`` for an
-            environment that a third-party package registers when it is imported.
+            environment that a third-party package registers when it is imported, or ``envpool:<Id>``.
 
     Raises:
         TaskError: there is no such task, or its environment cannot be used; the message says why.
@@ -44,6 +47,8 @@ def get_task(name: str) -> Task:
         return PRESETS[name]
     if name.startswith(GYM_PREFIX):
         return _gym_task(name)
+    if name.startswith(ENVPOOL_PREFIX):
+        return _envpool_task(name)
     near = difflib.get_close_matches(name, PRESETS, n=3, cutoff=0.4) or list(PRESETS)
     raise TaskError(
         f"there is no task {name!r}; the closest are {', '.join(near)}. "
@@ -61,6 +66,8 @@ def make_env(task: Task, *, render_mode: str | None = None) -> Any:
         TaskError: the environment does not exist or could not be made.
     """
     try:
+        if task.env_id.startswith(ENVPOOL_PREFIX):
+            return with_policy_actions(EnvPoolEnv(task.env_id.removeprefix(ENVPOOL_PREFIX), render_mode))
         _log_mujoco_warnings(task.env_id)
         env = gymnasium.make(
             task.env_id,
@@ -135,6 +142,13 @@ def _gym_task(name: str) -> Task:
     return _describe(name, env_id, horizon=spec.max_episode_steps or DEFAULT_HORIZON, fps=fps)
 
 
+@functools.lru_cache(maxsize=64)
+def _envpool_task(name: str) -> Task:
+    env = EnvPoolEnv(name.removeprefix(ENVPOOL_PREFIX))
+    action_space_of(env.action_space)
+    return _describe(name, name, horizon=env.horizon or DEFAULT_HORIZON, fps=DEFAULT_FPS)
+
+
 def _describe(name: str, env_id: str, *, horizon: int, fps: float) -> Task:
     frame_skip = max(1, round(fps / DEFAULT_FPS))
     # About two seconds at normal speed; longer segments say too little about each of their steps.
@@ -148,7 +162,7 @@ def _describe(name: str, env_id: str, *, horizon: int, fps: float) -> Task:
         segment_steps=segment_steps,
         playback_fps=fps / frame_skip,
         frame_skip=frame_skip,
-        overrides=overrides_for(env_id),
+        overrides=overrides_for(env_id.removeprefix(ENVPOOL_PREFIX)),
     )
 
 
