@@ -3,6 +3,7 @@ import pytest
 
 from rlhf.clips.render import SegmentRenderer
 from rlhf.errors import TaskError
+from rlhf.experience.backends import make_batched_env
 from rlhf.experience.envpool_batch import EnvPoolBatchedEnv
 from rlhf.experience.gymnasium_batch import GymnasiumBatchedEnv
 from rlhf.experience.random_policies import UniformRandomPolicy
@@ -10,7 +11,7 @@ from rlhf.experience.replay import restored_observations
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, make_env
-from rlhf.experience.vector import VectorStepper, make_batched_env
+from rlhf.experience.vector import VectorStepper
 from rlhf.types.experience import Segment
 from rlhf.types.task import ActionSpace
 
