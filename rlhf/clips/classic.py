@@ -1,7 +1,12 @@
 """Gymnasium's classic-control environments, for drawing only: picture size and simulator state."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from rlhf.clips.resize import Frame
 from rlhf.errors import RenderError
 from rlhf.types.experience import Float64
 
@@ -29,6 +34,29 @@ def set_picture_size(env: Any) -> None:
     """Make an unwrapped environment draw at the size of a clip; does nothing where that cannot be set."""
     for name, pixels in _PICTURE_SIZES.get(type(env).__name__, {}).items():
         setattr(env, name, pixels)
+
+
+def draw(env: Any) -> Frame:
+    """Return the picture that a Gymnasium environment draws of its present state.
+
+    Pendulum reads the picture of its arrow from a file for every frame, which takes half of the time; here
+    it is read once.
+    """
+    if type(env.unwrapped).__name__ != "PendulumEnv":
+        return np.asarray(env.render())
+    import pygame
+
+    read = pygame.image.load
+    pygame.image.load = _remembering(read)  # type: ignore[assignment]
+    try:
+        return np.asarray(env.render())
+    finally:
+        pygame.image.load = read
+
+
+@functools.cache
+def _remembering(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return functools.cache(read)
 
 
 def place(env: Any, sim_state: Float64) -> None:

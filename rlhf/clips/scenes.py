@@ -92,7 +92,7 @@ class _EnvScene:
         return self.draw_env()
 
     def draw_env(self) -> Frame:
-        return fit_frame(np.asarray(self.env.render()), self._scaler)
+        return fit_frame(classic.draw(self.env), self._scaler)
 
     def close(self) -> None:
         self.env.close()
