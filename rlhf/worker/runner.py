@@ -24,6 +24,7 @@ from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import migrate
 from rlhf.types.run import JobKind, JobState, RunState
 from rlhf.worker.lease import Heartbeat
+from rlhf.worker.priority import give_way
 
 Role = Literal["trainer", "renderer"]
 _POLL_S = {"trainer": 0.3, "renderer": 0.05}
@@ -42,7 +43,7 @@ def work(role: Role, *, once: bool = False, parent: int | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    os.nice(_NICE[role])  # answers and pages come first
+    give_way(_NICE[role])  # answers and pages come first, then clips
     if parent is not None:
         threading.Thread(target=_stop_without_parent, args=(parent, stop), daemon=True).start()
     settings = Settings.from_environment()
