@@ -1,6 +1,7 @@
 // The pair player: shows a pair, takes the answer, shows the next at once; everything else waits for neither.
 
 const POLL_S = { waiting: 1, short: 3, idle: 10 };
+const FIRST_WAIT_S = 0.1; // somebody who waits is looked after at once, then ever more rarely
 const KEPT_PAIRS = 2; // answered pairs that stay decoded for an undo
 const HISTORY = 20; // answers that can be taken back
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "equal", s: "skip", S: "skip" };
@@ -9,6 +10,7 @@ class PairPlayer {
   #pollTimer = 0;
   #polling = false;
   #pollFailures = 0;
+  #emptyPolls = 0;
   #pollProblem = null;
   #listeners = new AbortController();
 
@@ -207,6 +209,7 @@ class PairPlayer {
       this.view.setStatus(status);
     }
     const known = new Set([...this.#held(), ...this.answered]);
+    this.#emptyPolls = queue?.length ? 0 : this.#emptyPolls + 1;
     for (const query of queue ?? []) {
       if (!known.has(query.query_id)) this.queue.push(this.#newPair(query));
       known.add(query.query_id);
@@ -246,7 +249,7 @@ class PairPlayer {
     if (this.stopped) return;
     clearTimeout(this.#pollTimer);
     let delay = this.queue.length < this.prefetch ? POLL_S.short : POLL_S.idle;
-    if (!this.current && !this.queue.length) delay = POLL_S.waiting;
+    if (!this.current && !this.queue.length) delay = Math.min(POLL_S.waiting, FIRST_WAIT_S * 2 ** this.#emptyPolls);
     if (this.#pollFailures) delay = RETRY_S[Math.min(this.#pollFailures, RETRY_S.length) - 1];
     this.#pollTimer = setTimeout(() => (document.hidden ? this.#schedulePoll() : this.#fetchQueue()), 1000 * delay);
   }
