@@ -16,7 +16,7 @@ from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, list_tasks, make_env, spaces_of
 from rlhf.loop.config import resolve
-from rlhf.loop.evaluate_policy import acts_by_mean
+from rlhf.loop.report import acts_by_mean
 from rlhf.loop.train_on_true_reward import learn_true_reward
 from rlhf.types.experience import Episode
 from rlhf.types.task import Task

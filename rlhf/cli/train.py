@@ -26,11 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and report."""
-    import torch
-
     from rlhf.loop.train_on_true_reward import train_on_true_reward
 
-    torch.set_num_threads(1)
     settings: dict[str, object] = dict(parse_settings(options))
     if options.steps is not None:
         settings["schedule.total_steps"] = options.steps

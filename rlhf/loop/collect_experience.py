@@ -1,26 +1,17 @@
 """Policy -> experience: a rollout to learn from and finished episodes to ask about."""
 
-import dataclasses
-
-import numpy as np
-
-from rlhf.experience.random_policies import RandomPolicies, UniformRandomPolicy
+from rlhf.experience.random_policies import RandomPolicies
 from rlhf.experience.rollout import Collector
-from rlhf.experience.segments import sample_segments
 from rlhf.experience.vector import VectorStepper
-from rlhf.feedback.teachers import teacher_scale
+from rlhf.loop.baseline import measure_baseline
 from rlhf.loop.config import RunConfig
-from rlhf.loop.memory import Memory
 from rlhf.loop.session import Session
 from rlhf.seeding import generator
 from rlhf.storage import runs
 from rlhf.types.experience import Rollout
-from rlhf.types.task import Task
 
 _EXPLORE_SHARE = 0.2
 """Of a run's steps, at most: the rest is for learning."""
-_BASELINE_ENVS = 16
-_SCALE_SEGMENTS = 200
 
 
 def explore(session: Session) -> None:
@@ -68,23 +59,6 @@ def collect_experience(session: Session) -> Rollout:
         session.memory.forget_exploration()  # the first questions, which it is for, have been answered
     session.steps += collected.rollout.num_steps
     return collected.rollout
-
-
-def measure_baseline(task: Task, seed: int) -> dict[str, object]:
-    """Return a uniformly random policy's mean true return and the scale that teachers judge by."""
-    stepper = VectorStepper(task, _BASELINE_ENVS, int(generator(seed, "baseline").integers(2**31)))
-    policy, rng = UniformRandomPolicy(stepper.action_space), generator(seed, "baseline", "act")
-    # A whole horizon: every environment finishes at least one episode.
-    collected = Collector(stepper).collect(policy, task.horizon, rng)
-    stepper.close()
-    memory = Memory(recent=len(collected.episodes), older=1, rollouts=1, rng=rng)
-    memory.add(collected.episodes, collected.true_rewards)
-    segments = sample_segments(collected.episodes, _SCALE_SEGMENTS, task.segment_steps, task.horizon, rng)
-    scale = teacher_scale(np.stack([memory.true_rewards_of(segment) for segment in segments]))
-    return {
-        "random_return": float(np.mean(memory.true_returns(task.horizon))),
-        "teacher_scale": dataclasses.asdict(scale),
-    }
 
 
 def _say_how_far(session: Session) -> None:

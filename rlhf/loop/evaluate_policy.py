@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, spaces_of
+from rlhf.loop.report import acts_by_mean
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import transition_features
@@ -20,14 +21,6 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.experience import Episode
 from rlhf.types.task import ActionSpace, Task
-
-
-def acts_by_mean(action_space: ActionSpace) -> bool:
-    """Whether a policy is judged by its mean action (continuous) rather than by sampling (discrete).
-
-    The likeliest action of a nearly uniform policy is an arbitrary rule that can do well by chance.
-    """
-    return action_space.kind == "continuous"
 
 
 def evaluate_policy(

@@ -9,10 +9,9 @@ import numpy as np
 
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.tasks import spaces_of
-from rlhf.loop.evaluate_policy import acts_by_mean
 from rlhf.seeding import generator
 from rlhf.types.protocols import ActingPolicy
-from rlhf.types.task import Task
+from rlhf.types.task import ActionSpace, Task
 
 EVALUATION_EPISODES = 20
 STAGES = ("experience", "policy", "reward", "queries", "clips")
@@ -44,6 +43,14 @@ class Stopwatch:
             "seconds": {stage: round(seconds.get(stage, 0.0), 3) for stage in STAGES},
             "peak_rss_mb": round(peak_mb, 1),
         }
+
+
+def acts_by_mean(action_space: ActionSpace) -> bool:
+    """Whether a policy is judged by its mean action (continuous) rather than by sampling (discrete).
+
+    The likeliest action of a nearly uniform policy is an arbitrary rule that can do well by chance.
+    """
+    return action_space.kind == "continuous"
 
 
 def evaluate_acting(task: Task, policy: ActingPolicy, seed: int, version: int) -> dict[str, Any]:

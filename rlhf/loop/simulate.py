@@ -16,9 +16,9 @@ from rlhf.experience.segments import sample_segments
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.collect_experience import collect_experience
-from rlhf.loop.evaluate_policy import acts_by_mean, predicted_return
+from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.iterate import Turn, iterate
-from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, finite
+from rlhf.loop.report import Progress, Stopwatch, acts_by_mean, evaluate_acting, finite
 from rlhf.loop.session import Session, open_session
 from rlhf.parallel import peak_rss_mb
 from rlhf.policy.snapshot import PolicySnapshot

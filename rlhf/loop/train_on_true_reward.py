@@ -9,7 +9,7 @@ import numpy as np
 from rlhf.errors import TaskError
 from rlhf.experience.rollout import Collected, Collector
 from rlhf.experience.vector import VectorStepper
-from rlhf.loop.collect_experience import measure_baseline
+from rlhf.loop.baseline import measure_baseline
 from rlhf.loop.config import RunConfig
 from rlhf.loop.processes import num_processes
 from rlhf.loop.report import Progress, Stopwatch, evaluate_acting

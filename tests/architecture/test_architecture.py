@@ -161,13 +161,11 @@ def test_pages_hold_widgets_only() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_web_process_loads_neither_torch_nor_mujoco() -> None:
-    names = {"rlhf.ui.routes", "rlhf.ui.server"}
-    for path in _files("pages", "app.py"):
-        names |= {name for _, name in _own_imports(path)}
+def _loaded(heavy: set[str], *names: str) -> set[str]:
+    """Return which of the heavy libraries a new interpreter has loaded after importing some modules."""
     program = (
         f"import importlib, sys\nfor name in {sorted(names)!r}:\n    importlib.import_module(name)\n"
-        "print(*sorted({'torch', 'mujoco'} & set(sys.modules)))"
+        f"print(*sorted({heavy!r} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -178,7 +176,20 @@ def test_web_process_loads_neither_torch_nor_mujoco() -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == []
+    return set(done.stdout.split())
+
+
+def test_web_process_loads_neither_torch_nor_mujoco() -> None:
+    names = {"rlhf.ui.routes", "rlhf.ui.server"}
+    for path in _files("pages", "app.py"):
+        names |= {name for _, name in _own_imports(path)}
+    assert _loaded({"torch", "mujoco"}, *names) == set()
+
+
+@pytest.mark.parametrize("module", ["rlhf.policy.ppo", "rlhf.loop.train_on_true_reward", "rlhf.cli.main"])
+def test_small_networks_learn_without_torch(module: str) -> None:
+    """It takes two seconds to import and more memory than everything else together."""
+    assert _loaded({"torch"}, module) == set()
 
 
 @pytest.mark.parametrize("root", MAX_LINES)
