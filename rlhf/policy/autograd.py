@@ -1,6 +1,9 @@
 """Losses and gradients by torch's automatic differentiation: for large networks, and to test the kernels."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from rlhf.policy.losses import LOG_2PI, PolicyLoss
@@ -25,18 +28,27 @@ def clipped_surrogate(ratios: torch.Tensor, advantages: torch.Tensor, clip_range
 
 
 class TorchNetwork:
-    """A ``Network`` as torch sees it: the same memory, differentiable."""
+    """A ``Network`` as torch sees it: a copy on a device, differentiable.
 
-    def __init__(self, network: Network) -> None:
-        self.gradient = network.gradient
-        self._parameters = torch.from_numpy(network.parameters).requires_grad_(True)
-        self._parameters.grad = torch.from_numpy(network.gradient)
+    Args:
+        network: keeps the parameters, and gets the gradient.
+        device: ``cpu`` or ``cuda``, which must be there.
+    """
+
+    def __init__(self, network: Network, device: str) -> None:
+        self._network = network
+        self._parameters = torch.zeros(len(network.parameters), device=device, requires_grad=True)
         self._shapes = [matrix.shape for matrix in network.matrices]
-        self._num_free = len(network.free)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return outputs (B, O) for inputs (B, I)."""
-        hidden, start = inputs, 0
+    def to_device(self, array: npt.NDArray[Any]) -> torch.Tensor:
+        """Return an array as a tensor where the network is."""
+        return torch.from_numpy(array).to(self._parameters.device)
+
+    def forward(self, inputs: Float32) -> torch.Tensor:
+        """Return outputs (B, O) for inputs (B, I) by the network's present parameters."""
+        with torch.no_grad():
+            self._parameters.copy_(torch.from_numpy(self._network.parameters))
+        hidden, start = self.to_device(inputs), 0
         for layer, (rows, columns) in enumerate(self._shapes):
             stop = start + rows * columns
             matrix = self._parameters[start:stop].view(rows, columns)
@@ -48,20 +60,20 @@ class TorchNetwork:
 
     @property
     def free(self) -> torch.Tensor:
-        """The free parameters, (F,)."""
-        return self._parameters[len(self._parameters) - self._num_free :]
+        """The free parameters, (F,), as of the last ``forward``."""
+        return self._parameters[len(self._parameters) - len(self._network.free) :]
 
     def differentiate(self, loss: torch.Tensor) -> None:
-        """Overwrite the gradient by that of ``loss``."""
-        self.gradient.fill(0.0)
-        loss.backward()  # type: ignore[no-untyped-call]
+        """Overwrite the network's gradient by that of ``loss``."""
+        (gradient,) = torch.autograd.grad(loss, self._parameters)
+        torch.from_numpy(self._network.gradient).copy_(gradient)
 
 
 class TorchPolicyGradients:
-    """``PolicyGradients`` by torch."""
+    """``PolicyGradients`` by torch on a device, ``cpu`` or ``cuda``."""
 
-    def __init__(self, actor: Network, action_space: ActionSpace) -> None:
-        self._actor = TorchNetwork(actor)
+    def __init__(self, actor: Network, action_space: ActionSpace, device: str = "cpu") -> None:
+        self._actor = TorchNetwork(actor, device)
         self._is_continuous = action_space.kind == "continuous"
 
     def __call__(
@@ -75,13 +87,14 @@ class TorchPolicyGradients:
         entropy_coef: float,
     ) -> PolicyLoss:
         """Overwrite the actor's gradient; see ``losses.PolicyGradients``."""
-        outputs = self._actor.forward(torch.from_numpy(inputs))
-        new_log_probs, entropy = self._log_probs_and_entropy(outputs, torch.from_numpy(actions))
-        log_ratios = new_log_probs - torch.from_numpy(log_probs)
+        to_device = self._actor.to_device
+        outputs = self._actor.forward(inputs)
+        new_log_probs, entropy = self._log_probs_and_entropy(outputs, to_device(actions))
+        log_ratios = new_log_probs - to_device(log_probs)
         ratios = torch.exp(log_ratios)
-        surrogate = clipped_surrogate(ratios, torch.from_numpy(advantages), clip_range)
+        surrogate = clipped_surrogate(ratios, to_device(advantages), clip_range)
         self._actor.differentiate(surrogate - entropy_coef * entropy)
-        shown_ratios, shown_log_ratios = ratios.detach().numpy(), log_ratios.detach().numpy()
+        shown_ratios, shown_log_ratios = ratios.detach().cpu().numpy(), log_ratios.detach().cpu().numpy()
         return PolicyLoss(
             loss=surrogate.item(),
             entropy=entropy.item(),
@@ -103,14 +116,14 @@ class TorchPolicyGradients:
 
 
 class TorchValueGradients:
-    """``ValueGradients`` by torch."""
+    """``ValueGradients`` by torch on a device, ``cpu`` or ``cuda``."""
 
-    def __init__(self, critic: Network) -> None:
-        self._critic = TorchNetwork(critic)
+    def __init__(self, critic: Network, device: str = "cpu") -> None:
+        self._critic = TorchNetwork(critic, device)
 
     def __call__(self, inputs: Float32, targets: Float32) -> float:
         """Overwrite the critic's gradient; see ``losses.ValueGradients``."""
-        errors = self._critic.forward(torch.from_numpy(inputs)).squeeze(1) - torch.from_numpy(targets)
+        errors = self._critic.forward(inputs).squeeze(1) - self._critic.to_device(targets)
         loss = (errors * errors).mean()
         self._critic.differentiate(0.5 * loss)
         return loss.item()
