@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rlhf.config import override
 from rlhf.policy.config import PPOConfig
 from rlhf.queries.select import QueryConfig
 from rlhf.reward.config import RewardConfig
 from rlhf.types.task import Task
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,9 @@ class RunConfig:
     schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
     improve: ImproveConfig = dataclasses.field(default_factory=ImproveConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
+    device: Device = "auto"
+    """Where the policy's networks are differentiated: ``cpu``, ``cuda``, or ``auto``, a GPU if there is one
+    and the networks are wide enough to gain from it."""
 
 
 def resolve(task: Task, overrides: Mapping[str, Any]) -> RunConfig:

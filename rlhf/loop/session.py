@@ -19,6 +19,7 @@ from rlhf.experience.rollout import Collector
 from rlhf.experience.tasks import get_task
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig, resolve
+from rlhf.loop.device import choose_device
 from rlhf.loop.memory import Memory
 from rlhf.loop.processes import num_processes
 from rlhf.policy.ppo import PPO
@@ -219,7 +220,14 @@ def _new_session(
         blobs=blobs,
         action_space=stepper.action_space,
         collector=Collector(stepper),
-        policy=PPO(config.ppo, stepper.observation_dim, stepper.action_space, rng, processes=processes),
+        policy=PPO(
+            config.ppo,
+            stepper.observation_dim,
+            stepper.action_space,
+            rng,
+            processes=processes,
+            device=choose_device(config.device, config.ppo.hidden),
+        ),
         memory=Memory(
             recent=config.collect.recent_episodes,
             older=config.collect.older_episodes,

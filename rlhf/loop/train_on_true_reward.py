@@ -11,6 +11,7 @@ from rlhf.experience.rollout import Collected, Collector
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.baseline import measure_baseline
 from rlhf.loop.config import RunConfig
+from rlhf.loop.device import choose_device
 from rlhf.loop.processes import num_processes
 from rlhf.loop.report import Progress, Stopwatch, evaluate_acting
 from rlhf.parallel import peak_rss_mb
@@ -40,7 +41,10 @@ def learn_true_reward(task: Task, config: RunConfig, seed: int) -> Iterator[True
     stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True, processes=processes)
     collector, act = Collector(stepper), generator(seed, "act")
     rng = generator(seed, "policy")
-    policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, rng, processes=processes)
+    device = choose_device(config.device, config.ppo.hidden)
+    policy = PPO(
+        config.ppo, stepper.observation_dim, stepper.action_space, rng, processes=processes, device=device
+    )
     steps, total = 0, config.schedule.total_steps
     try:
         while steps < total:

@@ -61,11 +61,11 @@ def minibatches(
 
 
 class ActorLearner:
-    """Moves an actor by one minibatch at a time."""
+    """Moves an actor by one minibatch at a time; differentiates it on ``device``, ``cpu`` or ``cuda``."""
 
-    def __init__(self, actor: Network, action_space: ActionSpace) -> None:
+    def __init__(self, actor: Network, action_space: ActionSpace, device: str = "cpu") -> None:
         self._actor = actor
-        self._gradients = _policy_gradients(actor, action_space)
+        self._gradients = _policy_gradients(actor, action_space, device)
         self._adam = Adam(len(actor.parameters))
 
     def step(
@@ -109,11 +109,11 @@ class ActorLearner:
 
 
 class CriticLearner:
-    """Fits a critic to targets."""
+    """Fits a critic to targets; differentiates it on ``device``, ``cpu`` or ``cuda``."""
 
-    def __init__(self, critic: Network) -> None:
+    def __init__(self, critic: Network, device: str = "cpu") -> None:
         self._critic = critic
-        self._gradients = _value_gradients(critic)
+        self._gradients = _value_gradients(critic, device)
         self._adam = Adam(len(critic.parameters))
 
     def fit(
@@ -173,25 +173,25 @@ class CriticBeside:
         return self._learner.state_dict(), losses
 
 
-def uses_kernels(network: Network) -> bool:
-    """Return whether the numpy kernels are the faster way to differentiate a network."""
-    return bool(max(matrix.shape[1] for matrix in network.matrices) <= MAX_KERNEL_WIDTH)
+def uses_kernels(network: Network, device: str = "cpu") -> bool:
+    """Return whether the numpy kernels differentiate a network: on the processor they are the faster way."""
+    return device == "cpu" and bool(max(m.shape[1] for m in network.matrices) <= MAX_KERNEL_WIDTH)
 
 
-def _policy_gradients(actor: Network, action_space: ActionSpace) -> PolicyGradients:
-    if uses_kernels(actor):
+def _policy_gradients(actor: Network, action_space: ActionSpace, device: str) -> PolicyGradients:
+    if uses_kernels(actor, device):
         return NumpyPolicyGradients(actor, action_space)
     from rlhf.policy.autograd import TorchPolicyGradients  # here, so that small networks do without torch
 
-    return TorchPolicyGradients(actor, action_space)
+    return TorchPolicyGradients(actor, action_space, device)
 
 
-def _value_gradients(critic: Network) -> ValueGradients:
-    if uses_kernels(critic):
+def _value_gradients(critic: Network, device: str) -> ValueGradients:
+    if uses_kernels(critic, device):
         return NumpyValueGradients(critic)
     from rlhf.policy.autograd import TorchValueGradients
 
-    return TorchValueGradients(critic)
+    return TorchValueGradients(critic, device)
 
 
 def _state(network: Network, adam: Adam) -> dict[str, Any]:

@@ -86,6 +86,7 @@ class PPO:
         rng: draws the first weights and the minibatches; saved and restored with the state.
         processes: with 2, the critic learns in a process of its own while the actor learns in this one; the
             results are the same.
+        device: ``cpu`` or ``cuda``, where the gradients are computed.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class PPO:
         rng: np.random.Generator,
         *,
         processes: int = 1,
+        device: str = "cpu",
     ) -> None:
         self.config = config
         self.version = 0
@@ -109,10 +111,10 @@ class PPO:
         # The first values stay close to the mean return: until they have been fitted they are only noise.
         critic_sizes = (observation_dim, *config.hidden, 1)
         self._critic = Network(critic_sizes, rng, last_gain=0.1)
-        self._actor_learner = ActorLearner(self._actor, action_space)
-        self._critic_learner = CriticLearner(self._critic)
+        self._actor_learner = ActorLearner(self._actor, action_space, device)
+        self._critic_learner = CriticLearner(self._critic, device)
         self._beside: Companion | None = None
-        if processes > 1 and uses_kernels(self._critic):
+        if processes > 1 and uses_kernels(self._critic, device):
             self._beside = Companion(CriticBeside, (critic_sizes,))
         self._observations = ObservationNormaliser(observation_dim, config.observation_clip)
         self._returns = ReturnNormaliser(config.return_scale_rate)
