@@ -1,5 +1,8 @@
 """Segments -> clips: draws what a query or a replay needs and marks it ready."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
 from rlhf.clips.encode import encode_mp4, poster_png
@@ -13,6 +16,16 @@ from rlhf.storage.engine import reading, writing
 from rlhf.types.experience import Segment
 from rlhf.types.run import QueryStatus
 from rlhf.types.task import Task
+
+
+class _Encoded(NamedTuple):
+    mp4: bytes
+    poster: bytes
+    num_frames: int
+
+
+def _encode(frames: Frame, fps: float) -> _Encoded:
+    return _Encoded(encode_mp4(frames, fps), poster_png(frames), len(frames))
 
 
 class ClipMaker:
@@ -40,8 +53,7 @@ class ClipMaker:
         if query["status"] is not QueryStatus.RENDERING:
             return
         try:
-            for segment_id in (query["left_id"], query["right_id"]):
-                self.render_segment(task, segment_id)
+            self.render_segments(task, query["left_id"], query["right_id"])
         except RenderError:
             with writing(self._engine) as connection:
                 queries.give_up_rendering(connection, query_id)
@@ -50,31 +62,24 @@ class ClipMaker:
             if queries.get_query(connection, query_id)["status"] is QueryStatus.RENDERING:
                 queries.set_status(connection, query_id, QueryStatus.READY)
 
-    def render_segment(self, task: Task, segment_id: str) -> None:
-        """Draw one segment, unless it has been drawn.
+    def render_segments(self, task: Task, *segment_ids: str) -> None:
+        """Draw the segments that have not been drawn; one is encoded while the next is being drawn.
 
         Raises:
             RenderError: the environment cannot be drawn.
-            StorageError: the clip could not be written.
+            StorageError: a clip could not be written.
         """
-        with reading(self._engine) as connection:
-            row = segments.get_segment_row(connection, segment_id)
-            segment = segments.load_segment(connection, self._blobs, segment_id)
-        if row["clip"] is not None:
-            return
-        frames = self._frames(task, segment)
-        clip = self._blobs.write(encode_mp4(frames, task.playback_fps), "mp4")
-        poster = self._blobs.write(poster_png(frames), "png")
-        with writing(self._engine) as connection:
-            segments.set_clip(
-                connection,
-                segment_id,
-                clip=clip,
-                poster=poster,
-                fps=task.playback_fps,
-                frames=len(frames),
-                ended_at_frame=ended_at_frame(segment, task.frame_skip),
-            )
+        with ThreadPoolExecutor(max_workers=1) as encoder:
+            encoding = []
+            for segment_id in segment_ids:
+                with reading(self._engine) as connection:
+                    row = segments.get_segment_row(connection, segment_id)
+                    segment = segments.load_segment(connection, self._blobs, segment_id)
+                if row["clip"] is None:
+                    frames = self._frames(task, segment)
+                    encoding.append((segment_id, segment, encoder.submit(_encode, frames, task.playback_fps)))
+            for segment_id, segment, encoded in encoding:
+                self._store(task, segment_id, segment, encoded.result())
 
     def describe(self) -> str:
         """Say how the tasks so far are drawn."""
@@ -85,6 +90,20 @@ class ClipMaker:
         for renderer in self._renderers.values():
             renderer.close()
         self._renderers.clear()
+
+    def _store(self, task: Task, segment_id: str, segment: Segment, encoded: _Encoded) -> None:
+        clip = self._blobs.write(encoded.mp4, "mp4")
+        poster = self._blobs.write(encoded.poster, "png")
+        with writing(self._engine) as connection:
+            segments.set_clip(
+                connection,
+                segment_id,
+                clip=clip,
+                poster=poster,
+                fps=task.playback_fps,
+                frames=encoded.num_frames,
+                ended_at_frame=ended_at_frame(segment, task.frame_skip),
+            )
 
     def _frames(self, task: Task, segment: Segment) -> Frame:
         try:

@@ -37,7 +37,7 @@ def evaluate(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMappi
     evaluate_policy(engine, blobs, run_id, int(version), config.keep.evaluation_episodes)
     with reading(engine) as connection:
         replay_id = models.get_policy_version(connection, run_id, int(version))["replay_id"]
-    clips.render_segment(task, replay_id)
+    clips.render_segments(task, replay_id)
 
 
 class Turns:

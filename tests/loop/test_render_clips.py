@@ -135,14 +135,14 @@ def test_a_query_that_expires_while_it_is_drawn_stays_expired(
     store: Store, new_small_run: Callable[..., str], clips: ClipMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query_id = open_queries(store, new_small_run(**{"schedule.open_queries": 4}))[0]
-    draw = clips.render_segment
+    draw = clips.render_segments
 
     def draw_and_expire(*arguments: Any) -> None:
         draw(*arguments)
         with writing(store.engine) as connection:
             queries.set_status(connection, query_id, QueryStatus.EXPIRED)
 
-    monkeypatch.setattr(clips, "render_segment", draw_and_expire)
+    monkeypatch.setattr(clips, "render_segments", draw_and_expire)
     clips.render_query(query_id)
     assert status_of(store, query_id) is QueryStatus.EXPIRED
 
