@@ -28,7 +28,8 @@ from rlhf.worker.priority import give_way
 
 Role = Literal["trainer", "renderer"]
 _POLL_S = {"trainer": 0.3, "renderer": 0.05}
-_NICE = {"trainer": 10, "renderer": 5}
+_NICE = {"trainer": 10, "renderer": 2}
+"""People wait for clips, so the renderer gives way a little only; the trainer takes what is left."""
 _RETRY_S = 2.0
 
 
