@@ -14,13 +14,13 @@ from rlhf.storage.engine import reading
 from rlhf.storage.segments import insert_segment
 from rlhf.types.experience import Episode, Float32, Segment
 from rlhf.types.feedback import QueryKind
-from rlhf.types.run import JobKind, QueryStatus
+from rlhf.types.run import JobKind
 
 _INITIAL_SEGMENTS_PER_QUERY = 8
 _MIN_BATCH = 4
 """Pairs chosen at once, at least: each choice scores a new set of candidates."""
 _STALE_VERSIONS = 2
-"""A pair chosen so many reward versions ago has expired."""
+"""A pair chosen so many reward versions ago expires when there is a newer one in its place."""
 
 
 def choose_queries(session: Session) -> int:
@@ -48,14 +48,17 @@ def _wanted(session: Session) -> int:
         with reading(session.engine) as connection:
             given = sum(answers.count_standing(connection, session.run_id).values())
         return session_size(schedule, due=labels_due(schedule, session.steps), given=given)
-    with session.writing() as connection:
-        queries.expire_stale(
-            connection, session.run_id, before_reward_version=session.reward_version - _STALE_VERSIONS + 1
-        )
-        numbers = queries.count_by_status(connection, session.run_id)
-    waiting = numbers.get(QueryStatus.READY, 0) + numbers.get(QueryStatus.RENDERING, 0)
-    missing = schedule.open_queries - waiting
-    return missing if missing >= _MIN_BATCH or waiting < _MIN_BATCH else 0
+    before = session.reward_version - _STALE_VERSIONS + 1
+    with reading(session.engine) as connection:
+        waiting = queries.list_open(connection, session.run_id)
+    fresh = sum(query["reward_version"] >= before for query in waiting)
+    if 0 < fresh < len(waiting):
+        with session.writing() as connection:
+            queries.expire_replaced(
+                connection, session.run_id, before_reward_version=before, wanted=schedule.open_queries
+            )
+    missing = schedule.open_queries - fresh
+    return missing if missing >= _MIN_BATCH or fresh < _MIN_BATCH else 0
 
 
 def _cut_segments(session: Session, count: int) -> list[Segment]:

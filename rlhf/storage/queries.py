@@ -148,20 +148,46 @@ def lease_ready(
     return rows
 
 
-def expire_stale(connection: sa.Connection, run_id: str, *, before_reward_version: int) -> int:
-    """Expire open queries chosen for an older reward version, unless somebody is looking at them.
+def expire_replaced(
+    connection: sa.Connection, run_id: str, *, before_reward_version: int, wanted: int
+) -> int:
+    """Expire open queries of older reward versions, but only those that newer ones have replaced.
+
+    A drawn query gives way to a drawn one and not to the promise of one, so that people always have
+    something to answer however often the reward changes. Whatever somebody is looking at stays.
+
+    Args:
+        connection: of a write transaction.
+        run_id: whose queries.
+        before_reward_version: queries chosen for an older version are stale.
+        wanted: how many open queries are wanted; with so many newer ones no stale one is kept.
 
     Returns:
         How many expired.
     """
-    unseen = queries.c.leased_until.is_(None) | (queries.c.leased_until < time.time())
-    result = connection.execute(
-        queries.update()
-        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), unseen)
-        .where(queries.c.reward_version < before_reward_version)
-        .values(status=QueryStatus.EXPIRED)
-    )
-    return result.rowcount
+    now = time.time()
+    rows = list_open(connection, run_id)
+    fresh = [row for row in rows if row["reward_version"] >= before_reward_version]
+    unseen = [
+        row
+        for row in rows
+        if row["reward_version"] < before_reward_version
+        and (row["leased_until"] is None or row["leased_until"] < now)
+    ]
+    expired: list[str] = []
+    for status in OPEN:
+        stale = [row["id"] for row in unseen if row["status"] is status]  # the oldest first
+        replacements = (
+            fresh if status is QueryStatus.RENDERING else [r for r in fresh if r["status"] is status]
+        )
+        expired += stale[: max(0, len(stale) + len(replacements) - wanted)]
+    if expired:
+        connection.execute(
+            queries.update()
+            .where(queries.c.id.in_(expired), queries.c.status.in_(OPEN))
+            .values(status=QueryStatus.EXPIRED)
+        )
+    return len(expired)
 
 
 def expire_after(connection: sa.Connection, run_id: str, reward_version: int) -> None:

@@ -114,32 +114,60 @@ def test_row_carries_both_clips(store: Store, run_id: str, make_query: Make) -> 
     assert (row["left_clip_fps"], row["right_clip_frames"], row["left_ended_at_frame"]) == (20.0, 4, None)
 
 
-def test_stale_open_pairs_expire(store: Store, run_id: str, make_query: Make) -> None:
+def _expire(store: Store, run_id: str, *, wanted: int) -> int:
+    with writing(store.engine) as connection:
+        return queries.expire_replaced(connection, run_id, before_reward_version=2, wanted=wanted)
+
+
+def test_stale_open_pairs_expire_once_replaced(store: Store, run_id: str, make_query: Make) -> None:
     stale = [make_query(run_id, status=status, reward_version=1) for status in queries.OPEN]
     fresh = make_query(run_id, reward_version=2)
     answered = make_query(run_id, status=QueryStatus.ANSWERED, reward_version=1)
-    with writing(store.engine) as connection:
-        assert queries.expire_stale(connection, run_id, before_reward_version=2) == 2
+    assert _expire(store, run_id, wanted=1) == 2
     assert [_status(store, q) for q in stale] == [QueryStatus.EXPIRED] * 2
     assert _status(store, fresh) is QueryStatus.READY
     assert _status(store, answered) is QueryStatus.ANSWERED
 
 
+def test_stale_pairs_that_nothing_replaces_stay(store: Store, run_id: str, make_query: Make) -> None:
+    for status in queries.OPEN:
+        make_query(run_id, status=status, reward_version=1)
+    assert _expire(store, run_id, wanted=2) == 0
+
+
+def test_drawn_pair_gives_way_to_drawn_ones_only(store: Store, run_id: str, make_query: Make) -> None:
+    drawn = make_query(run_id, reward_version=1)
+    not_drawn = make_query(run_id, status=QueryStatus.RENDERING, reward_version=1)
+    promised = make_query(run_id, status=QueryStatus.RENDERING, reward_version=2)
+    assert _expire(store, run_id, wanted=1) == 1
+    assert [_status(store, q) for q in (drawn, not_drawn)] == [QueryStatus.READY, QueryStatus.EXPIRED]
+    with writing(store.engine) as connection:
+        queries.set_status(connection, promised, QueryStatus.READY)
+    assert _expire(store, run_id, wanted=1) == 1
+    assert _status(store, drawn) is QueryStatus.EXPIRED
+
+
+def test_oldest_stale_pairs_are_replaced_first(store: Store, run_id: str, make_query: Make) -> None:
+    oldest, newer = (make_query(run_id, reward_version=1) for _ in range(2))
+    make_query(run_id, reward_version=2)
+    assert _expire(store, run_id, wanted=2) == 1
+    assert [_status(store, q) for q in (oldest, newer)] == [QueryStatus.EXPIRED, QueryStatus.READY]
+
+
 def test_pair_somebody_looks_at_does_not_expire(store: Store, run_id: str, make_query: Make) -> None:
     query_id = make_query(run_id, reward_version=1)
     _lease(store, run_id, "ann", 1)
-    with writing(store.engine) as connection:
-        assert queries.expire_stale(connection, run_id, before_reward_version=2) == 0
+    make_query(run_id, reward_version=2)
+    assert _expire(store, run_id, wanted=1) == 0
     _let_leases_run_out(store)
-    with writing(store.engine) as connection:
-        assert queries.expire_stale(connection, run_id, before_reward_version=2) == 1
+    assert _expire(store, run_id, wanted=1) == 1
     assert _status(store, query_id) is QueryStatus.EXPIRED
 
 
 def test_expiry_leaves_other_runs_alone(store: Store, make_run: Make, make_query: Make) -> None:
     query_id, other = make_query(make_run(), reward_version=1), make_run()
-    with writing(store.engine) as connection:
-        assert queries.expire_stale(connection, other, before_reward_version=9) == 0
+    make_query(other, reward_version=2)
+    assert _expire(store, other, wanted=1) == 0
     assert _status(store, query_id) is QueryStatus.READY
 
 
