@@ -1,24 +1,28 @@
 """Experience -> queries: keeps enough pairs waiting, and lets go of those that are out of date."""
 
+import functools
+
 import numpy as np
 
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.schedule import labels_due, session_size
 from rlhf.loop.session import Session
 from rlhf.queries.candidates import propose
-from rlhf.queries.diversity import summarise
+from rlhf.queries.diversity import describe_motion, nearest_of, standardise
 from rlhf.queries.select import Selection, select, select_initial
 from rlhf.reward.features import segment_features
 from rlhf.storage import answers, jobs, queries
 from rlhf.storage.engine import reading
-from rlhf.storage.segments import insert_segment
-from rlhf.types.experience import Episode, Float32, Segment
+from rlhf.storage.segments import insert_segment, load_segment
+from rlhf.types.experience import Episode, Float32, Int64, Segment
 from rlhf.types.feedback import QueryKind
 from rlhf.types.run import JobKind
 
 _INITIAL_SEGMENTS_PER_QUERY = 8
 _MIN_BATCH = 4
 """Pairs chosen at once, at least: each choice scores a new set of candidates."""
+_MAX_ASKED = 500
+"""Latest pairs that a new one is compared with: old enough behaviour does not come back."""
 _STALE_VERSIONS = 2
 """A pair chosen so many reward versions ago expires when there is a newer one in its place."""
 
@@ -75,9 +79,9 @@ def _cut_segments(session: Session, count: int) -> list[Segment]:
 def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Selection, Float32 | None]:
     """Return the pairs of segments to ask about and the model's P(left preferred) of each."""
     config, rng = session.config.queries, session.rngs["queries"]
-    features = _features(session, segments)
+    motions, asked = _motions(session, segments)
     if session.reward is None:
-        return select_initial(summarise(features), count, rng), None
+        return select_initial(motions, len(segments), asked, count, config, rng), None
     ages = {e.reset_seed: age for age, e in enumerate([*session.memory.older, *session.memory.recent])}
     candidates = propose(
         np.array([ages[segment.replay.reset_seed] for segment in segments], np.int64),
@@ -85,12 +89,31 @@ def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Sele
         count * config.candidates_per_query,
         recent_episodes=config.recent_episodes,
         new_versus_old_share=config.new_versus_old_share,
+        low_density_share=config.low_density_share,
+        rarity=nearest_of(motions[: len(segments)], motions[np.unique(asked)]),
         rng=rng,
     )
-    returns = session.reward.member_returns(features)
-    probs = session.reward.member_probs(returns, candidates.first, candidates.second)
-    chosen = select(candidates, probs, summarise(features), count, config, rng)
-    return chosen, session.reward.member_probs(returns, chosen.first, chosen.second).mean(axis=0)
+    returns = session.reward.member_returns(_features(session, segments))
+    predict = functools.partial(session.reward.member_probs, returns)
+    chosen = select(candidates, predict, motions, asked, count, config, rng)
+    return chosen, predict(chosen.first, chosen.second).mean(axis=0)
+
+
+def _motions(session: Session, segments: list[Segment]) -> tuple[Float32, Int64]:
+    """Return what ``segments`` and those asked about look like, and the pairs asked, as indices into it."""
+    with reading(session.engine) as connection:
+        pairs = queries.list_asked_pairs(connection, session.run_id, _MAX_ASKED)
+        for segment_id in {one for pair in pairs for one in pair} - session.motions.keys():
+            session.motions[segment_id] = _motion(load_segment(connection, session.blobs, segment_id))
+    ids = list(dict.fromkeys(one for pair in pairs for one in pair))
+    rows = [*map(_motion, segments), *(session.motions[one] for one in ids)]
+    index = {segment_id: len(segments) + i for i, segment_id in enumerate(ids)}
+    asked = np.array([[index[one] for one in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    return standardise(np.stack(rows)), asked
+
+
+def _motion(segment: Segment) -> Float32:
+    return describe_motion(segment.observations, segment.absorbing)
 
 
 def _sample(session: Session, episodes: list[Episode], count: int) -> list[Segment]:
@@ -133,3 +156,4 @@ def _publish(session: Session, segments: list[Segment], chosen: Selection, predi
             )
             if not session.is_simulated:
                 jobs.enqueue(connection, session.run_id, JobKind.RENDER, query_id)
+    session.motions |= {ids[i]: _motion(segments[i]) for i in used}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from rlhf.config import override
 from rlhf.policy.config import PPOConfig
-from rlhf.queries.select import QueryConfig
+from rlhf.queries.config import QueryConfig
 from rlhf.reward.config import RewardConfig
 from rlhf.types.task import Task
 

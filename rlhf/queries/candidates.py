@@ -10,7 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from rlhf.checks import check_shape
-from rlhf.types.experience import Bool, Int64
+from rlhf.types.experience import Bool, Float32, Int64
+
+RARE_SHARE = 0.25
+"""Share of the segments that count as low-density: those least like what has been asked about."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,12 +39,15 @@ def propose(
     *,
     recent_episodes: int,
     new_versus_old_share: float,
+    low_density_share: float,
+    rarity: Float32,
     rng: np.random.Generator,
 ) -> Candidates:
-    """Draw candidate pairs: most within recent behaviour, some of it against an older policy's.
+    """Draw candidate pairs from three sources: near-on-policy, new against old, low density.
 
     The first keep the reward right where the policy is now; the second anchor progress and notice a
-    policy that got worse. Sides are drawn at random, so that left is not the newer or the better one.
+    policy that got worse; the third ask where nothing has been asked. Sides are drawn at random, so that
+    left is not the newer or the better one.
 
     Args:
         episode: each segment's episode, numbered in the order they were played, (S,).
@@ -49,29 +55,38 @@ def propose(
         num_candidates: pairs wanted, B.
         recent_episodes: how many of the newest episodes count as recent, if they hold two segments.
         new_versus_old_share: share of pairs of a recent segment with an older one of an older version;
-            where no older version exists, all pairs are recent.
+            where no older version exists, there are none.
+        low_density_share: share of pairs of a segment unlike all asked about so far with any other.
+        rarity: distance of each segment from the nearest one asked about, (S,).
         rng: draws pairs, sides and order.
 
     Returns:
         At most ``num_candidates`` pairs; fewer only if recent behaviour has no more.
     """
     check_shape("policy_version", policy_version, episode.shape)
+    check_shape("rarity", rarity, episode.shape)
     is_recent = _is_recent(episode, recent_episodes)
     recent = np.flatnonzero(is_recent)
     older = np.flatnonzero(~is_recent & (policy_version < policy_version.max(initial=0)))
-    num_mixed = int(rng.binomial(num_candidates, new_versus_old_share)) if len(older) else 0
+    # A rare segment beside a common one: none is both, so no pair comes twice.
+    num_rare = max(1, round(RARE_SHARE * len(rarity)))
+    rare, common = np.split(np.argsort(-rarity, kind="stable"), [num_rare])
+    num_mixed, num_low, _ = rng.multinomial(
+        num_candidates,
+        (new_versus_old_share, low_density_share, max(0.0, 1.0 - new_versus_old_share - low_density_share)),
+    )
     mixed = _draw(num_mixed, len(recent) * len(older), lambda code: _grid(code, recent, older), rng)
-    num_near = num_candidates - len(mixed)
+    low = _draw(num_low, len(rare) * len(common), lambda code: _grid(code, rare, common), rng)
+    num_near = num_candidates - len(mixed) - len(low)
     near = _draw(num_near, math.comb(len(recent), 2), lambda code: _triangle(code, recent), rng)
-    pairs = np.concatenate([near, mixed])
+    # Near ones come first: a pair that was drawn twice may then serve as an audit.
+    pairs = np.concatenate([near, mixed, low])
+    _, kept = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
+    kept = rng.permutation(kept)
+    pairs, is_near = pairs[kept], kept < len(near)
     swapped = rng.random(len(pairs)) < 0.5
     pairs[swapped] = pairs[swapped, ::-1]
-    order = rng.permutation(len(pairs))
-    return Candidates(
-        first=pairs[order, 0],
-        second=pairs[order, 1],
-        near_on_policy=(np.arange(len(pairs)) < len(near))[order],
-    )
+    return Candidates(first=pairs[:, 0], second=pairs[:, 1], near_on_policy=is_near)
 
 
 def _is_recent(episode: Int64, recent_episodes: int) -> Bool:

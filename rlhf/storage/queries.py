@@ -111,6 +111,17 @@ def list_open(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     return list(connection.execute(query).mappings())
 
 
+def list_asked_pairs(connection: sa.Connection, run_id: str, limit: int) -> list[tuple[str, str]]:
+    """Return the ids of both segments of the latest queries that are open or answered, the newest first."""
+    query = (
+        sa.select(queries.c.left_id, queries.c.right_id)
+        .where(queries.c.run_id == run_id, queries.c.status.in_((*OPEN, QueryStatus.ANSWERED)))
+        .order_by(queries.c.created_at.desc())
+        .limit(limit)
+    )
+    return [(left, right) for left, right in connection.execute(query)]
+
+
 def lease_ready(
     connection: sa.Connection, run_id: str, annotator_id: str, count: int, exclude: Collection[str] = ()
 ) -> list[sa.RowMapping]:

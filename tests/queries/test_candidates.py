@@ -7,13 +7,18 @@ EPISODE = np.repeat(np.arange(40), 5)
 VERSION = EPISODE // 10
 
 
-def draw(count: int, seed: int = 0, share: float = 0.25, recent: int = 10, **given: np.ndarray) -> Candidates:
+def draw(
+    count: int, seed: int = 0, share: float = 0.25, recent: int = 10, low: float = 0.0, **given: np.ndarray
+) -> Candidates:
+    episode = given.get("episode", EPISODE)
     return propose(
-        given.get("episode", EPISODE),
+        episode,
         given.get("version", VERSION),
         count,
         recent_episodes=recent,
         new_versus_old_share=share,
+        low_density_share=low,
+        rarity=given.get("rarity", np.zeros(len(episode), np.float32)),
         rng=np.random.default_rng(seed),
     )
 
@@ -66,6 +71,18 @@ def test_without_an_older_policy_all_pairs_are_near() -> None:
 def test_one_recent_segment_falls_back_to_all() -> None:
     pairs = draw(100, episode=np.arange(5), version=np.arange(5), recent=1)
     assert len(pairs) == 10
+
+
+def test_low_density_pairs_show_one_rare_segment() -> None:
+    rarity = np.where(np.arange(200) % 4 == 0, 2.0, 1.0).astype(np.float32)
+    pairs = draw(400, share=0.0, low=1.0, rarity=rarity)
+    assert (rarity[pairs.first] != rarity[pairs.second]).all()
+    assert not pairs.near_on_policy.any()
+
+
+def test_share_of_low_density_pairs() -> None:
+    # standard error sqrt(.2 * .8 / 1000) = .013
+    assert 1.0 - draw(1000, share=0.0, low=0.2).near_on_policy.mean() == pytest.approx(0.2, abs=0.05)
 
 
 def test_same_seed_equal_other_seed_different() -> None:

@@ -1,0 +1,65 @@
+"""Settings of the choice of queries."""
+
+import dataclasses
+
+from rlhf.queries.acquisition import ACQUISITIONS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QueryConfig:
+    """What to ask next."""
+
+    acquisition: str = "disagreement"
+    """How candidates are scored: ``random``, ``disagreement``, ``entropy``, ``bald`` or
+    ``information_gain``. Even ``random`` leaves out predicted ties and repeats; for queries blind to the
+    model set ``audit_share`` to 1."""
+    candidates_per_query: int = 10
+    """Candidate pairs looked at for each query asked. More find better questions, and more extreme ones."""
+    audit_share: float = 0.15
+    """Share of queries drawn at random from recent behaviour, the only unbiased test; 0.1 to 0.3."""
+    new_versus_old_share: float = 0.25
+    """Share of candidates that compare recent behaviour with that of an older policy."""
+    low_density_share: float = 0.15
+    """Share of candidates with a segment unlike all that has been asked about, where the reward is least
+    known. What the two shares leave is near-on-policy: both segments from recent behaviour."""
+    recent_episodes: int = 10
+    """How many of the newest episodes count as near-on-policy."""
+    look_alike_distance: float = 0.1
+    """Two clips look alike if their motion differs by less than this many standard deviations (root mean
+    square over what is measured of it). Nobody can tell such a pair apart, and a pair whose clips both look
+    like those of an earlier one has been asked before; neither is asked. 0 to 0.5."""
+    repeat_percentile: float = 25.0
+    """Within a batch no pair is nearer to a chosen one than this percentile of the candidates' distances
+    from the first choice, as long as others are left."""
+    tie_margin: float = 0.03
+    """A mean probability within this of one half counts as a predicted tie..."""
+    tie_spread: float = 0.03
+    """...if the members' standard deviation is below this too; such pairs are not asked."""
+    num_clusters: int = 8
+    """Kinds of behaviour that the segments are grouped into, for ``cluster_share``."""
+    cluster_share: float = 0.3
+    """No more of a batch than this has a clip of any one kind of behaviour, unless the kind makes up more of
+    the candidates: disagreement alone picks falls and glitches over and over. 1: no limit."""
+    chain_length: int = 1
+    """Up to so many queries in a row share clips: the newer clip of one comes again in the next, beside a
+    new one, so that fewer clips have to be watched. 1: every query shows two clips of its own."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.acquisition not in ACQUISITIONS:
+            raise ValueError(f"acquisition is {self.acquisition!r}; allowed are {', '.join(ACQUISITIONS)}.")
+        for name in ("candidates_per_query", "recent_episodes", "num_clusters", "chain_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("audit_share", "new_versus_old_share", "low_density_share", "cluster_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")
+        if self.new_versus_old_share + self.low_density_share > 1.0:
+            raise ValueError(
+                f"new_versus_old_share and low_density_share are {self.new_versus_old_share} and "
+                f"{self.low_density_share}; together they must not pass 1."
+            )
+        if not 0.0 <= self.repeat_percentile <= 100.0:
+            raise ValueError(f"repeat_percentile is {self.repeat_percentile}; a percentile lies in [0, 100].")
+        if not self.look_alike_distance >= 0.0:
+            raise ValueError(f"look_alike_distance is {self.look_alike_distance}; it must not be negative.")
