@@ -58,6 +58,13 @@ METRICS: dict[str, Metric] = {
     "reward/audit_accuracy": Metric(
         "Audit accuracy", "Share of random audit pairs that the model predicted right before the answer came."
     ),
+    "reward/correlation_with_previous": Metric(
+        "Correlation with the reward before",
+        "How alike the new reward and the last one judge the latest rollout; near 1 nothing has changed.",
+    ),
+    "reward/pessimism": Metric(
+        "Pessimism", "Ensemble standard deviations taken off the reward that the policy follows."
+    ),
     "reward/num_answers": Metric("Answers learned from", "Comparisons behind the reward version."),
 }
 """Every name that ``storage.runs.add_measurements`` is given."""

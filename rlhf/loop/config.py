@@ -73,16 +73,52 @@ class ScheduleConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImproveConfig:
-    """How the policy follows a learned reward, beyond what PPO does with any reward."""
+    """How the policy follows a learned reward, and what is done when that changes."""
 
     min_advantage_sd: float = 1.0
     """Advantages are not blown up beyond this scale, in standard deviations of the reward. Once a policy
     does well, what the learned reward says of its small differences is mostly error, and following it at
     full strength leads away again; 0 follows it, 0.3 to 3."""
+    same_reward_correlation: float = 0.98
+    """A new reward that correlates with the one before by more than this, over the latest rollout, simply
+    takes its place; 1: every new reward is adopted with the four steps that follow."""
+    relabel: bool = True
+    """Refit the critic on all recent rollouts under the new reward, or on the latest one only."""
+    refit_critic: bool = True
+    """Fit the critic to the new reward before the policy follows it. Without, advantages are for a while
+    the difference of two rewards and not of two actions."""
+    refit_again_below: float = 0.3
+    """Explained variance of a refitted critic below which it is refitted once more; -1 hardly ever."""
+    careful_updates: int = 2
+    """Updates after an adoption that may move the policy only by ``careful_target_kl``."""
+    careful_target_kl: float = 0.01
+    """The KL bound of those updates, where ``ppo.target_kl`` is not tighter."""
+    moving_entropy: float = 0.0
+    """Entropy coefficient while the reward moves, where ``ppo.entropy_coef`` is not higher: a policy that is
+    sure of the old reward learns the new one slowly. 0.01 in https://arxiv.org/abs/1706.03741; 0 to 0.02."""
+    settled_share: float = 0.1
+    """Share of the run's steps without a new reward after which it no longer counts as moving."""
+    late_pessimism: float = 0.5
+    """kappa in place of ``reward.pessimism`` once ``late_share`` of the answers are in: from then on the
+    policy is kept where the ensemble agrees. Against over-optimisation: https://arxiv.org/abs/2310.02743."""
+    late_share: float = 0.5
+    """Share of ``schedule.labels`` at which that is; above 1: hardly ever."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _require_at_least(0, self, "min_advantage_sd")
+        _require_at_least(
+            0,
+            self,
+            "min_advantage_sd",
+            "careful_updates",
+            "moving_entropy",
+            "settled_share",
+            "late_pessimism",
+            "late_share",
+        )
+        _require_at_least(-1, self, "same_reward_correlation", "refit_again_below")
+        if not self.careful_target_kl > 0:
+            raise ValueError(f"careful_target_kl is {self.careful_target_kl}; it must be above 0.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

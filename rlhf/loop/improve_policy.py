@@ -3,53 +3,48 @@
 The reward changes only here, between rollouts: a rollout is never scored by two rewards.
 """
 
+import dataclasses
+
 import numpy as np
 
-from rlhf.loop.fit_reward import rollout_features
+from rlhf.loop.schedule import pessimism
+from rlhf.loop.score_rollout import Scored, score_rollout
 from rlhf.loop.session import Session
-from rlhf.policy.ppo import PolicyStats
+from rlhf.policy.config import PPOConfig
+from rlhf.policy.ppo import CriticStats, PolicyStats
+from rlhf.reward.ensemble import RewardModel
 from rlhf.storage import jobs, models, runs
-from rlhf.types.experience import Float32, Rollout
+from rlhf.storage.engine import reading
+from rlhf.types.experience import Rollout
 from rlhf.types.run import JobKind
 
-Rewards = tuple[Float32, Float32]
 
-
-def improve_policy(session: Session, rollout: Rollout) -> PolicyStats:
+def improve_policy(session: Session, rollout: Rollout) -> tuple[PolicyStats, Scored]:
     """Score a rollout with the current reward and improve the policy with it.
 
-    A reward that is new is adopted first: recent rollouts are relabelled and the critic is refitted.
+    A reward that is new is adopted first: see ``ImproveConfig`` for what that means.
+
+    Returns:
+        What the update did, and the rewards it followed.
     """
     if session.reward is None:
         raise ValueError("improve_policy needs a reward; fit one first.")
+    with session.timed("reward"):
+        scored = score_rollout(session, rollout, session.reward, session.pessimism)
     if session.reward_is_new:
-        with session.timed("reward"):
-            rewards = [predicted_rewards(session, past) for past in session.memory.rollouts]
-        with session.timed("policy"):
-            _adopt_reward(session, rewards)
-        scored = rewards[-1]
-    else:
-        with session.timed("reward"):
-            scored = predicted_rewards(session, rollout)
-    session.predicted_reward = float(scored[0].mean())
+        _adopt_reward(session, rollout, scored)
+    session.predicted_reward = float(scored.rewards.mean())
+    session.policy.config = _settings(session)
     with session.timed("policy"):
-        return session.policy.update(
+        stats = session.policy.update(
             rollout,
-            *scored,
+            scored.rewards,
+            scored.absorbing_rewards,
             progress=session.progress,
             min_advantage_sd=session.config.improve.min_advantage_sd,
         )
-
-
-def predicted_rewards(session: Session, rollout: Rollout) -> Rewards:
-    """Return the predicted reward of each step, and of one absorbing step after it: two (T, N)."""
-    assert session.reward is not None
-    steps, absorbing = rollout_features(session, rollout)
-    rewards, _ = session.reward.rewards(steps.reshape(-1, steps.shape[-1]))
-    absorbing_rewards = np.zeros(rollout.terminated.shape, np.float32)
-    if rollout.terminated.any():
-        absorbing_rewards[rollout.terminated] = session.reward.rewards(absorbing[rollout.terminated])[0]
-    return rewards.reshape(rollout.terminated.shape), absorbing_rewards
+    session.careful_left = max(0, session.careful_left - 1)
+    return stats, scored
 
 
 def save_policy(session: Session) -> None:
@@ -71,18 +66,65 @@ def save_policy(session: Session) -> None:
             jobs.enqueue(connection, session.run_id, JobKind.EVALUATE, subject)
 
 
-def _adopt_reward(session: Session, rewards: list[Rewards]) -> None:
-    stats = session.policy.refit_critic(
-        list(session.memory.rollouts), [r for r, _ in rewards], [a for _, a in rewards]
-    )
+def _settings(session: Session) -> PPOConfig:
+    """Return PPO's settings for the next update: careful and curious while the reward moves."""
+    ppo, improve = session.config.ppo, session.config.improve
+    target_kl, entropy_coef = ppo.target_kl, ppo.entropy_coef
+    if session.careful_left:
+        target_kl = min(improve.careful_target_kl, np.inf if target_kl is None else target_kl)
+    if session.steps - session.adopted_steps < improve.settled_share * session.config.schedule.total_steps:
+        entropy_coef = max(entropy_coef, improve.moving_entropy)
+    return dataclasses.replace(ppo, target_kl=target_kl, entropy_coef=entropy_coef)
+
+
+def _adopt_reward(session: Session, rollout: Rollout, scored: Scored) -> None:
+    """Make the critic, and the care of the next updates, fit a reward that it does not know yet."""
+    improve = session.config.improve
+    correlation = _correlation_with_known(session, rollout, scored)
+    values = {"reward/correlation_with_previous": correlation, "reward/pessimism": session.pessimism}
+    if not correlation > improve.same_reward_correlation:
+        if improve.refit_critic:
+            stats = _refit_critic(session, rollout, scored)
+            values["policy/explained_variance_before_refit"] = stats.explained_variance_before
+            values["policy/explained_variance_after_refit"] = stats.explained_variance_after
+        session.careful_left = improve.careful_updates
+        session.adopted_steps = session.steps
     session.reward_is_new = False
+    session.critic_reward = session.reward_version
     with session.writing() as connection:
-        runs.add_measurements(
-            connection,
-            session.run_id,
-            session.steps,
-            {
-                "policy/explained_variance_before_refit": stats.explained_variance_before,
-                "policy/explained_variance_after_refit": stats.explained_variance_after,
-            },
-        )
+        runs.add_measurements(connection, session.run_id, session.steps, values)
+
+
+def _correlation_with_known(session: Session, rollout: Rollout, scored: Scored) -> float:
+    """Return the correlation of a scored rollout's rewards with those of the reward the critic knows.
+
+    NaN if it knows none or either reward is constant.
+    """
+    if session.critic_reward == 0:
+        return float("nan")
+    with reading(session.engine) as connection:
+        row = models.get_reward_version(connection, session.run_id, session.critic_reward)
+    with session.timed("reward"):
+        known = RewardModel.from_arrays(session.blobs.read_arrays(row["arrays"])[0])
+        before = score_rollout(session, rollout, known, pessimism(session.config, row["num_answers"])).rewards
+        if min(before.std(), scored.rewards.std()) == 0.0:
+            return float("nan")
+        return float(np.corrcoef(before.ravel(), scored.rewards.ravel())[0, 1])
+
+
+def _refit_critic(session: Session, rollout: Rollout, scored: Scored) -> CriticStats:
+    improve, rollouts, rewards = session.config.improve, [rollout], [scored]
+    if improve.relabel and session.reward is not None:
+        rollouts = list(session.memory.rollouts)
+        with session.timed("reward"):
+            rewards = [
+                scored if one is rollout else score_rollout(session, one, session.reward, session.pessimism)
+                for one in rollouts
+            ]
+    with session.timed("policy"):
+        arguments = rollouts, [s.rewards for s in rewards], [s.absorbing_rewards for s in rewards]
+        stats = session.policy.refit_critic(*arguments)
+        if stats.explained_variance_after < improve.refit_again_below:
+            again = session.policy.refit_critic(*arguments)
+            stats = dataclasses.replace(again, explained_variance_before=stats.explained_variance_before)
+    return stats

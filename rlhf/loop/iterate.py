@@ -47,7 +47,7 @@ def iterate(session: Session) -> Turn:
         return Turn.WAITING
     session.is_saved = False
     rollout = collect_experience(session)
-    stats = improve_policy(session, rollout)
+    stats, _ = improve_policy(session, rollout)
     choose_queries(session)
     publish_turn(session, rollout, stats)
     if session.steps - session.saved_policy_steps >= session.steps_between_policies or session.is_finished:

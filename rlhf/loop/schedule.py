@@ -1,8 +1,8 @@
-"""When a synthetic teacher answers and when the reward model is fitted anew. Pure functions."""
+"""When a synthetic teacher answers, the reward model is fitted anew and pessimism begins. Pure functions."""
 
 import math
 
-from rlhf.loop.config import ScheduleConfig
+from rlhf.loop.config import RunConfig, ScheduleConfig
 
 
 def labels_due(schedule: ScheduleConfig, steps: int) -> int:
@@ -38,3 +38,13 @@ def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, changes: int, fitt
     if fitted == 0:
         return comparisons >= schedule.first_answers
     return changes >= max(schedule.refit_answers, schedule.refit_share * fitted)
+
+
+def pessimism(config: RunConfig, num_answers: int) -> float:
+    """Return kappa for a reward version that has learned from so many answers.
+
+    Early the ensemble disagrees about everything, and a policy that avoided that would never leave what it
+    has been asked about.
+    """
+    is_late = num_answers >= config.improve.late_share * config.schedule.labels
+    return config.improve.late_pessimism if is_late else config.reward.pessimism

@@ -22,6 +22,7 @@ from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.device import choose_device
 from rlhf.loop.memory import Memory
 from rlhf.loop.processes import num_processes
+from rlhf.loop.schedule import pessimism
 from rlhf.policy.ppo import PPO
 from rlhf.reward.ensemble import RewardModel
 from rlhf.seeding import generator, generator_state, restore_generator
@@ -32,6 +33,17 @@ from rlhf.types.experience import Float32
 from rlhf.types.task import ActionSpace, Task
 
 CHECKPOINT_FORMAT = 1
+_COUNTERS = (
+    "steps",
+    "fitted",
+    "fitted_id",
+    "reward_version",
+    "reward_is_new",
+    "saved_policy_steps",
+    "seconds",
+)
+_NEWER_COUNTERS = ("critic_reward", "careful_left", "adopted_steps")
+"""Not in the checkpoints of earlier programs, which can be used all the same."""
 _STREAMS = ("act", "queries", "reward")
 
 
@@ -58,6 +70,12 @@ class Session:
     reward_version: int = 0
     reward_is_new: bool = False
     """The critic still belongs to the reward before."""
+    critic_reward: int = 0
+    """Version of the reward that the critic belongs to; 0 before the first."""
+    careful_left: int = 0
+    """Updates that are still to move the policy only a little."""
+    adopted_steps: int = 0
+    """Steps at which the reward last became another."""
     fitted: int = 0
     """Comparisons that the current reward was fitted to."""
     fitted_id: int = 0
@@ -90,6 +108,11 @@ class Session:
     def steps_between_policies(self) -> float:
         """Steps after which the policy is saved again to be watched."""
         return self.config.schedule.total_steps / self.config.keep.policies
+
+    @property
+    def pessimism(self) -> float:
+        """How many ensemble spreads are taken off the current reward; fixed until the next version."""
+        return pessimism(self.config, self.fitted)
 
     @property
     def is_finished(self) -> bool:
@@ -244,13 +267,7 @@ def _state(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
     arrays: dict[str, Any] = {}
     details: dict[str, Any] = {
         "format_version": CHECKPOINT_FORMAT,
-        "steps": session.steps,
-        "fitted": session.fitted,
-        "fitted_id": session.fitted_id,
-        "reward_version": session.reward_version,
-        "reward_is_new": session.reward_is_new,
-        "saved_policy_steps": session.saved_policy_steps,
-        "seconds": session.seconds,
+        **{name: getattr(session, name) for name in (*_COUNTERS, *_NEWER_COUNTERS)},
         "rngs": {name: generator_state(rng) for name, rng in session.rngs.items()},
     }
     parts: dict[str, dict[str, Any]] = {
@@ -286,10 +303,7 @@ def _restore(session: Session, arrays: dict[str, Any], details: dict[str, Any]) 
         session.reward = RewardModel.from_arrays(reward)
     for name, state in details["rngs"].items():
         restore_generator(session.rngs[name], state)
-    session.steps = details["steps"]
-    session.fitted = details["fitted"]
-    session.fitted_id = details["fitted_id"]
-    session.reward_version = details["reward_version"]
-    session.reward_is_new = details["reward_is_new"]
-    session.saved_policy_steps = details["saved_policy_steps"]
-    session.seconds = details["seconds"]
+    for name in _COUNTERS:
+        setattr(session, name, details[name])
+    for name in _NEWER_COUNTERS:
+        setattr(session, name, details.get(name, getattr(session, name)))

@@ -24,7 +24,7 @@ class QueryConfig:
     known. What the two shares leave is near-on-policy: both segments from recent behaviour."""
     recent_episodes: int = 10
     """How many of the newest episodes count as near-on-policy."""
-    look_alike_distance: float = 0.1
+    look_alike_distance: float = 0.2
     """Two clips look alike if their motion differs by less than this many standard deviations (root mean
     square over what is measured of it). Nobody can tell such a pair apart, and a pair whose clips both look
     like those of an earlier one has been asked before; neither is asked. 0 to 0.5."""

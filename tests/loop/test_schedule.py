@@ -1,7 +1,8 @@
 import pytest
 
-from rlhf.loop.config import ScheduleConfig
-from rlhf.loop.schedule import is_fit_due, labels_due, session_size
+from rlhf.config import override
+from rlhf.loop.config import RunConfig, ScheduleConfig
+from rlhf.loop.schedule import is_fit_due, labels_due, pessimism, session_size
 
 SCHEDULE = ScheduleConfig(total_steps=10_000, labels=100, initial_share=0.25, initial_labels=10)
 
@@ -71,3 +72,8 @@ def test_a_fit_is_due_after_enough_new_answers(comparisons: int, fitted: int, is
     assert (
         is_fit_due(schedule, comparisons=comparisons, changes=comparisons - fitted, fitted=fitted) is is_due
     )
+
+
+def test_pessimism_begins_when_half_of_the_answers_are_in() -> None:
+    config = override(RunConfig(), {"schedule.labels": 100, "improve.late_pessimism": 0.7})
+    assert [pessimism(config, answers) for answers in (0, 49, 50, 500)] == [0.0, 0.0, 0.7, 0.7]

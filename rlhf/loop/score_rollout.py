@@ -1,0 +1,50 @@
+"""Experience and a reward model -> the rewards that a policy is to follow."""
+
+import dataclasses
+
+import numpy as np
+
+from rlhf.loop.fit_reward import rollout_features
+from rlhf.loop.session import Session
+from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.normalise import combine_members
+from rlhf.types.experience import Float32, Rollout
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The rewards of a rollout under one reward version, each (T, N)."""
+
+    rewards: Float32
+    """What the policy follows: the members' mean less ``pessimism`` spreads, clipped."""
+    absorbing_rewards: Float32
+    """The same of one absorbing step after each step; zero where that did not terminate."""
+    mean: Float32
+    """The members' mean."""
+    spread: Float32
+    """The members' standard deviation: what they do not agree about."""
+
+
+def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessimism: float) -> Scored:
+    """Return what a reward model gives each step of a rollout.
+
+    Args:
+        session: says how features are made.
+        rollout: (T, N).
+        reward: any version.
+        pessimism: kappa; not the one the model was fitted with, as it changes in the course of a run.
+    """
+    steps, absorbing = rollout_features(session, rollout)
+    shape, ended, clip = rollout.terminated.shape, rollout.terminated, reward.config.clip
+    members = reward.member_rewards(steps.reshape(-1, steps.shape[-1]))
+    rewards, spread = combine_members(members, pessimism=pessimism, clip=clip)
+    absorbing_rewards = np.zeros(shape, np.float32)
+    if ended.any():
+        after = reward.member_rewards(absorbing[ended])
+        absorbing_rewards[ended] = combine_members(after, pessimism=pessimism, clip=clip)[0]
+    return Scored(
+        rewards=rewards.reshape(shape),
+        absorbing_rewards=absorbing_rewards,
+        mean=members.mean(axis=0).reshape(shape),
+        spread=spread.reshape(shape),
+    )
