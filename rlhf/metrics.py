@@ -65,6 +65,33 @@ METRICS: dict[str, Metric] = {
     "reward/pessimism": Metric(
         "Pessimism", "Ensemble standard deviations taken off the reward that the policy follows."
     ),
+    "reward/audit_accuracy_low": Metric(
+        "Audit accuracy, at least", "Lower end of the interval of the audit accuracy (Wilson)."
+    ),
+    "reward/audit_accuracy_high": Metric(
+        "Audit accuracy, at most",
+        "Upper end of that interval. If even this is low, the reward model is wrong about what people want.",
+    ),
+    "reward/mean": Metric(
+        "Mean reward", "Mean over the ensemble of a rollout's reward per step, in standard deviations."
+    ),
+    "reward/lower_bound": Metric(
+        "Lower bound of the reward",
+        "The same less one ensemble spread. A mean that rises without it is liked by some members only.",
+    ),
+    "reward/unfamiliar_share": Metric(
+        "Unfamiliar behaviour",
+        "Share of a rollout's steps about which the ensemble disagrees more than about nearly all answered "
+        "clips; .05 is usual.",
+    ),
+    "policy/lead_over_champion": Metric(
+        "Lead over the best policy stored",
+        "How much more reward per step the newest policy gets at least, by the present reward model.",
+    ),
+    "policy/chance_against_champion": Metric(
+        "Chance against the best policy stored",
+        "Probability that people prefer the newest policy, by pairs of both they were shown; .5 if none.",
+    ),
     "reward/num_answers": Metric("Answers learned from", "Comparisons behind the reward version."),
 }
 """Every name that ``storage.runs.add_measurements`` is given."""

@@ -1,8 +1,10 @@
-"""Scores of several tasks and seeds as one number with an interval. Pure.
+"""Scores of several tasks and seeds, and shares of few trials, with what is not known about them. Pure.
 
-Source: https://arxiv.org/abs/2108.13264.
+Source of the aggregates over tasks: https://arxiv.org/abs/2108.13264.
 """
 
+import math
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -55,3 +57,27 @@ def bootstrap_interval(
     tail = (1.0 - confidence) / 2
     low, high = np.quantile(results, [tail, 1.0 - tail])
     return float(low), float(high)
+
+
+def wilson_interval(successes: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a probability of which ``successes`` of ``trials`` were seen; (0, 1) for none.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference". Unlike the
+    usual standard error it is right for few trials and near 0 and 1.
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2)
+    share, extra = successes / trials, z**2 / trials
+    centre = (share + extra / 2) / (1 + extra)
+    half = z / (1 + extra) * math.sqrt(share * (1 - share) / trials + extra / (4 * trials))
+    return centre - half, centre + half
+
+
+def probability_of_winning(wins: int, losses: int) -> float:
+    """Return P(p > 1/2) of the chance p to win, from a uniform prior: p ~ Beta(1 + wins, 1 + losses).
+
+    For whole numbers the Beta's tail is a binomial one: P(Binomial(wins + losses + 1, 1/2) <= wins).
+    """
+    trials = wins + losses + 1
+    return float(sum(math.comb(trials, k) for k in range(wins + 1)) / 2**trials)

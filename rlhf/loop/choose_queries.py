@@ -1,13 +1,16 @@
 """Experience -> queries: keeps enough pairs waiting, and lets go of those that are out of date."""
 
+import dataclasses
 import functools
 
 import numpy as np
 
 from rlhf.experience.segments import num_starts, sample_segments
+from rlhf.loop.champion import challenger_episodes
 from rlhf.loop.schedule import labels_due, session_size
 from rlhf.loop.session import Session
 from rlhf.queries.candidates import propose
+from rlhf.queries.config import QueryConfig
 from rlhf.queries.diversity import describe_motion, nearest_of, standardise
 from rlhf.queries.select import Selection, select, select_initial
 from rlhf.reward.features import segment_features
@@ -37,13 +40,41 @@ def choose_queries(session: Session) -> int:
         wanted = _wanted(session)
         if wanted <= 0:
             return 0
+        contests = _ask_contests(session, wanted)
         segments = _cut_segments(session, wanted)
-        if len(segments) < 2:
-            return 0
-        chosen, predicted = _choose(session, segments, wanted)
+        if wanted == contests or len(segments) < 2:
+            return contests
+        chosen, predicted = _choose(session, segments, wanted - contests)
         if len(chosen):
             _publish(session, segments, chosen, predicted)
-        return len(chosen)
+        return contests + len(chosen)
+
+
+def _ask_contests(session: Session, wanted: int) -> int:
+    """Publish some pairs of random segments of the best policy stored and of the newest; return how many."""
+    rng, share = session.rngs["queries"], session.config.gates.contest_share
+    own = challenger_episodes(session)
+    if session.reward is None or not own or not session.memory.champion:
+        return 0
+    number = int(rng.binomial(wanted, share))
+    best, newest = (_sample(session, group, number) for group in (session.memory.champion, own))
+    number = min(len(best), len(newest))
+    if number == 0:
+        return 0
+    segments = best[:number] + newest[:number]
+    rows = np.arange(number)
+    is_left = rng.random(number) < 0.5  # the newest policy is
+    chosen = Selection(
+        first=np.where(is_left, rows + number, rows),
+        second=np.where(is_left, rows, rows + number),
+        kinds=(QueryKind.CONTEST,) * number,
+        scores=np.zeros(number, np.float32),
+    )
+    returns = session.reward.member_returns(_features(session, segments))
+    predicted = session.reward.member_probs(returns, chosen.first, chosen.second).mean(axis=0)
+    ids = _publish(session, segments, chosen, predicted)
+    session.gates.contests |= dict(zip(ids, is_left.tolist(), strict=True))
+    return number
 
 
 def _wanted(session: Session) -> int:
@@ -78,7 +109,7 @@ def _cut_segments(session: Session, count: int) -> list[Segment]:
 
 def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Selection, Float32 | None]:
     """Return the pairs of segments to ask about and the model's P(left preferred) of each."""
-    config, rng = session.config.queries, session.rngs["queries"]
+    config, rng = _settings(session), session.rngs["queries"]
     motions, asked = _motions(session, segments)
     if session.reward is None:
         return select_initial(motions, len(segments), asked, count, config, rng), None
@@ -97,6 +128,15 @@ def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Sele
     predict = functools.partial(session.reward.member_probs, returns)
     chosen = select(candidates, predict, motions, asked, count, config, rng)
     return chosen, predict(chosen.first, chosen.second).mean(axis=0)
+
+
+def _settings(session: Session) -> QueryConfig:
+    """Return what to ask for; twice as much from where little is known while the policy is mostly there."""
+    config = session.config.queries
+    if "unfamiliar" not in session.gates.standing:
+        return config
+    low = min(2 * config.low_density_share, 1.0 - config.new_versus_old_share)
+    return dataclasses.replace(config, low_density_share=low)
 
 
 def _motions(session: Session, segments: list[Segment]) -> tuple[Float32, Int64]:
@@ -131,8 +171,11 @@ def _features(session: Session, segments: list[Segment]) -> Float32:
     )
 
 
-def _publish(session: Session, segments: list[Segment], chosen: Selection, predicted: Float32 | None) -> None:
-    """Store the chosen segments as blobs, then make their queries known in one transaction."""
+def _publish(
+    session: Session, segments: list[Segment], chosen: Selection, predicted: Float32 | None
+) -> list[str]:
+    """Store the chosen segments as blobs, then their queries in one transaction; return the queries' ids."""
+    query_ids: list[str] = []
     used = sorted({*chosen.first.tolist(), *chosen.second.tolist()})
     arrays = {i: session.blobs.write_arrays(segments[i].to_arrays()) for i in used}
     truths: dict[int, str | None] = dict.fromkeys(used)
@@ -154,6 +197,8 @@ def _publish(session: Session, segments: list[Segment], chosen: Selection, predi
                 policy_version=session.policy.version,
                 reward_version=session.reward_version,
             )
+            query_ids.append(query_id)
             if not session.is_simulated:
                 jobs.enqueue(connection, session.run_id, JobKind.RENDER, query_id)
     session.motions |= {ids[i]: _motion(segments[i]) for i in used}
+    return query_ids

@@ -122,6 +122,62 @@ class ImproveConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GateConfig:
+    """When a run warns of its reward, and when its policy goes back to the best one stored.
+
+    Warnings are events on the run. Answers are never given up.
+    """
+
+    audit_floor: float = 0.65
+    """Warn if the audit accuracy is below this, the better end of its interval included."""
+    audit_gap: float = 0.2
+    """Warn if it is so much below the accuracy on the answers that were learned."""
+    audit_window: int = 50
+    """Latest audit answers that are looked at. More: steadier, and slower to notice."""
+    min_audits: int = 12
+    """Fewer audit answers than this warn of nothing."""
+    confidence: float = 0.8
+    """Of the audit accuracy's interval. More: fewer false warnings, and later ones."""
+    drift_updates: int = 5
+    """Updates over which mean reward and lower bound, and unfamiliar steps, are looked at."""
+    drift_rise: float = 1.0
+    """Warn if the mean reward rises by more than this, in standard deviations of the reward, while its lower
+    bound (the mean less one ensemble spread) does not rise at all."""
+    familiar_percentile: float = 95.0
+    """Steps are unfamiliar if the ensemble's spread passes this percentile of that on answered clips."""
+    unfamiliar_share: float = 0.3
+    """Warn if more of the steps than this are unfamiliar. Twice as many of the candidates then show what has
+    not been asked about."""
+    contest_share: float = 0.05
+    """Share of queries that show random segments of the newest policy and the best one stored. 0 to 0.2."""
+    contest_loss: float = 0.1
+    """The policy goes back when the chance that people prefer it to the best one stored falls below this."""
+    min_contests: int = 4
+    """Fewer decided contests than this change nothing."""
+    worse_by: float = 0.5
+    """It also goes back when the present reward, mean and lower bound alike, puts it this far below the best
+    one stored, in standard deviations of the reward per step."""
+    min_updates: int = 8
+    """Updates a policy has before it is compared with the best one stored."""
+    roll_back: bool = True
+    """Whether policies go back at all, or a lost comparison is only an event."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _require_at_least(
+            1, self, "audit_window", "min_audits", "drift_updates", "min_contests", "min_updates"
+        )
+        _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by")
+        for name in ("audit_floor", "confidence", "unfamiliar_share", "contest_share", "contest_loss"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1].")
+        if not self.confidence < 1.0:
+            raise ValueError(f"confidence is {self.confidence}; it must be below 1.")
+        if not 0.0 <= self.familiar_percentile <= 100.0:
+            raise ValueError(f"familiar_percentile is {self.familiar_percentile}; it must lie in [0, 100].")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KeepConfig:
     """What is saved and how often."""
 
@@ -150,6 +206,7 @@ class RunConfig:
     queries: QueryConfig = dataclasses.field(default_factory=QueryConfig)
     schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
     improve: ImproveConfig = dataclasses.field(default_factory=ImproveConfig)
+    gates: GateConfig = dataclasses.field(default_factory=GateConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
     device: Device = "auto"
     """Where the policy's networks are differentiated: ``cpu``, ``cuda``, or ``auto``, a GPU if there is one

@@ -12,6 +12,7 @@ import time
 from rlhf.loop.choose_queries import choose_queries
 from rlhf.loop.collect_experience import collect_experience, explore
 from rlhf.loop.fit_reward import fit_reward
+from rlhf.loop.gates import check_gates
 from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting
 from rlhf.loop.session import Session, save_checkpoint
@@ -47,11 +48,13 @@ def iterate(session: Session) -> Turn:
         return Turn.WAITING
     session.is_saved = False
     rollout = collect_experience(session)
-    stats, _ = improve_policy(session, rollout)
+    stats, scored = improve_policy(session, rollout)
     choose_queries(session)
     publish_turn(session, rollout, stats)
-    if session.steps - session.saved_policy_steps >= session.steps_between_policies or session.is_finished:
+    is_saved = session.is_finished or session.is_policy_due
+    if is_saved:
         save_policy(session)
+    check_gates(session, scored, is_saved=is_saved)
     if session.is_finished or time.monotonic() - session.checkpoint_at > session.config.keep.checkpoint_s:
         save_checkpoint(session)
     return Turn.FINISHED if session.is_finished else Turn.LEARNED

@@ -13,7 +13,7 @@ from rlhf.types.experience import Episode, Float64, Rollout, Segment
 
 
 class Memory:
-    """Recent and older episodes, recent rollouts, and all of the exploration until it has served.
+    """Recent and older episodes, the best policy's, recent rollouts, the exploration until it has served.
 
     Args:
         recent: episodes that count as near-on-policy.
@@ -26,6 +26,7 @@ class Memory:
         self.recent: deque[Episode] = deque()
         self.older: list[Episode] = []
         self.explored: list[Episode] = []
+        self.champion: list[Episode] = []
         self.rollouts: deque[Rollout] = deque(maxlen=rollouts)
         self._max_recent, self._max_older, self._rng = recent, older, rng
         self._true_rewards: dict[int, Float64] = {}
@@ -46,8 +47,14 @@ class Memory:
     def forget_exploration(self) -> None:
         """Let go of the explored episodes that are neither recent nor older ones."""
         self.explored.clear()
-        kept = {episode.reset_seed for episode in (*self.recent, *self.older)}
+        kept = {episode.reset_seed for episode in (*self.recent, *self.older, *self.champion)}
         self._true_rewards = {seed: r for seed, r in self._true_rewards.items() if seed in kept}
+
+    def crown(self, episodes: list[Episode]) -> None:
+        """Keep these remembered episodes as the best policy's, in place of those before."""
+        self.champion = list(episodes)
+        if not self.explored:
+            self.forget_exploration()  # lets go of the true rewards that belong to no episode any more
 
     def true_returns(self, horizon: int) -> list[float]:
         """Return the recent whole episodes' true returns, for the curves that people look at."""
@@ -64,7 +71,12 @@ class Memory:
 
     def state_dict(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return (arrays, JSON data) that ``load_state_dict`` restores."""
-        groups = {"recent": self.recent, "older": self.older, "explored": self.explored}
+        groups = {
+            "recent": self.recent,
+            "older": self.older,
+            "explored": self.explored,
+            "champion": self.champion,
+        }
         episodes = {episode.reset_seed: episode for group in groups.values() for episode in group}
         arrays = self._join(list(episodes.values()))
         for index, rollout in enumerate(self.rollouts):
@@ -86,6 +98,7 @@ class Memory:
         groups = {name: [episodes[seed] for seed in seeds] for name, seeds in details["groups"].items()}
         self.recent = deque(groups["recent"])
         self.older, self.explored = groups["older"], groups["explored"]
+        self.champion = groups.get("champion", [])  # checkpoints of earlier programs have none
         self.rollouts.clear()
         for index, version in enumerate(details["rollouts"]):
             parts = {name: arrays[f"rollout.{index}.{name}"] for name in _ROLLOUT_ARRAYS}
@@ -132,7 +145,8 @@ class Memory:
         forgotten = episode
         if slot < self._max_older:
             forgotten, self.older[slot] = self.older[slot], episode
-        if not self.explored:  # it may be among them; ``forget_exploration`` sees to it
+        is_champion = any(forgotten.reset_seed == best.reset_seed for best in self.champion)
+        if not self.explored and not is_champion:  # explored ones are ``forget_exploration``'s
             del self._true_rewards[forgotten.reset_seed]
 
 

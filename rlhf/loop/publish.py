@@ -34,6 +34,10 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
         if is_point:
             values = {f"policy/{name}": value for name, value in dataclasses.asdict(stats).items()}
             values["experience/predicted_return"] = session.predicted_reward * session.task.horizon
+            if session.gates.means:
+                values["reward/mean"] = session.gates.means[-1]
+                values["reward/lower_bound"] = session.gates.lower_bounds[-1]
+                values["reward/unfamiliar_share"] = session.gates.unfamiliar[-1]
             returns = session.memory.true_returns(session.task.horizon)
             if session.task.has_true_reward and returns:
                 values["experience/true_return"] = sum(returns) / len(returns)

@@ -20,6 +20,7 @@ from rlhf.experience.tasks import get_task
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.device import choose_device
+from rlhf.loop.gate_state import GateState
 from rlhf.loop.memory import Memory
 from rlhf.loop.processes import num_processes
 from rlhf.loop.schedule import pessimism
@@ -80,6 +81,8 @@ class Session:
     """Comparisons that the current reward was fitted to."""
     fitted_id: int = 0
     """Number of the newest row of answers at that time."""
+    gates: GateState = dataclasses.field(default_factory=GateState)
+    """What warns of a reward gone wrong, and the policy to go back to."""
     is_saved: bool = False
     """Whether nothing has happened since the last checkpoint."""
     message: str = ""
@@ -105,9 +108,10 @@ class Session:
         return min(1.0, self.steps / self.config.schedule.total_steps)
 
     @property
-    def steps_between_policies(self) -> float:
-        """Steps after which the policy is saved again to be watched."""
-        return self.config.schedule.total_steps / self.config.keep.policies
+    def is_policy_due(self) -> bool:
+        """Whether the policy is to be saved again, to be watched."""
+        between = self.config.schedule.total_steps / self.config.keep.policies
+        return self.steps - self.saved_policy_steps >= between
 
     @property
     def pessimism(self) -> float:
@@ -276,6 +280,9 @@ def _state(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     memory_arrays, details["memory"] = session.memory.state_dict()
     parts["memory"] = memory_arrays
+    details["gates"] = session.gates.to_details()
+    if session.gates.champion is not None:
+        parts["champion"] = session.gates.champion.policy
     if session.reward is not None:
         parts["reward"] = dict(session.reward.to_arrays())
     for part, state in parts.items():
@@ -303,6 +310,8 @@ def _restore(session: Session, arrays: dict[str, Any], details: dict[str, Any]) 
         session.reward = RewardModel.from_arrays(reward)
     for name, state in details["rngs"].items():
         restore_generator(session.rngs[name], state)
+    if gates := details.get("gates"):
+        session.gates = GateState.from_details(gates, part("champion") | details.get("champion", {}))
     for name in _COUNTERS:
         setattr(session, name, details[name])
     for name in _NEWER_COUNTERS:

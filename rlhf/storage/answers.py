@@ -6,6 +6,7 @@ million answers.
 
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -105,6 +106,12 @@ def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMappi
         .order_by(answers.c.id)
     )
     return list(connection.execute(query).mappings())
+
+
+def standing_answers_to(connection: sa.Connection, query_ids: Collection[str]) -> list[sa.RowMapping]:
+    """Return the answers to these queries that stand, in the order they came."""
+    query = sa.select(answers).where(answers.c.query_id.in_(list(query_ids)), _stands)
+    return list(connection.execute(query.order_by(answers.c.id)).mappings())
 
 
 def count_standing(connection: sa.Connection, run_id: str) -> dict[Choice, int]:

@@ -31,6 +31,8 @@ class QueryKind(enum.Enum):
     """Chosen because the ensemble disagrees."""
     AUDIT = "audit"
     """Random near-on-policy pair, scored before it is trained on."""
+    CONTEST = "contest"
+    """Random segments of the newest policy and of the best one stored: which of the two goes on?"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

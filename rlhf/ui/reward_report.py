@@ -7,6 +7,7 @@ import sqlalchemy as sa
 import streamlit as st
 
 from rlhf.evaluation.agreement import preference_accuracy
+from rlhf.evaluation.statistics import wilson_interval
 from rlhf.feedback.targets import prob_first
 from rlhf.storage import answers, models
 from rlhf.storage.engine import reading
@@ -14,7 +15,6 @@ from rlhf.types.feedback import QueryKind
 from rlhf.ui.run_view import RunView
 
 _BINS = 5
-_WILSON_Z = 1.96
 
 
 def view_predictions(engine: sa.Engine, run_id: str) -> pd.DataFrame:
@@ -122,6 +122,5 @@ def _share(predictions: pd.DataFrame) -> str:
     if n == 0:
         return "–"
     share = preference_accuracy(decided["predicted"].to_numpy(), decided["target"].to_numpy())
-    centre = (share + _WILSON_Z**2 / (2 * n)) / (1 + _WILSON_Z**2 / n)
-    spread = _WILSON_Z * np.sqrt(share * (1 - share) / n + _WILSON_Z**2 / (4 * n**2)) / (1 + _WILSON_Z**2 / n)
-    return f"{share:.0%} ({max(0.0, centre - spread):.0%}–{min(1.0, centre + spread):.0%})"
+    low, high = wilson_interval(share * n, n)
+    return f"{share:.0%} ({low:.0%}–{high:.0%})"

@@ -41,6 +41,7 @@ _REASONS = {
     QueryKind.INITIAL: "A first look: two different behaviours",
     QueryKind.ACTIVE: "The reward model is unsure about this pair",
     QueryKind.AUDIT: "A random pair, to check what the reward model has learned",
+    QueryKind.CONTEST: "The newest behaviour beside the best so far, to see whether it is going well",
 }
 
 

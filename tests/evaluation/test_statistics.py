@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
+from rlhf.evaluation.statistics import (
+    bootstrap_interval,
+    interquartile_mean,
+    probability_of_winning,
+    wilson_interval,
+)
 
 
 def test_interquartile_mean_leaves_out_a_quarter_at_both_ends() -> None:
@@ -36,3 +41,24 @@ def test_interval_covers_the_mean_as_often_as_it_says() -> None:
 def test_an_empty_stratum_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         bootstrap_interval([np.ones(2), np.array([])], interquartile_mean, np.random.default_rng(0))
+
+
+def test_wilson_interval_of_nine_in_ten() -> None:
+    # z = 1.96, z^2 / n = .3841: centre (.9 + .1921) / 1.3841 = .7890,
+    # half 1.96 / 1.3841 * sqrt(.09 / 10 + .3841 / 40) = .1932
+    assert wilson_interval(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-3)
+
+
+def test_wilson_interval_of_nothing_says_nothing() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_chance_to_win_from_a_uniform_prior() -> None:
+    # Beta(1, 1): 1/2.  Beta(1, 3): P(p > 1/2) = (1/2)^3.  Beta(2, 1): 1 - (1/2)^2
+    assert probability_of_winning(0, 0) == 0.5
+    assert probability_of_winning(0, 2) == 0.125
+    assert probability_of_winning(1, 0) == 0.75
+
+
+def test_chances_of_both_sides_add_up_to_one() -> None:
+    assert probability_of_winning(3, 5) + probability_of_winning(5, 3) == pytest.approx(1.0)

@@ -176,3 +176,35 @@ def test_episodes_without_simulator_states_are_restored_without() -> None:
     restored.load_state_dict(*memory.state_dict())
     assert restored.recent[0].sim_states is None
     assert restored.recent[0].terminated
+
+
+def test_the_best_policys_episodes_are_kept_with_their_true_rewards() -> None:
+    memory = make_memory()
+    fill(memory, range(3))
+    memory.crown(list(memory.recent)[:2])
+    fill(memory, range(3, 60))
+    assert [episode.reset_seed for episode in memory.champion] == [0, 1]
+    for episode in memory.champion:
+        segment = cut(episode, 2, 5, HORIZON)
+        np.testing.assert_array_equal(memory.true_rewards_of(segment), rewards_of(episode)[2:7])
+
+
+def test_a_new_best_policy_lets_go_of_the_one_before() -> None:
+    memory = make_memory()
+    fill(memory, range(1))
+    first = memory.recent[0]
+    memory.crown([first])
+    fill(memory, range(1, 200))
+    memory.crown([memory.recent[-1]])
+    assert first.reset_seed not in {episode.reset_seed for episode in memory.older}
+    with pytest.raises(KeyError):
+        memory.true_rewards_of(cut(first, 2, 5, HORIZON))
+
+
+def test_memory_of_an_earlier_program_has_no_best_policy() -> None:
+    memory, restored = make_memory(), make_memory()
+    fill(memory, range(5))
+    arrays, details = memory.state_dict()
+    del details["groups"]["champion"]
+    restored.load_state_dict(arrays, details)
+    assert restored.champion == []

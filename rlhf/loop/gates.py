@@ -1,0 +1,135 @@
+"""Is the reward still right where the policy is? Warnings on the run, and a way back that loses no answer.
+
+Four looks at the same question: how well answers to random pairs were foreseen, whether the reward rises
+only where the ensemble does not agree, how much of the behaviour is unlike anything asked about, and whether
+the newest policy is better than the best one stored. Only the last one acts.
+"""
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.evaluation.agreement import preference_accuracy
+from rlhf.evaluation.reward_drift import diverges, share_above, spread_limit
+from rlhf.evaluation.statistics import wilson_interval
+from rlhf.feedback.targets import prob_first
+from rlhf.loop.champion import judge
+from rlhf.loop.fit_reward import segment_inputs
+from rlhf.loop.score_rollout import Scored
+from rlhf.loop.session import Session
+from rlhf.storage import answers, models, runs
+from rlhf.storage.engine import reading
+from rlhf.types.experience import Float32
+from rlhf.types.feedback import QueryKind
+
+_MAX_COMPARED = 10_000
+"""Steps of answered clips that say what is familiar."""
+
+
+def check_gates(session: Session, scored: Scored, *, is_saved: bool) -> None:
+    """Look at the rollout just learned from; warn of what is wrong, and go back if the policy got worse.
+
+    Args:
+        session: after the update.
+        scored: the rewards that it followed.
+        is_saved: the policy has just been saved, and may become the one to go back to.
+    """
+    is_new = session.gates.reward_version != session.reward_version
+    with session.timed("reward"):
+        if is_new:
+            _start_readings(session)
+        _read(session, scored)
+        if is_new or is_saved:
+            judge(session, may_crown=is_saved)
+
+
+def _start_readings(session: Session) -> None:
+    """Prepare for a new reward version: what is familiar to it, and how well its forerunner foresaw."""
+    gates, config = session.gates, session.config.gates
+    gates.forget_readings()
+    gates.reward_version = session.reward_version
+    with reading(session.engine) as connection:
+        rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
+        report = models.latest_reward_report(connection, session.run_id)
+    spread = _compared_spread(session, rows)
+    gates.spread_limit = spread_limit(spread, config.familiar_percentile) if len(spread) else np.inf
+    _check_audit(session, rows, report.get("train_accuracy"))
+
+
+def _check_audit(session: Session, rows: list[sa.RowMapping], train_accuracy: float | None) -> None:
+    config = session.config.gates
+    audits = [row for row in rows if row["kind"] is QueryKind.AUDIT and row["predicted"] is not None]
+    audits = audits[-config.audit_window :]
+    predicted = np.array([row["predicted"] for row in audits], np.float64)
+    target = np.array([prob_first(row["choice"]) for row in audits], np.float64)
+    number = int((target != 0.5).sum())
+    if number == 0:
+        return
+    accuracy = preference_accuracy(predicted, target)
+    low, high = wilson_interval(accuracy * number, number, config.confidence)
+    with session.writing() as connection:
+        values = {"reward/audit_accuracy_low": low, "reward/audit_accuracy_high": high}
+        runs.add_measurements(connection, session.run_id, session.steps, values)
+    is_enough = number >= config.min_audits
+    seen = f"it foresaw {accuracy:.0%} of the last {number} random pairs"
+    _warn(
+        session,
+        "audit",
+        is_enough and high < config.audit_floor,
+        f"The reward model may be wrong about what people want: {seen}.",
+    )
+    _warn(
+        session,
+        "memorised",
+        is_enough and train_accuracy is not None and train_accuracy - high > config.audit_gap,
+        f"The reward model may have memorised its answers: {seen}, and gets {train_accuracy or 0:.0%} of "
+        "those right that it learned from.",
+    )
+
+
+def _read(session: Session, scored: Scored) -> None:
+    gates, config = session.gates, session.config.gates
+    gates.means.append(float(scored.mean.mean()))
+    gates.lower_bounds.append(float((scored.mean - scored.spread).mean()))
+    gates.unfamiliar.append(share_above(scored.spread, gates.spread_limit))
+    for readings in (gates.means, gates.lower_bounds, gates.unfamiliar):
+        del readings[: -config.drift_updates - 1]
+    _warn(
+        session,
+        "drift",
+        diverges(gates.means, gates.lower_bounds, config.drift_updates, config.drift_rise),
+        "The reward rises only where the reward model is unsure: the policy may have found a loophole.",
+    )
+    recent = float(np.mean(gates.unfamiliar[-config.drift_updates :]))
+    _warn(
+        session,
+        "unfamiliar",
+        len(gates.unfamiliar) >= config.drift_updates and recent > config.unfamiliar_share,
+        f"{recent:.0%} of the behaviour is unlike anything asked about; more of it is asked about now.",
+    )
+
+
+def _warn(session: Session, gate: str, is_wrong: bool, message: str) -> None:
+    """Keep whether a warning holds; say so when it begins, at most once for each reward version."""
+    gates = session.gates
+    begins = is_wrong and gate not in gates.standing
+    gates.standing = [g for g in gates.standing if g != gate] + [gate] * is_wrong
+    if begins and gates.warned.get(gate) != session.reward_version:
+        gates.warned[gate] = session.reward_version
+        with session.writing() as connection:
+            runs.add_event(connection, session.run_id, session.steps, "warning", message)
+
+
+def _compared_spread(session: Session, rows: list[sa.RowMapping]) -> Float32:
+    """Return the ensemble's spread over steps of the answered segments, (B,)."""
+    assert session.reward is not None
+    ids = list(dict.fromkeys(side for row in rows for side in (row["left_id"], row["right_id"])))
+    if not ids:
+        return np.empty(0, np.float32)
+    features = np.concatenate([segment_inputs(session, segment_id) for segment_id in ids])
+    thinned = features[:: max(1, len(features) // _MAX_COMPARED)]
+    spread: Float32 = session.reward.member_rewards(thinned).std(axis=0)
+    return spread
+
+
+def _teaches(row: sa.RowMapping) -> bool:
+    return not row["is_late"] and prob_first(row["choice"]) is not None
