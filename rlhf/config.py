@@ -70,7 +70,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def from_dict(config_type: type[ConfigT], data: Mapping[str, Any]) -> ConfigT:
     """Rebuild a configuration from ``to_dict``; unknown keys are an error, missing ones take the default."""
-    return override(config_type(), _flatten(data))
+    return override(config_type(), flatten(data))
 
 
 def digest(config: Any) -> str:
@@ -79,11 +79,12 @@ def digest(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as dotted ones, as ``override`` takes them."""
     flat: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat

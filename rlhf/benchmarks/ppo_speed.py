@@ -7,18 +7,17 @@ that end in the last quarter) is reported beside the rate. The environments run 
 """
 
 import argparse
-import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.processes import Tell, on_cores, usable_cores
 from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, dots
 from rlhf.config import PROJECT_ROOT, child_environment
@@ -46,8 +45,6 @@ CONFIGURATION: Mapping[str, Any] = {
     "initial_log_std": 0.0,
 }
 """The same for all; everything else is each library's own default."""
-
-Tell = Callable[[int, int, str], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -211,7 +208,10 @@ def _spawn(command: Sequence[str], threads: int) -> dict[str, Any]:
     if not is_ours:
         environment |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
     # MuJoCo writes its warnings into the current folder when a peer steps it.
-    with _cores(threads), tempfile.TemporaryDirectory(prefix="preference-studio-") as empty:
+    with (
+        on_cores(usable_cores()[:threads]),
+        tempfile.TemporaryDirectory(prefix="preference-studio-") as empty,
+    ):
         folder = PROJECT_ROOT if is_ours else empty
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -221,20 +221,6 @@ def _spawn(command: Sequence[str], threads: int) -> dict[str, Any]:
         raise JobError(f"{' '.join(command[:4])} ended with status {done.returncode}: {last}")
     measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return measured
-
-
-@contextlib.contextmanager
-def _cores(count: int) -> Iterator[None]:
-    """Let processes that start inside use that many cores, where the system can say so."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:count])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def peer_versions(peers: str) -> dict[str, str]:

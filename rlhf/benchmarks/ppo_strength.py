@@ -5,20 +5,15 @@ A finished run is kept, so that the benchmark goes on where it stopped while cod
 """
 
 import argparse
-import concurrent.futures
 import dataclasses
-import functools
-import json
-import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.cores import FreeCores
-from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
+from rlhf.benchmarks.processes import Tell, measure_all, verb_report
+from rlhf.benchmarks.results import RESULTS, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.config import to_dict
 from rlhf.errors import ConfigError
@@ -31,8 +26,6 @@ from rlhf.types.experience import Float64
 NAME = "ppo-strength"
 _GRID = 40
 _QUICK_STEPS = 8192
-
-Tell = Callable[[int, int, str], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,20 +91,9 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     todo = [(env_id, seed) for seed in range(seeds) for env_id in options.envs]
     reports: dict[str, list[dict[str, Any]]] = {env_id: [] for env_id in options.envs}
     keys = [run_key(env_id, lengths[env_id], seed, options.settings) for env_id, seed in todo]
-    cores = FreeCores(options.jobs)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = [
-            pool.submit(measured_once, NAME, key, functools.partial(_train, key, cores)) for key in keys
-        ]
-        try:
-            for done, ((env_id, seed), future) in enumerate(zip(todo, futures, strict=True)):
-                tell(done, len(todo), f"{env_id}, seed {seed}")
-                reports[env_id].append(future.result())
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
-    tell(len(todo), len(todo), "done")
+    found = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
+    for (env_id, _), report in zip(todo, found, strict=True):
+        reports[env_id].append(report)
     summary = {
         "command": f"python -m rlhf bench {NAME} --envs {' '.join(options.envs)} --seeds {seeds}"
         + (f" --steps {steps}" if steps else "")
@@ -246,15 +228,11 @@ def _rows(env_id: str, reports: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     return rows
 
 
-def _train(key: Mapping[str, Any], cores: FreeCores) -> dict[str, Any]:
-    task, seed, steps = key["task"], key["seed"], key["config"]["schedule"]["total_steps"]
-    with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
-        path = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "rlhf", "train", "--task", task, "--steps", str(steps)]
-        cores.run([*command, "--seed", str(seed), "--json", str(path), *_set(key["settings"])])
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return report
+def _train(key: Mapping[str, Any]) -> dict[str, Any]:
+    steps = key["config"]["schedule"]["total_steps"]
+    arguments = ["train", "--task", key["task"], "--steps", str(steps), "--seed", str(key["seed"])]
+    return verb_report([*arguments, "--set", *key["settings"]] if key["settings"] else arguments)
 
 
-def _set(settings: Sequence[str]) -> list[str]:
-    return ["--set", *settings] if settings else []
+def _describe(key: Mapping[str, Any]) -> str:
+    return f"{key['task']}, seed {key['seed']}"

@@ -21,7 +21,7 @@ from typing import Any
 from rlhf.config import PROJECT_ROOT, Settings
 
 RESULTS = PROJECT_ROOT / "rlhf" / "benchmarks" / "results"
-_TRAINING_CODE = (
+TRAINING_CODE = (
     "policy",
     "experience",
     "types",
@@ -40,16 +40,29 @@ def measured_once(name: str, key: Mapping[str, Any], measure: Callable[[], dict[
         key: everything the measurement depends on, JSON data.
         measure: makes it, JSON data.
     """
-    text = json.dumps(dict(key), sort_keys=True)
-    folder = Settings.from_environment().data_dir / "benchmarks" / name
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["measured"]
-        return found
+    kept = measured_before(name, key)
+    if kept is not None:
+        return kept
     measured = measure()
-    folder.mkdir(parents=True, exist_ok=True)
+    path = _kept_path(name, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, json.dumps({"key": dict(key), "measured": measured}, indent=1) + "\n")
     return measured
+
+
+def measured_before(name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the measurement that belongs to ``key`` if it was made before; see ``measured_once``."""
+    path = _kept_path(name, key)
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["measured"]
+    return found
+
+
+def _kept_path(name: str, key: Mapping[str, Any]) -> Path:
+    text = json.dumps(dict(key), sort_keys=True)
+    folder = Settings.from_environment().data_dir / "benchmarks" / name
+    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
 
 
 def write_results(
@@ -73,10 +86,14 @@ def write_results(
     _write(folder / "summary.json", json.dumps(whole, indent=1) + "\n")
 
 
-def source_digest() -> str:
-    """Return a short hash of the code that trains; docstrings and comments do not count."""
+def source_digest(parts: Sequence[str] = TRAINING_CODE) -> str:
+    """Return a short hash of folders and files of the package; docstrings and comments do not count.
+
+    Args:
+        parts: what the measurement depends on; by default the code that trains on the true reward.
+    """
     sha = hashlib.sha256()
-    for part in _TRAINING_CODE:
+    for part in parts:
         root = PROJECT_ROOT / "rlhf" / part
         for path in [root] if root.suffix else sorted(root.rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -2,12 +2,12 @@
 
 import dataclasses
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT, COLUMNS = 300, 210, 3
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 30
 _INK, _GREY = "#1a1a1a", "#8a8a8a"
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b", "#e377c2")
 _STYLE = 'font-family="system-ui, sans-serif" font-size="11"'
 
 
@@ -29,6 +29,8 @@ class Panel:
     title: str
     series: Sequence[Series]
     line: float | None = None
+    ticks: Mapping[float, str] = dataclasses.field(default_factory=dict)
+    """What to write where on the x axis of a curve; by default how far it goes."""
 
 
 def curves(panels: Sequence[Panel], x_label: str) -> str:
@@ -62,20 +64,30 @@ def _curve_panel(panel: Panel, x_label: str) -> str:
     ys += [] if panel.line is None else [panel.line]
     x_low, x_high, y_low, y_high = min(xs), max(xs), min(ys), max(ys)
     parts = [_title(panel.title), _frame(), _y_labels(y_low, y_high)]
-    parts.append(_text(WIDTH - _RIGHT, HEIGHT - 10, f"{x_high:,.0f} {x_label}", "end"))
+
+    def across(x: float) -> float:
+        return _LEFT + (x - x_low) / ((x_high - x_low) or 1.0) * (WIDTH - _LEFT - _RIGHT)
 
     def place(x: float, y: float) -> str:
-        across = (x - x_low) / ((x_high - x_low) or 1.0)
-        return f"{_LEFT + across * (WIDTH - _LEFT - _RIGHT):.1f},{_height_of(y, y_low, y_high):.1f}"
+        return f"{across(x):.1f},{_height_of(y, y_low, y_high):.1f}"
 
+    for x, text in (panel.ticks or {x_high: f"{x_high:,.0f}"}).items():
+        is_last = x == x_high
+        shown = f"{text} {x_label}" if is_last else text
+        parts.append(_text(across(x), HEIGHT - 15, shown, "end" if is_last and x > x_low else "start"))
     for series, colour in zip(panel.series, COLOURS, strict=False):
         outline = [place(x, y) for x, y in zip(series.xs, series.highs, strict=True)]
         outline += [place(x, y) for x, y in zip(series.xs, series.lows, strict=True)][::-1]
         middle = " ".join(place(x, y) for x, y in zip(series.xs, series.ys, strict=True))
         parts.append(f'<polygon points="{" ".join(outline)}" fill="{colour}" opacity="0.2"/>')
         parts.append(f'<polyline points="{middle}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        if panel.ticks:
+            middles = (place(x, y).split(",") for x, y in zip(series.xs, series.ys, strict=True))
+            parts += [f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>' for x, y in middles]
     if panel.line is not None:
         parts.append(_dashes(_height_of(panel.line, y_low, y_high)))
+    if len(panel.series) > 1:
+        parts.append(_legend([series.name for series in panel.series]))
     return "".join(parts)
 
 
@@ -116,6 +128,15 @@ def _y_labels(low: float, high: float) -> str:
     return _text(_LEFT - 5, HEIGHT - _BOTTOM, f"{low:,.4g}", "end") + _text(
         _LEFT - 5, _TOP + 8, f"{high:,.4g}", "end"
     )
+
+
+def _legend(names: Sequence[str]) -> str:
+    lines = [
+        f'<tspan x="{WIDTH - _RIGHT - 4}" dy="13" fill="{colour}">{html.escape(name)}</tspan>'
+        for name, colour in zip(names, COLOURS, strict=False)
+    ]
+    top = HEIGHT - _BOTTOM - 13 * len(lines) - 6
+    return f'<text y="{top}" text-anchor="end">{"".join(lines)}</text>'
 
 
 def _dashes(y: float) -> str:

@@ -2,10 +2,11 @@
 
 import argparse
 
-from rlhf.benchmarks import ppo_speed, ppo_strength
+from rlhf.benchmarks import labels, ppo_speed, ppo_strength
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
 _BENCHMARKS = {
+    labels.NAME: (labels, "how many answers it takes to match PPO on the true reward, beside the baselines"),
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
 }

@@ -1,0 +1,194 @@
+"""The ways of learning that ``labels`` compares, as data: dotted run settings by name.
+
+Every arm runs in the same code with the same PPO, preset by preset, unless its settings say otherwise. What
+an arm does not set it has in common with ``ours``: a new setting that makes ours better must be switched
+off in the baselines here. Settings are checked when the benchmark starts.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlhf.errors import ConfigError
+
+REFERENCE = "ppo"
+"""PPO on the true reward: what every other arm's score is a share of. It asks nobody."""
+OURS = "ours"
+ABLATIONS = "ablations"
+"""Stands for all arms that change one thing of ours."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One way of learning from a given number of answers."""
+
+    about: str
+    """What it is, in a line."""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Dotted run settings on top of the task's preset."""
+    is_ablation: bool = False
+    """Whether it is ours with one thing changed."""
+
+
+_BLIND_QUERIES: Mapping[str, Any] = {"queries.acquisition": "random", "queries.audit_share": 1.0}
+"""Pairs drawn uniformly from recent behaviour; the audit is just such a draw."""
+_PLAIN_CANDIDATES: Mapping[str, Any] = {
+    "queries.audit_share": 0.0,
+    "queries.new_versus_old_share": 0.0,
+    "queries.look_alike_percentile": 0.0,
+    "queries.repeat_percentile": 0.0,
+    "queries.tie_margin": 0.0,
+}
+"""Candidates are taken by their score alone."""
+_UNCHANGED_PPO: Mapping[str, Any] = {
+    "improve.min_advantage_sd": 0.0,
+    "collect.recent_rollouts": 1,
+    "ppo.critic_refit_epochs": 1,
+}
+"""As near as the settings come to a policy that takes no notice when the reward changes."""
+_WHOLE_HISTORY: Mapping[str, Any] = {
+    "collect.recent_episodes": 10,
+    "collect.older_episodes": 400,
+    "queries.recent_episodes": 1_000_000,
+}
+"""Queries from everything the policy ever did, of which a thinning sample of 400 episodes is kept."""
+
+_PREFPPO: Mapping[str, Any] = {
+    "reward.num_members": 3,
+    "reward.model_class": "mlp",
+    "reward.hidden": (256, 256, 256),
+    "reward.use_actions": True,
+    "reward.noise": 0.0,
+    "reward.learning_rate": 3e-4,
+    "reward.weight_decay": 0.0,
+    "reward.batch_size": 128,
+    "reward.max_epochs": 100,
+    "reward.patience": 100,
+    "reward.steps_per_segment": 0,
+    "reward.warm_start": 1.0,
+    "queries.acquisition": "disagreement",
+    "queries.candidates_per_query": 10,
+    "collect.explore_steps": 32_000,
+    "schedule.initial_share": 0.1,
+    **_PLAIN_CANDIDATES,
+    **_UNCHANGED_PPO,
+    **_WHOLE_HISTORY,
+}
+"""B-Pref's PrefPPO (https://arxiv.org/abs/2111.03026, its train_PrefPPO.py and walker_walk scripts).
+
+Reproduced: three members of three layers of 256 over observation and action, which go on training from one
+session to the next; no noise floor and no weight decay; a tenth of the answers in the first session;
+disagreement among ten candidates per query, which come from the whole history with the random phase in it;
+no audit, no filter of ties or repeats; past rollouts are not relabelled and the critic is as good as not
+refitted.
+
+Not reproduced, all to its advantage: observations in the drifting units of a running normaliser, clips that
+stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a
+reward that is not normalised, stopping at 97 % training accuracy (here the best of 100 epochs by held-out
+answers). Its bounded output and its unsupervised phase of nearest-neighbour entropy have no counterpart;
+random policies explore for as many steps instead.
+"""
+
+_PREFPPO_POLICY: Mapping[str, Any] = {
+    "collect.num_envs": 32,
+    "ppo.num_steps": 500,
+    "ppo.num_epochs": 20,
+    "ppo.minibatch_size": 64,
+    "ppo.learning_rate": 5e-5,
+    "ppo.final_learning_rate_factor": 1.0,
+    "ppo.gae_lambda": 0.92,
+    "ppo.clip_range": 0.2,
+    "ppo.target_kl": None,
+    "ppo.entropy_coef": 0.0,
+    "ppo.hidden": (256, 256, 256),
+}
+"""Its PPO, tuned for four million steps. The clip range falls from .4 to 0 there and is the mean of it here;
+state-dependent exploration has no counterpart."""
+
+_CHRISTIANO: Mapping[str, Any] = {
+    "reward.num_members": 3,
+    "reward.model_class": "mlp",
+    "reward.hidden": (64, 64),
+    "reward.use_actions": True,
+    "reward.noise": 0.1,
+    "queries.acquisition": "disagreement",
+    "queries.candidates_per_query": 10,
+    "schedule.initial_share": 0.25,
+    "schedule.labels_end": 1.0,
+    **_PLAIN_CANDIDATES,
+    **_UNCHANGED_PPO,
+}
+"""Like https://arxiv.org/abs/1706.03741: three networks of two layers of 64 over observation and action, a
+tenth of the answers taken for random, a quarter of them about the untrained policy, the rest at a falling
+rate to the end, disagreement. Differs: our PPO in place of TRPO; held-out answers stop the fit instead of
+tuning its decay."""
+
+
+def _ablation(about: str, **groups: Mapping[str, Any]) -> Arm:
+    settings = {
+        f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()
+    }
+    return Arm(about=about, settings=settings, is_ablation=True)
+
+
+ARMS: Mapping[str, Arm] = {
+    OURS: Arm(about="the defaults"),
+    "random-mlp": Arm(
+        about="random queries, a network as the reward",
+        settings={"reward.model_class": "mlp", **_BLIND_QUERIES},
+    ),
+    "prefppo": Arm(about="PrefPPO's reward learning with our PPO", settings=_PREFPPO),
+    "prefppo-own-ppo": Arm(
+        about="PrefPPO's reward learning and its PPO", settings={**_PREFPPO, **_PREFPPO_POLICY}
+    ),
+    "christiano": Arm(about="like Christiano et al. 2017, with our PPO", settings=_CHRISTIANO),
+    "linear": _ablation("always a linear reward", reward={"model_class": "linear"}),
+    "mlp": _ablation("always a network as the reward", reward={"model_class": "mlp"}),
+    "with-actions": _ablation("the reward sees the action", reward={"use_actions": True}),
+    "no-noise-floor": _ablation("every answer is believed", reward={"noise": 0.0}),
+    "random-queries": _ablation(
+        "pairs of recent behaviour at random", queries={"acquisition": "random", "audit_share": 1.0}
+    ),
+    "entropy": _ablation("the most uncertain answer", queries={"acquisition": "entropy"}),
+    "bald": _ablation("the most informative answer", queries={"acquisition": "bald"}),
+    "all-history": Arm(
+        about="queries from everything it ever did", settings=_WHOLE_HISTORY, is_ablation=True
+    ),
+    "never-old": _ablation("new behaviour is not compared with old", queries={"new_versus_old_share": 0.0}),
+    "no-audit": _ablation("no random queries", queries={"audit_share": 0.0}),
+    "pessimistic": _ablation("half a standard deviation off the reward", reward={"pessimism": 0.5}),
+    "one-member": _ablation("no ensemble", reward={"num_members": 1}),
+    "crops": _ablation("fitted to stretches of clips", reward={"crops": True}),
+    "stale-critic": Arm(
+        about="no relabelling, as good as no refit of the critic",
+        settings={"collect.recent_rollouts": 1, "ppo.critic_refit_epochs": 1},
+        is_ablation=True,
+    ),
+    "full-advantage": _ablation("advantages always at full strength", improve={"min_advantage_sd": 0.0}),
+    "initial-5": _ablation(
+        "5 % of the answers before learning", schedule={"initial_share": 0.05, "initial_labels": 5}
+    ),
+    "initial-50": _ablation("half of the answers before learning", schedule={"initial_share": 0.5}),
+    "labels-end-40": _ablation("all answers in 40 % of the steps", schedule={"labels_end": 0.4}),
+    "labels-end-100": _ablation("answers until the end", schedule={"labels_end": 1.0}),
+    "entropy-bonus": _ablation("a reward for spread", ppo={"entropy_coef": 0.01}),
+}
+"""By name; the order of tables. Tasks with more features than ``quadratic`` takes rule it out as an arm."""
+
+
+def chosen_arms(names: Sequence[str]) -> list[str]:
+    """Return the names of arms, ``ablations`` replaced by all of them; the reference is left out.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    chosen: list[str] = []
+    for name in names:
+        if name == ABLATIONS:
+            chosen += [arm for arm, known in ARMS.items() if known.is_ablation]
+        elif name in ARMS:
+            chosen.append(name)
+        elif name != REFERENCE:
+            allowed = ", ".join([REFERENCE, ABLATIONS, *ARMS])
+            raise ConfigError(f"--arms: there is no {name!r}; allowed are {allowed}.")
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,178 @@
+"""What ``labels`` says of its runs: summary, table, notes and plot."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlhf.benchmarks.labels_arms import ARMS, OURS
+from rlhf.benchmarks.labels_scores import (
+    LEVEL,
+    LabelsNeeded,
+    Scale,
+    area,
+    label_ratio,
+    labels_needed,
+    mean_score,
+    share_won,
+)
+from rlhf.benchmarks.labels_tiers import Asking, Tier
+from rlhf.benchmarks.svg import COLOURS, Panel, Series, curves
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def summarise(rows: Rows, scales: Mapping[str, Scale], arms: Sequence[str], tier: Tier) -> dict[str, Any]:
+    """Return everything that is reported, as JSON data."""
+    return {
+        "level": LEVEL,
+        "tasks": {
+            task: {"steps": tier.tasks[task], "random": scale.random, "ppo": scale.reference}
+            for task, scale in scales.items()
+        },
+        "results": [
+            found for asking in tier.askings for arm in arms if (found := _result(rows, arm, asking, tier))
+        ],
+        "by_labels": [
+            _by_labels(rows, arm, teacher)
+            for teacher in dict.fromkeys(asking.teacher for asking in tier.askings)
+            for arm in arms
+        ],
+    }
+
+
+def _result(rows: Rows, arm: str, asking: Asking, tier: Tier) -> dict[str, Any] | None:
+    mine = _of(rows, arm, asking.teacher, asking.labels)
+    if not mine:
+        return None
+    score = mean_score(mine)
+    perfect = mean_score(_of(rows, arm, "oracle", asking.labels))
+    return {
+        "arm": arm,
+        "teacher": asking.teacher,
+        "labels": asking.labels,
+        "runs": len(mine),
+        "planned": len(tier.tasks) * tier.seeds,
+        "score": score,
+        "training_score": mean_score(mine, "training_score"),
+        "by_task": {task: mean_score([row for row in mine if row["task"] == task]) for task in tier.tasks},
+        "share_of_oracle": score["iqm"] / perfect["iqm"]
+        if score and perfect and perfect["iqm"] > 0
+        else None,
+        "ours_wins": share_won(_of(rows, OURS, asking.teacher, asking.labels), mine) if arm != OURS else None,
+        "audit_accuracy": _mean(mine, "audit_accuracy"),
+        "reward_spearman": _mean(mine, "reward_spearman"),
+        "wall_s": _mean(mine, "wall_s"),
+        "reward_share": _mean(mine, "reward_share"),
+    }
+
+
+def _by_labels(rows: Rows, arm: str, teacher: str) -> dict[str, Any]:
+    mine = _of(rows, arm, teacher)
+    needed, ours = labels_needed(mine), labels_needed(_of(rows, OURS, teacher))
+    return {
+        "arm": arm,
+        "teacher": teacher,
+        "area": area(mine) if mine else None,
+        "labels_needed": None if needed is None else [needed.bound, needed.labels],
+        "times_ours": label_ratio(needed, ours) if arm != OURS else None,
+    }
+
+
+def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return the results as a header and rows of text."""
+    tasks = list(summary["tasks"])
+    header = ["arm", "teacher", "labels", "runs", "share of PPO (95 %)", "in training", *tasks]
+    table = [[*header, "ours wins", "audit", "Spearman", "reward time"]]
+    for found in summary["results"]:
+        table.append(
+            [
+                found["arm"],
+                found["teacher"],
+                str(found["labels"]),
+                f"{found['runs']}/{found['planned']}",
+                _interval(found["score"]),
+                _interval(found["training_score"]),
+                *(_number((found["by_task"].get(task) or {}).get("iqm")) for task in tasks),
+                _percent(found["ours_wins"]),
+                _number(found["audit_accuracy"]),
+                _number(found["reward_spearman"]),
+                _percent(found["reward_share"]),
+            ]
+        )
+    return table
+
+
+def text_notes(summary: Mapping[str, Any]) -> str:
+    """Return what each arm takes to reach the level, and the area under its curve, as lines of text."""
+    lines = []
+    for found in summary["by_labels"]:
+        parts = []
+        if found["area"]:
+            parts.append(f"area under the curve {_interval(found['area'])}")
+        if found["labels_needed"]:
+            needed = LabelsNeeded(found["labels_needed"][1], found["labels_needed"][0])
+            parts.append(f"answers to {summary['level']}: {needed.bound} {needed.labels:.0f}")
+        if found["times_ours"]:
+            bound, ratio = found["times_ours"]
+            parts.append(f"{bound} {ratio:.1f} times ours")
+        if parts:
+            lines.append(f"{found['arm']}, {found['teacher']}: {'; '.join(parts)}")
+    return "\n".join(lines)
+
+
+def plot(rows: Rows, arms: Sequence[str], tier: Tier) -> str:
+    """Return an SVG of the score over the number of answers, by teacher and, for the first, by task.
+
+    Arms that change one thing of ours are in the table only, unless nothing else was run.
+    """
+    shown = [arm for arm in arms if not ARMS[arm].is_ablation] or list(arms)
+    teachers = list(dict.fromkeys(asking.teacher for asking in tier.askings))
+    parts = [(f"all tasks, {teacher}", [r for r in rows if r["teacher"] == teacher]) for teacher in teachers]
+    first = [row for row in rows if row["teacher"] == teachers[0]]
+    parts += [(task, [row for row in first if row["task"] == task]) for task in tier.tasks]
+    panels = []
+    for title, part in parts:
+        series = [_series(part, arm) for arm in shown[: len(COLOURS)]]
+        drawn = [one for one in series if one.xs]
+        if drawn:
+            ticks = {float(np.log2(n)): str(n) for n in sorted({r["labels"] for r in part if r["labels"]})}
+            panels.append(Panel(title=title, series=drawn, line=1.0, ticks=ticks))
+    return curves(panels, "answers")
+
+
+def _series(rows: Rows, arm: str) -> Series:
+    mine = [row for row in rows if row["arm"] == arm and row["labels"]]
+    means = [
+        (n, mean_score([r for r in mine if r["labels"] == n])) for n in sorted({r["labels"] for r in mine})
+    ]
+    points = [(float(np.log2(n)), mean) for n, mean in means if mean is not None]
+    return Series(
+        name=arm,
+        xs=[x for x, _ in points],
+        ys=[mean["iqm"] for _, mean in points],
+        lows=[mean["low"] for _, mean in points],
+        highs=[mean["high"] for _, mean in points],
+    )
+
+
+def _of(rows: Rows, arm: str, teacher: str, labels: int | None = None) -> list[Mapping[str, Any]]:
+    mine = [row for row in rows if row["arm"] == arm and row["teacher"] == teacher]
+    return [row for row in mine if labels is None or row["labels"] == labels]
+
+
+def _mean(rows: Rows, column: str) -> float | None:
+    values = [row[column] for row in rows if row[column] is not None]
+    return float(np.mean(values)) if values else None
+
+
+def _interval(mean: Mapping[str, float] | None) -> str:
+    return "" if mean is None else f"{mean['iqm']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
