@@ -2,11 +2,12 @@
 
 import argparse
 
-from rlhf.benchmarks import labels, ppo_speed, ppo_strength
+from rlhf.benchmarks import human_labels, labels, ppo_speed, ppo_strength
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
 _BENCHMARKS = {
     labels.NAME: (labels, "how many answers it takes to match PPO on the true reward, beside the baselines"),
+    human_labels.NAME: (human_labels, "how well reward models foretell published choices of real people"),
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
 }
