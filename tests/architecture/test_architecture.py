@@ -36,6 +36,18 @@ FOR_UI = (
     *(f"rlhf.{name}" for name in LEVELS[0]),
 )
 BLIND_TO_TRUTH = ("reward", "policy", "queries", "clips")
+KNOWS_TRUTH = {
+    "ask_teacher": "teachers judge by it",
+    "choose_queries": "stores that of the segments asked about, for teachers",
+    "collect_experience": "keeps what environments pay; a random policy's sets the teachers' scale",
+    "evaluate_policy": "reports",
+    "memory": "keeps it until segments are cut",
+    "publish": "reports",
+    "simulate": "reports",
+    "train_on_true_reward": "is the reference",
+}
+"""Modules of the loop that may hold true rewards, and why; every other one is blind to them."""
+SECRET = re.compile(r"(?<!has_)true_?(reward|return)|segment_truths", re.IGNORECASE)
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 METRIC_NAME = re.compile(r"(experience|clips|queries|feedback|reward|policy|evaluation)/[a-z_0-9]+")
 
@@ -217,15 +229,36 @@ def _words(node: ast.AST) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("stage", BLIND_TO_TRUTH)
-def test_true_reward_cannot_reach_the_learner(stage: str) -> None:
-    secret = re.compile(r"true_?(reward|return)|segment_truths", re.IGNORECASE)
-    wrong = [
+def _secrets(path: Path) -> list[str]:
+    return [
         f"{_shown(path, node)}: {word}"
-        for path in _files(f"rlhf/{stage}")
         for node in ast.walk(_tree(path))
         for word in _words(node)
-        if secret.search(word)
+        if SECRET.search(word)
+    ]
+
+
+@pytest.mark.parametrize("stage", BLIND_TO_TRUTH)
+def test_true_reward_cannot_reach_the_learner(stage: str) -> None:
+    wrong = [found for path in _files(f"rlhf/{stage}") for found in _secrets(path)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_true_reward_is_in_few_places_of_the_loop() -> None:
+    """What fits the reward and improves the policy must not even be able to name it."""
+    found = {path.stem: secrets for path in _files("rlhf/loop") if (secrets := _secrets(path))}
+    wrong = [secret for name, secrets in found.items() if name not in KNOWS_TRUTH for secret in secrets]
+    assert not wrong, "\n".join(wrong)
+    assert sorted(set(KNOWS_TRUTH) - set(found)) == [], "these need not know it any more"
+
+
+def test_nothing_that_knows_the_true_reward_is_imported_where_rewards_are_fitted() -> None:
+    knowing = {f"rlhf.loop.{name}" for name in KNOWS_TRUTH} | {"rlhf.feedback.teachers"}
+    wrong = [
+        f"{_shown(path, node)} imports {name}"
+        for path in _files("rlhf/loop/fit_reward.py", "rlhf/loop/improve_policy.py")
+        for node, name in _own_imports(path)
+        if name in knowing
     ]
     assert not wrong, "\n".join(wrong)
 
