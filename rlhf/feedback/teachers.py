@@ -195,11 +195,11 @@ _FAULTS = {
     "oracle": _Fault(None),
     "random": _Fault("rationality", 0.0),
     "flipped": _Fault("mistake_share", 1.0),
-    "stochastic": _Fault("rationality", 1.0),
+    "stochastic": _Fault("rationality", 1.0, True, lambda beta: beta >= 0.0, "from 0 on"),
     "mistake": _Fault("mistake_share", 0.1, True, lambda share: 0.0 <= share <= 1.0, "from 0 to 1"),
     "myopic": _Fault("discount", 0.9, True, lambda gamma: 0.0 < gamma <= 1.0, "above 0, up to 1"),
-    "skip": _Fault("skip_share", 0.1),
-    "equal": _Fault("equal_share", 0.1),
+    "skip": _Fault("skip_share", 0.1, True, lambda share: share >= 0.0, "from 0 on"),
+    "equal": _Fault("equal_share", 0.1, True, lambda share: share >= 0.0, "from 0 on"),
 }
 TEACHER_WORDS = tuple(
     f"{word}:{fault.default:g}" if fault.takes_number else word for word, fault in _FAULTS.items()

@@ -56,6 +56,12 @@ def test_stochastic_is_equally_noisy_in_any_unit() -> None:
     assert answers("stochastic", 100.0 * GOOD, 100.0 * BAD, 200, large) == small
 
 
+def test_a_more_rational_teacher_is_less_noisy() -> None:
+    # sigmoid(.5 * 2.5) = .777, and 0 is a coin
+    assert share_left("stochastic:0.5", GOOD, BAD) == pytest.approx(0.777, abs=0.02)
+    assert share_left("stochastic:0", GOOD, BAD) == pytest.approx(0.5, abs=0.03)
+
+
 def test_myopic_looks_at_the_end() -> None:
     # sums 10 > 9, but weighted .5^4 .. 1 the right one gains at the end
     left, right = np.array([10.0, 0, 0, 0, 0]), np.array([0.0, 0, 0, 0, 9])
@@ -68,12 +74,14 @@ def test_skip_when_both_achieve_almost_nothing() -> None:
     nothing, something = np.full(5, 0.1), np.full(5, 0.3)
     assert answers("skip", nothing, nothing) == [Choice.SKIP]
     assert answers("skip", nothing, something) == [Choice.RIGHT]
+    assert answers("skip:0.2", nothing, something) == [Choice.SKIP]
 
 
 def test_equal_when_returns_differ_by_little() -> None:
     # .1 of the mean return 10 is 1
     assert answers("equal", np.full(5, 2.1), np.full(5, 2.0)) == [Choice.EQUAL]
     assert answers("equal", np.full(5, 2.3), np.full(5, 2.0)) == [Choice.LEFT]
+    assert answers("equal:0.2", np.full(5, 2.3), np.full(5, 2.0)) == [Choice.EQUAL]
 
 
 def test_thresholds_suit_rewards_that_are_never_positive() -> None:
@@ -100,7 +108,19 @@ def test_same_generator_gives_the_same_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "wizard", "oracle+", "mistake:2", "mistake:much", "myopic:0", "myopic:nan", "oracle:1"]
+    "spec",
+    [
+        "",
+        "wizard",
+        "oracle+",
+        "mistake:2",
+        "mistake:much",
+        "myopic:0",
+        "myopic:nan",
+        "oracle:1",
+        "skip:-1",
+        "random:1",
+    ],
 )
 def test_malformed_description_is_refused(spec: str) -> None:
     with pytest.raises(FeedbackError):
@@ -109,7 +129,7 @@ def test_malformed_description_is_refused(spec: str) -> None:
 
 def test_refusal_lists_what_is_allowed() -> None:
     with pytest.raises(
-        FeedbackError, match=r"oracle, random, flipped, stochastic, mistake:0\.1, myopic:0\.9"
+        FeedbackError, match=r"oracle, random, flipped, stochastic:1, mistake:0\.1, myopic:0\.9, skip:0\.1"
     ):
         parse_teacher("wizard")
 
