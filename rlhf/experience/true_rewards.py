@@ -45,16 +45,17 @@ def upright_velocity(step: MujocoStep) -> Float64:
 
 
 def backflip(step: MujocoStep) -> Float64:
-    """Return how fast the hopper turns backwards, more so when it is high, moving and drifting back, (N,).
+    """Return how fast the hopper turns backwards in the air, and a little for standing up, (N,).
 
-        turn * (1 + 0.3 height + 0.1 action . joint velocities + 0.05 backward velocity)
+        -turn * clip(height - 0.6, 0, 1) + 0.3 [height > 0.9]
 
-    Source: the hand-written reward that OpenAI published for comparison with "Learning from human
-    preferences" (blog, 13 June 2017).
+    Turning counts with height, as it does to a person: on the ground it is rolling, which is what PPO learns
+    from the formula that OpenAI published for comparison with "Learning from human preferences" (blog,
+    13 June 2017), as that pays at any height. Turning forwards costs what turning backwards earns; where it
+    cost less, PPO learned to rock to and fro. Observed velocities stay within 10 rad/s.
     """
-    height, speed, turn = step.observations[:, 0], step.observations[:, 5], step.observations[:, 7]
-    power = np.einsum("na,na->n", step.controls.astype(np.float64), step.observations[:, 8:11])
-    reward: Float64 = -turn * (1.0 + 0.3 * height + 0.1 * power - 0.05 * speed)
+    height, turn = step.observations[:, 0], step.observations[:, 7]
+    reward: Float64 = -turn * np.clip(height - 0.6, 0.0, 1.0) + 0.3 * (height > 0.9)
     return reward
 
 
