@@ -17,7 +17,7 @@ from rlhf.loop.gate_state import Champion
 from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.session import Session
 from rlhf.reward.features import segment_features
-from rlhf.storage import answers, runs
+from rlhf.storage import answers, queries, runs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Episode
 
@@ -45,7 +45,7 @@ def judge(session: Session, *, may_crown: bool) -> None:
     mean, lower = np.subtract(
         _reward_per_step(session, own), _reward_per_step(session, session.memory.champion)
     ).tolist()
-    wins, losses, ties = _contests(session)
+    wins, losses, is_awaited = _contests(session)
     chance = probability_of_winning(wins, losses)
     with session.writing() as connection:
         values = {"policy/lead_over_champion": lower, "policy/chance_against_champion": chance}
@@ -55,11 +55,9 @@ def judge(session: Session, *, may_crown: bool) -> None:
         _lose(session, f"people preferred it in {losses} of {wins + losses} pairs")
     elif max(mean, lower) < -config.worse_by:
         _lose(session, f"by the present reward it does better by {-mean:.1f} a step")
-    # Whoever was asked is waited for; and while something is wrong with the reward, its word is not enough.
-    elif may_crown and lower >= 0 and chance >= 0.5:
-        is_heard = wins + losses + ties > 0 or not gates.contests
-        if is_decided or (is_heard and not gates.standing):
-            _crown(session, own)
+    elif may_crown and lower >= 0 and chance >= 0.5 and (is_decided or not (is_awaited or gates.standing)):
+        # Whoever was asked is waited for; while something is wrong with the reward, its word is not enough.
+        _crown(session, own)
 
 
 def challenger_episodes(session: Session) -> list[Episode]:
@@ -134,14 +132,13 @@ def _reward_per_step(session: Session, episodes: Sequence[Episode]) -> tuple[flo
     return float(members.mean()), float((members.mean(axis=0) - members.std(axis=0)).mean())
 
 
-def _contests(session: Session) -> tuple[int, int, int]:
-    """Return how many contests people decided for the newest policy, against it, and for neither."""
+def _contests(session: Session) -> tuple[int, int, bool]:
+    """Return the contests won and lost by the newest policy, and whether the first answer is yet to come."""
     contests = session.gates.contests
-    if not contests:
-        return 0, 0, 0
     with reading(session.engine) as connection:
-        rows = answers.standing_answers_to(connection, list(contests))
+        rows = answers.standing_answers_to(connection, contests)
+        waiting = {row["id"] for row in queries.list_open(connection, session.run_id)}
     targets = [(prob_first(row["choice"]), contests[row["query_id"]]) for row in rows]
     wins = sum(target == (1.0 if is_left else 0.0) for target, is_left in targets)
     losses = sum(target == (0.0 if is_left else 1.0) for target, is_left in targets)
-    return wins, losses, len(rows) - wins - losses
+    return wins, losses, not rows and not waiting.isdisjoint(contests)

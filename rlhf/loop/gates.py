@@ -21,6 +21,7 @@ from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32
 from rlhf.types.feedback import QueryKind
 
+_NOTHING_UNFAMILIAR = 1e30
 _MAX_COMPARED = 10_000
 """Steps of answered clips that say what is familiar."""
 
@@ -50,8 +51,9 @@ def _start_readings(session: Session) -> None:
     with reading(session.engine) as connection:
         rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
         report = models.latest_reward_report(connection, session.run_id)
-    spread = _compared_spread(session, rows)
-    gates.spread_limit = spread_limit(spread, config.familiar_percentile) if len(spread) else np.inf
+    gates.spread_limit = _NOTHING_UNFAMILIAR
+    if rows:  # all may have been taken back
+        gates.spread_limit = spread_limit(_compared_spread(session, rows), config.familiar_percentile)
     _check_audit(session, rows, report.get("train_accuracy"))
 
 
@@ -123,8 +125,6 @@ def _compared_spread(session: Session, rows: list[sa.RowMapping]) -> Float32:
     """Return the ensemble's spread over steps of the answered segments, (B,)."""
     assert session.reward is not None
     ids = list(dict.fromkeys(side for row in rows for side in (row["left_id"], row["right_id"])))
-    if not ids:
-        return np.empty(0, np.float32)
     features = np.concatenate([segment_inputs(session, segment_id) for segment_id in ids])
     thinned = features[:: max(1, len(features) // _MAX_COMPARED)]
     spread: Float32 = session.reward.member_rewards(thinned).std(axis=0)

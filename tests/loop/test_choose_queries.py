@@ -1,19 +1,23 @@
 """What the first questions are drawn from, and what happens where there is little to ask about."""
 
+import dataclasses
+import itertools
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from rlhf.experience.segments import cut
 from rlhf.loop.ask_teacher import ask_teacher
-from rlhf.loop.choose_queries import choose_queries
+from rlhf.loop.choose_queries import _motions, choose_queries
 from rlhf.loop.collect_experience import explore
 from rlhf.loop.iterate import iterate
 from rlhf.loop.session import Session, open_session
-from rlhf.storage import segments
-from rlhf.storage.engine import reading
+from rlhf.storage import queries, segments
+from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import queries as queries_table
 from rlhf.types.experience import Episode
+from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
 
 TASK = "cartpole-balance"
@@ -77,3 +81,69 @@ def test_nothing_is_asked_about_fewer_than_two_segments(num_steps: int, explored
     explored.memory.older.clear()
     explored.memory.add([only], [np.ones(num_steps)])
     assert choose_queries(explored) == 0
+
+
+@pytest.fixture
+def taught(store: Store, new_small_run: Callable[..., str]) -> Session:
+    """The session of a run that people teach, with its first reward and eight pairs waiting."""
+    run_id = new_small_run(TASK, **{"schedule.open_queries": 8})
+    session = open_session(store.engine, store.blobs, run_id)
+    iterate(session)
+    ask_teacher(store.engine, store.blobs, run_id, 100)
+    iterate(session)
+    return session
+
+
+def draw_all(store: Store, run_id: str) -> list[str]:
+    """Mark the open pairs drawn, as the renderer would, and return their ids."""
+    with writing(store.engine) as connection:
+        ids = [row["id"] for row in queries.list_open(connection, run_id)]
+        for query_id in ids:
+            queries.set_status(connection, query_id, QueryStatus.READY)
+    return ids
+
+
+def count_ready(store: Store, run_id: str) -> int:
+    with reading(store.engine) as connection:
+        return queries.count_by_status(connection, run_id, (QueryStatus.READY,)).get(QueryStatus.READY, 0)
+
+
+def test_drawn_pairs_stay_until_newer_ones_are_drawn(store: Store, taught: Session) -> None:
+    old = draw_all(store, taught.run_id)
+    for _ in range(3):  # rewards come faster than clips are drawn
+        taught.reward_version += 2
+        choose_queries(taught)
+        choose_queries(taught)
+        assert count_ready(store, taught.run_id) == 8
+    draw_all(store, taught.run_id)
+    choose_queries(taught)
+    with reading(store.engine) as connection:
+        assert {queries.get_query(connection, one)["status"] for one in old} == {QueryStatus.EXPIRED}
+    assert count_ready(store, taught.run_id) == 8
+
+
+def test_what_was_asked_is_remembered_across_a_stop(store: Store, taught: Session) -> None:
+    segments_now = [cut(taught.memory.recent[0], 0, 50, taught.task.horizon)] * 2
+    motions, asked = _motions(taught, segments_now)
+    resumed = dataclasses.replace(taught, motions={})
+    again, asked_again = _motions(resumed, segments_now)
+    assert len(asked) == 16
+    np.testing.assert_array_equal(again, motions)
+    np.testing.assert_array_equal(asked_again, asked)
+
+
+def test_chained_pairs_are_stored_in_order_and_share_a_segment(
+    store: Store, new_small_run: Callable[..., str]
+) -> None:
+    settings = {"schedule.open_queries": 8, "queries.chain_length": 8, "queries.audit_share": 0.0}
+    run_id = new_small_run(TASK, **settings | {"queries.look_alike_distance": 0.0, "queries.tie_spread": 0.0})
+    session = open_session(store.engine, store.blobs, run_id)
+    iterate(session)
+    ask_teacher(store.engine, store.blobs, run_id, 100)
+    iterate(session)
+    with reading(store.engine) as connection:
+        shown = [{row["left_id"], row["right_id"]} for row in queries.list_open(connection, run_id)]
+    shared = [len(one & other) for one, other in itertools.pairwise(shown)]
+    assert len(shown) == 8
+    assert shared.count(1) >= 4
+    assert len(set.union(*shown)) == 16 - shared.count(1)
