@@ -62,9 +62,8 @@ _PREFPPO: Mapping[str, Any] = {
     "reward.learning_rate": 3e-4,
     "reward.weight_decay": 0.0,
     "reward.batch_size": 128,
-    "reward.max_epochs": 100,
-    "reward.patience": 100,
-    "reward.steps_per_segment": 0,
+    "reward.max_epochs": 50,
+    "reward.patience": 10,
     "reward.warm_start": 1.0,
     "queries.acquisition": "disagreement",
     "queries.candidates_per_query": 10,
@@ -84,9 +83,9 @@ refitted.
 
 Not reproduced, all to its advantage: observations in the drifting units of a running normaliser, clips that
 stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a
-reward that is not normalised, stopping at 97 % training accuracy (here the best of 100 epochs by held-out
-answers). Its bounded output and its unsupervised phase of nearest-neighbour entropy have no counterpart;
-random policies explore for as many steps instead.
+reward that is not normalised, stopping at 97 % training accuracy (here by held-out answers). Its bounded
+output and its unsupervised phase of nearest-neighbour entropy have no counterpart; random policies explore
+for as many steps instead.
 """
 
 _PREFPPO_POLICY: Mapping[str, Any] = {
@@ -173,7 +172,7 @@ ARMS: Mapping[str, Arm] = {
     "labels-end-100": _ablation("answers until the end", schedule={"labels_end": 1.0}),
     "entropy-bonus": _ablation("a reward for spread", ppo={"entropy_coef": 0.01}),
 }
-"""By name; the order of tables. Tasks with more features than ``quadratic`` takes rule it out as an arm."""
+"""By name; the order of tables."""
 
 
 def chosen_arms(names: Sequence[str]) -> list[str]:

@@ -83,7 +83,7 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
     """Return the results as a header and rows of text."""
     tasks = list(summary["tasks"])
     header = ["arm", "teacher", "labels", "runs", "share of PPO (95 %)", "in training", *tasks]
-    table = [[*header, "ours wins", "audit", "Spearman", "reward time"]]
+    table = [[*header, "of oracle", "ours wins", "audit", "Spearman", "reward time"]]
     for found in summary["results"]:
         table.append(
             [
@@ -94,6 +94,7 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
                 _interval(found["score"]),
                 _interval(found["training_score"]),
                 *(_number((found["by_task"].get(task) or {}).get("iqm")) for task in tasks),
+                _percent(found["share_of_oracle"]),
                 _percent(found["ours_wins"]),
                 _number(found["audit_accuracy"]),
                 _number(found["reward_spearman"]),
