@@ -35,17 +35,18 @@ _BLIND_QUERIES: Mapping[str, Any] = {"queries.acquisition": "random", "queries.a
 _PLAIN_CANDIDATES: Mapping[str, Any] = {
     "queries.audit_share": 0.0,
     "queries.new_versus_old_share": 0.0,
-    "queries.look_alike_percentile": 0.0,
+    "queries.look_alike_distance": 0.0,
     "queries.repeat_percentile": 0.0,
     "queries.tie_margin": 0.0,
+    "gates.contest_share": 0.0,
+    "gates.roll_back": False,
 }
 """Candidates are taken by their score alone."""
 _UNCHANGED_PPO: Mapping[str, Any] = {
     "improve.min_advantage_sd": 0.0,
-    "collect.recent_rollouts": 1,
-    "ppo.critic_refit_epochs": 1,
+    "improve.refit_critic": False,
 }
-"""As near as the settings come to a policy that takes no notice when the reward changes."""
+"""A policy that takes no notice when the reward changes."""
 _WHOLE_HISTORY: Mapping[str, Any] = {
     "collect.recent_episodes": 10,
     "collect.older_episodes": 400,
@@ -78,8 +79,7 @@ _PREFPPO: Mapping[str, Any] = {
 Reproduced: three members of three layers of 256 over observation and action, which go on training from one
 session to the next; no noise floor and no weight decay; a tenth of the answers in the first session;
 disagreement among ten candidates per query, which come from the whole history with the random phase in it;
-no audit, no filter of ties or repeats; past rollouts are not relabelled and the critic is as good as not
-refitted.
+no audit, no filter of ties or repeats; past rollouts are not relabelled and the critic is not refitted.
 
 Not reproduced, all to its advantage: observations in the drifting units of a running normaliser, clips that
 stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a
@@ -158,11 +158,18 @@ ARMS: Mapping[str, Arm] = {
     "pessimistic": _ablation("half a standard deviation off the reward", reward={"pessimism": 0.5}),
     "one-member": _ablation("no ensemble", reward={"num_members": 1}),
     "crops": _ablation("fitted to stretches of clips", reward={"crops": True}),
-    "stale-critic": Arm(
-        about="no relabelling, as good as no refit of the critic",
-        settings={"collect.recent_rollouts": 1, "ppo.critic_refit_epochs": 1},
-        is_ablation=True,
+    "information-gain": _ablation(
+        "the answer that tells most about the order of recent behaviour",
+        queries={"acquisition": "information_gain"},
     ),
+    "low-density": _ablation("some queries far from all that was asked", queries={"low_density_share": 0.15}),
+    "clusters": _ablation("no more than 30 % of a batch of one kind", queries={"cluster_share": 0.3}),
+    "chains": _ablation("every clip but the ends is shown twice", queries={"chain_length": 8}),
+    "late-pessimism": _ablation("half a deviation off, late", improve={"late_pessimism": 0.5}),
+    "careful": _ablation("small steps after a new reward", improve={"careful_updates": 2}),
+    "no-relabel": _ablation("refit on the latest rollout only", improve={"relabel": False}),
+    "stale-critic": _ablation("no refit of the critic", improve={"refit_critic": False}),
+    "no-contests": _ablation("no roll-back", gates={"contest_share": 0.0, "roll_back": False}),
     "full-advantage": _ablation("advantages always at full strength", improve={"min_advantage_sd": 0.0}),
     "initial-5": _ablation(
         "5 % of the answers before learning", schedule={"initial_share": 0.05, "initial_labels": 5}

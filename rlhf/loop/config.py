@@ -89,7 +89,7 @@ class ImproveConfig:
     the difference of two rewards and not of two actions."""
     refit_again_below: float = 0.3
     """Explained variance of a refitted critic below which it is refitted once more; -1 hardly ever."""
-    careful_updates: int = 2
+    careful_updates: int = 0
     """Updates after an adoption that may move the policy only by ``careful_target_kl``."""
     careful_target_kl: float = 0.01
     """The KL bound of those updates, where ``ppo.target_kl`` is not tighter."""
@@ -98,7 +98,7 @@ class ImproveConfig:
     sure of the old reward learns the new one slowly. 0.01 in https://arxiv.org/abs/1706.03741; 0 to 0.02."""
     settled_share: float = 0.1
     """Share of the run's steps without a new reward after which it no longer counts as moving."""
-    late_pessimism: float = 0.5
+    late_pessimism: float = 0.0
     """kappa in place of ``reward.pessimism`` once ``late_share`` of the answers are in: from then on the
     policy is kept where the ensemble agrees. Against over-optimisation: https://arxiv.org/abs/2310.02743."""
     late_share: float = 0.5

@@ -19,7 +19,7 @@ class QueryConfig:
     """Share of queries drawn at random from recent behaviour, the only unbiased test; 0.1 to 0.3."""
     new_versus_old_share: float = 0.25
     """Share of candidates that compare recent behaviour with that of an older policy."""
-    low_density_share: float = 0.15
+    low_density_share: float = 0.0
     """Share of candidates with a segment unlike all that has been asked about, where the reward is least
     known. What the two shares leave is near-on-policy: both segments from recent behaviour."""
     recent_episodes: int = 10
@@ -37,7 +37,7 @@ class QueryConfig:
     """...if the members' standard deviation is below this too; such pairs are not asked."""
     num_clusters: int = 8
     """Kinds of behaviour that the segments are grouped into, for ``cluster_share``."""
-    cluster_share: float = 0.3
+    cluster_share: float = 1.0
     """No more of a batch than this has a clip of any one kind of behaviour, unless the kind makes up more of
     the candidates: disagreement alone picks falls and glitches over and over. 1: no limit."""
     chain_length: int = 1
