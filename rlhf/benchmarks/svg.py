@@ -44,7 +44,7 @@ def dots(panels: Sequence[Panel]) -> str:
 
 
 def _document(panels: Sequence[Panel], bodies: Sequence[str]) -> str:
-    columns = min(COLUMNS, len(panels))
+    columns = max(1, min(COLUMNS, len(panels)))
     rows = -(-len(panels) // columns)
     width, height = columns * WIDTH, rows * HEIGHT
     placed = [

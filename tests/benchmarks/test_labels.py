@@ -10,6 +10,7 @@ import pytest
 
 from rlhf.benchmarks import labels
 from rlhf.benchmarks.labels_arms import ABLATIONS, ARMS, OURS, REFERENCE, chosen_arms
+from rlhf.benchmarks.labels_report import plot, summarise, text_notes, text_rows
 from rlhf.benchmarks.labels_scores import (
     LabelsNeeded,
     Scale,
@@ -155,6 +156,26 @@ def test_the_plan_takes_turns() -> None:
 def test_runs_without_a_reference_have_no_score() -> None:
     planned = labels.plan(TINY, [OURS])
     assert labels.rows_of(planned, [None] * len(planned)) == ([], {})
+
+
+@pytest.mark.parametrize("numbers", [(0,), (0, 100), (50, 100)])
+def test_any_mix_of_runs_can_be_reported(numbers: tuple[int, ...]) -> None:
+    """Also runs without answers, which have no place on a logarithmic axis, and arms without any run."""
+    askings = tuple(Asking(teacher=teacher, labels=n) for teacher in ("oracle", "random") for n in numbers)
+    tier = Tier(about="", tasks={"a": 1000, "b": 1000}, askings=askings, seeds=2)
+    missing = {"training_score", "audit_accuracy", "reward_spearman", "wall_s", "reward_share"}
+    rows = [
+        {**row(0.5, number=asking.labels, seed=seed), **dict.fromkeys(missing), "teacher": asking.teacher}
+        for asking in askings
+        for seed in range(2)
+    ]
+    scales = {"a": Scale(random=0.0, reference=1.0, reference_training=None)}
+    summary = summarise(rows, scales, [OURS, "christiano"], tier)
+    table = text_rows(summary)
+    assert len(table) == 1 + len(askings)
+    assert {len(line) for line in table} == {len(table[0])}
+    assert ("area" in text_notes(summary)) == (numbers == (50, 100))
+    ET.fromstring(plot(rows, [OURS, "christiano"], tier))
 
 
 def test_labels_runs_everything_once_and_reports_it(
