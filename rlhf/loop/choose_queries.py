@@ -131,12 +131,12 @@ def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Sele
 
 
 def _settings(session: Session) -> QueryConfig:
-    """Return what to ask for; twice as much from where little is known while the policy is mostly there."""
-    config = session.config.queries
+    """Return what to ask for; more from where little is known while the policy is mostly there."""
+    config, gates = session.config.queries, session.config.gates
     if "unfamiliar" not in session.gates.standing:
         return config
-    low = min(2 * config.low_density_share, 1.0 - config.new_versus_old_share)
-    return dataclasses.replace(config, low_density_share=low)
+    low = max(config.low_density_share, gates.unfamiliar_queries)
+    return dataclasses.replace(config, low_density_share=min(low, 1.0 - config.new_versus_old_share))
 
 
 def _motions(session: Session, segments: list[Segment]) -> tuple[Float32, Int64]:

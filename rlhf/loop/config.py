@@ -146,8 +146,9 @@ class GateConfig:
     familiar_percentile: float = 95.0
     """Steps are unfamiliar if the ensemble's spread passes this percentile of that on answered clips."""
     unfamiliar_share: float = 0.3
-    """Warn if more of the steps than this are unfamiliar. Twice as many of the candidates then show what has
-    not been asked about."""
+    """Warn if more of the steps than this are unfamiliar."""
+    unfamiliar_queries: float = 0.3
+    """Share of candidates, at least, that show what has not been asked about while that warning stands."""
     contest_share: float = 0.05
     """Share of queries that show random segments of the newest policy and the best one stored. 0 to 0.2."""
     contest_loss: float = 0.1
@@ -168,7 +169,14 @@ class GateConfig:
             1, self, "audit_window", "min_audits", "drift_updates", "min_contests", "min_updates"
         )
         _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by")
-        for name in ("audit_floor", "confidence", "unfamiliar_share", "contest_share", "contest_loss"):
+        for name in (
+            "audit_floor",
+            "confidence",
+            "unfamiliar_share",
+            "unfamiliar_queries",
+            "contest_share",
+            "contest_loss",
+        ):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1].")
         if not self.confidence < 1.0:

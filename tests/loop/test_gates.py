@@ -109,12 +109,12 @@ def test_behaviour_unlike_any_answered_clip_is_warned_of_and_asked_about(
     for _ in range(5):
         look_at(session, 1.0)
     assert messages(store, session.run_id, "warning") == []
-    usual = _settings(session).low_density_share
+    assert _settings(session).low_density_share == 0.0
     for _ in range(5):
         look_at(session, 30.0)
     (warned,) = messages(store, session.run_id, "warning")
     assert "unlike anything asked about" in warned
-    assert _settings(session).low_density_share == 2 * usual
+    assert _settings(session).low_density_share == session.config.gates.unfamiliar_queries
 
 
 def test_a_warning_is_given_once_for_each_reward_version(store: Store, learn: Callable[..., Session]) -> None:

@@ -133,7 +133,7 @@ def test_the_updates_after_an_adoption_are_careful(learn: Learn) -> None:
 
 
 def test_a_careful_update_never_loosens_the_bound(learn: Learn) -> None:
-    session = learn(**{"improve.careful_target_kl": 0.5})
+    session = learn(**{"improve.careful_updates": 2, "improve.careful_target_kl": 0.5})
     change_reward(session)
     advance(session)
     assert session.policy.config.target_kl == session.config.ppo.target_kl
@@ -160,7 +160,7 @@ def test_pessimism_takes_spread_off_the_mean(learn: Learn) -> None:
 
 
 def test_what_is_left_of_an_adoption_survives_a_stop(store: Store, learn: Learn) -> None:
-    session = learn()
+    session = learn(**{"improve.careful_updates": 2})
     change_reward(session)
     advance(session)
     save_checkpoint(session)
