@@ -3,9 +3,11 @@
 import dataclasses
 import enum
 
+import numpy as np
+
 from rlhf.checks import check_shape
 from rlhf.errors import ShapeError
-from rlhf.types.experience import Float32, Int64
+from rlhf.types.experience import Bool, Float32, Int64
 
 
 @enum.unique
@@ -35,11 +37,59 @@ class QueryKind(enum.Enum):
     """Random segments of the newest policy and of the best one stored: which of the two goes on?"""
 
 
+@enum.unique
+class Strength(enum.IntEnum):
+    """How clearly a comparison was decided; the value is what the arrays hold."""
+
+    UNSAID = 0
+    """The annotator was not asked, or did not say."""
+    SLIGHT = 1
+    CLEAR = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rankings:
+    """G answers that put several segments in order; a best-of-k names the first place only."""
+
+    order: Int64
+    """(G, K), segment indices, best first; -1 fills the places that a shorter ranking does not have. The
+    segments behind the last ranked place are in no order."""
+    num_ranked: Int64
+    """(G,), places whose order was given, from 1 (best of k) to one less than the segments shown (all)."""
+    annotator: Int64
+    """(G,), index of who answered."""
+
+    def __post_init__(self) -> None:
+        """Check lengths and places."""
+        check_shape("Rankings.order", self.order, (None, None))
+        check_shape("Rankings.num_ranked", self.num_ranked, (len(self.order),))
+        check_shape("Rankings.annotator", self.annotator, (len(self.order),))
+        sizes = (self.order >= 0).sum(axis=1)
+        if (np.diff((self.order >= 0).astype(np.int8), axis=1) > 0).any():
+            raise ShapeError("Rankings.order: -1 may only follow the segments of a ranking.")
+        if ((self.num_ranked < 1) | (self.num_ranked >= sizes)).any():
+            raise ShapeError(
+                f"Rankings.num_ranked goes from {self.num_ranked.min()} to {self.num_ranked.max()}; it must "
+                "be at least 1 and less than the number of segments in that ranking."
+            )
+
+    def __len__(self) -> int:
+        """Return G, the number of rankings."""
+        return len(self.order)
+
+
+def no_rankings() -> Rankings:
+    """Return an empty set of rankings."""
+    empty = np.empty(0, np.int64)
+    return Rankings(order=np.empty((0, 2), np.int64), num_ranked=empty, annotator=empty)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PreferenceData:
-    """Comparisons over a pool of segments, as arrays. SKIP answers are not in it.
+    """Answers over a pool of segments, as arrays: comparisons of two, then rankings of several.
 
-    S segments of L steps with F features each, Q comparisons.
+    S segments of L steps with F features each, Q comparisons, G rankings. SKIP answers carry no order and
+    are not in it.
     """
 
     features: Float32
@@ -49,20 +99,50 @@ class PreferenceData:
     second: Int64
     """(Q,), index of the segment shown right."""
     prob_first: Float32
-    """(Q,), target P(first preferred) in [0, 1]; an EQUAL answer is 0.5."""
+    """(Q,), 1 if the first is preferred, 0 if the second is, 0.5 for an EQUAL answer."""
     annotator: Int64
     """(Q,), index of who answered."""
+    strength: Int64 = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
+    """(Q,), a ``Strength``; all UNSAID if left out. An EQUAL answer has none."""
+    rankings: Rankings = dataclasses.field(default_factory=no_rankings)
 
     def __post_init__(self) -> None:
         """Check lengths, indices and the range of the targets."""
+        if not len(self.strength):
+            object.__setattr__(self, "strength", np.full(len(self.first), Strength.UNSAID, np.int64))
         check_shape("PreferenceData.features", self.features, (None, None, None))
-        for name in ("second", "prob_first", "annotator"):
+        for name in ("second", "prob_first", "annotator", "strength"):
             check_shape(f"PreferenceData.{name}", getattr(self, name), (len(self.first),))
-        if len(self.first) and max(self.first.max(), self.second.max()) >= len(self.features):
-            raise ShapeError(f"PreferenceData: an index is outside the {len(self.features)} segments.")
-        if len(self.first) and not ((self.prob_first >= 0) & (self.prob_first <= 1)).all():
-            raise ShapeError("PreferenceData.prob_first must lie in [0, 1].")
+        for name, indices in (
+            ("first", self.first),
+            ("second", self.second),
+            ("rankings", self.rankings.order[self.rankings.order >= 0]),
+        ):
+            if len(indices) and not 0 <= indices.min() <= indices.max() < len(self.features):
+                raise ShapeError(
+                    f"PreferenceData.{name}: an index is outside the {len(self.features)} segments."
+                )
+        if not np.isin(self.prob_first, (0.0, 0.5, 1.0)).all():
+            raise ShapeError("PreferenceData.prob_first must be 0, 0.5 or 1.")
+        if not np.isin(self.strength, tuple(Strength)).all():
+            raise ShapeError(f"PreferenceData.strength must be one of {[int(s) for s in Strength]}.")
 
     def __len__(self) -> int:
-        """Return Q, the number of comparisons."""
-        return len(self.first)
+        """Return Q + G, the number of answers."""
+        return len(self.first) + len(self.rankings)
+
+    @property
+    def is_tie(self) -> Bool:
+        """(Q,), which comparisons came out EQUAL."""
+        is_tie: Bool = self.prob_first == 0.5
+        return is_tie
+
+    @property
+    def annotator_of(self) -> Int64:
+        """(Q + G,), who gave each answer."""
+        return np.concatenate([self.annotator, self.rankings.annotator])
+
+    @property
+    def num_annotators(self) -> int:
+        """How many indices of annotators there are."""
+        return int(self.annotator_of.max(initial=-1)) + 1
