@@ -36,8 +36,9 @@ def fit_reward(session: Session) -> FitReport | None:
         rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
     if not rows:
         return None
+    people = list(dict.fromkeys(row["annotator_id"] for row in rows))
     with session.timed("reward"):
-        data = _load(session, rows)
+        data = _load(session, rows, people)
         reference = _reference(session, data)
         session.reward, report = fit(
             data, reference, session.config.reward, session.rngs["reward"], session.reward
@@ -45,7 +46,7 @@ def fit_reward(session: Session) -> FitReport | None:
     session.reward_version = session.reward.version
     session.reward_is_new = True
     session.fitted, session.fitted_id = len(data), newest
-    _store(session, report, _audit_accuracy(rows))
+    _store(session, report, people, _audit_accuracy(rows))
     return report
 
 
@@ -94,16 +95,16 @@ def _teaches(row: sa.RowMapping) -> bool:
     return not row["is_late"] and prob_first(row["choice"]) is not None
 
 
-def _load(session: Session, rows: list[sa.RowMapping]) -> PreferenceData:
+def _load(session: Session, rows: list[sa.RowMapping], people: list[str]) -> PreferenceData:
     ids = list(dict.fromkeys(side for row in rows for side in (row["left_id"], row["right_id"])))
     index = {segment_id: i for i, segment_id in enumerate(ids)}
-    people = {a: i for i, a in enumerate(dict.fromkeys(row["annotator_id"] for row in rows))}
+    who = {person: i for i, person in enumerate(people)}
     return PreferenceData(
         features=np.stack([segment_inputs(session, segment_id) for segment_id in ids]),
         first=np.array([index[row["left_id"]] for row in rows], np.int64),
         second=np.array([index[row["right_id"]] for row in rows], np.int64),
         prob_first=np.array([prob_first(row["choice"]) for row in rows], np.float32),
-        annotator=np.array([people[row["annotator_id"]] for row in rows], np.int64),
+        annotator=np.array([who[row["annotator_id"]] for row in rows], np.int64),
     )
 
 
@@ -132,12 +133,14 @@ def _audit_accuracy(rows: list[sa.RowMapping]) -> float:
     return preference_accuracy(predicted, target)
 
 
-def _store(session: Session, report: FitReport, audit_accuracy: float) -> None:
+def _store(session: Session, report: FitReport, people: list[str], audit_accuracy: float) -> None:
     assert session.reward is not None
     name = session.blobs.write_arrays(dict(session.reward.to_arrays()))
     message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
     if np.isfinite(report.out_of_bag_accuracy):
         message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
+    if report.candidates:
+        message += f"; {report.reason}"
     with session.writing() as connection:
         models.insert_reward_version(
             connection,
@@ -146,7 +149,7 @@ def _store(session: Session, report: FitReport, audit_accuracy: float) -> None:
             arrays=name,
             num_answers=session.fitted,
             steps=session.steps,
-            report={k: _finite(v) for k, v in dataclasses.asdict(report).items()},
+            report=_finite(dataclasses.asdict(report) | {"annotator_ids": people}),
         )
         runs.update_run(connection, session.run_id, reward_version=session.reward_version)
         runs.add_event(connection, session.run_id, session.steps, "reward", message + ".")
@@ -165,4 +168,9 @@ def _store(session: Session, report: FitReport, audit_accuracy: float) -> None:
 
 
 def _finite(value: Any) -> Any:
+    """Return plain data with None in place of numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

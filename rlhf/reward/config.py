@@ -4,19 +4,27 @@ import dataclasses
 from typing import Literal
 
 ModelClass = Literal["linear", "quadratic", "mlp"]
+"""From the simplest to the most flexible."""
+MODEL_CLASSES: tuple[ModelClass, ...] = ("linear", "quadratic", "mlp")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RewardConfig:
-    """How the reward model looks and how it is fitted to comparisons."""
+    """How the reward model looks and how it is fitted to answers."""
 
     num_members: int = 5
     """M, ensemble members. More give a smoother mean and a better spread, at proportional cost; 3 to 10."""
-    model_class: ModelClass = "mlp"
-    """``linear``: a weighted sum of the features. ``quadratic``: also every product of two features (at
-    most 24 features). ``mlp``: a small network with a linear skip connection. Simpler classes need fewer
-    answers if the goal fits them."""
-    hidden: tuple[int, ...] = (64, 64)
+    model_class: Literal["auto", "linear", "quadratic", "mlp"] = "auto"
+    """``linear``: a weighted sum of the features. ``quadratic``: also products of two features (of all, or
+    of the 24 that differ most between segments). ``mlp``: the linear one plus a small network. ``auto``:
+    whichever predicts answers best that it has not seen."""
+    selection_margin: float = 1.0
+    """``auto`` prefers a simpler class if it is worse by no more than so many standard errors of the
+    difference; 0 takes the best as it looks, 1 is usual."""
+    reselect_growth: float = 0.25
+    """The class and its penalty are chosen anew when there are more answers by this share than at the last
+    choice; refits in between keep it and are several times faster."""
+    hidden: tuple[int, ...] = (32, 32)
     """Widths of the hidden layers of ``mlp``."""
     use_actions: bool = False
     """Whether the reward may depend on the action itself. People judge what they see, which is motion."""
@@ -26,29 +34,23 @@ class RewardConfig:
     learning_rate: float = 3e-3
     """AdamW step size; 1e-3 to 5e-3. Like the other settings of the descent it concerns ``mlp`` only, the
     other classes are solved for."""
-    weight_decay: float = 1.0
-    """AdamW's decoupled decay: per step the weights shrink by learning_rate * weight_decay. More means a
-    plainer reward; 0.01 to 3, and 10 already forgets what is not linear."""
+    weight_decays: tuple[float, ...] = (0.1, 1.0)
+    """AdamW's decoupled decays to choose from: per step the weights shrink by learning_rate * decay. More
+    means a plainer reward; 0.01 to 3, and 10 already forgets what is not linear."""
     batch_size: int = 32
-    """Comparisons per gradient step and member."""
-    max_epochs: int = 300
-    """Passes over the answers at most; the out-of-bag answers nearly always end the fit earlier."""
-    patience: int = 20
-    """Epochs without a better out-of-bag likelihood before a member stops; it keeps its best weights."""
-    early_epochs: int = 15
-    """Epochs when there are fewer than 10 answers, too few to hold any out."""
+    """Answers per gradient step and member, fewer if there are few answers."""
+    max_epochs: int = 40
+    """Passes over the answers at most, starting from the linear solution."""
+    patience: int = 10
+    """Passes without a better likelihood of held-out answers after which no more are tried."""
     crops: bool = False
     """Train on random stretches of the segments. Harmful where one late event decides, and no gain was
     measured on top of ``steps_per_segment``, which blurs single steps already."""
     crop_fraction: tuple[float, ...] = (0.7, 0.9)
     """Shortest and longest stretch as a share of the segment."""
-    steps_per_segment: int = 10
+    steps_per_segment: int = 5
     """Steps of a stretch that one gradient step looks at, one drawn from each of so many equal parts
     (0: all). An unbiased estimate of the segment's return at a fraction of the cost."""
-    warm_start: float = 0.0
-    """Share of the previous version's weights in the initial ones, 0 to 1. Above 0 a fit is quicker to
-    agree with its predecessor, but answers that are out of bag now were trained on before, so early
-    stopping judges too kindly. The previous version's input scale is kept then."""
     pessimism: float = 0.0
     """kappa: how many ensemble standard deviations are taken off the reward; 0 to 1. More keeps the
     policy where the ensemble agrees."""
@@ -61,13 +63,15 @@ class RewardConfig:
             raise ValueError(f"num_members is {self.num_members}; at least 1 is needed.")
         if not 0.0 <= self.noise < 1.0:
             raise ValueError(f"noise is {self.noise}; it must lie in [0, 1).")
-        if not 0.0 <= self.warm_start <= 1.0:
-            raise ValueError(f"warm_start is {self.warm_start}; it must lie in [0, 1].")
         if len(self.crop_fraction) != 2 or not 0.0 < self.crop_fraction[0] <= self.crop_fraction[1] <= 1.0:
             raise ValueError(f"crop_fraction is {self.crop_fraction}; give two rising shares in (0, 1].")
-        for name in ("batch_size", "max_epochs", "patience", "early_epochs", "learning_rate", "clip"):
+        if not self.weight_decays or min(self.weight_decays) < 0:
+            raise ValueError(
+                f"weight_decays is {self.weight_decays}; give one or more that are not negative."
+            )
+        for name in ("batch_size", "max_epochs", "patience", "learning_rate", "clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        for name in ("steps_per_segment", "weight_decay", "pessimism"):
+        for name in ("steps_per_segment", "pessimism", "selection_margin", "reselect_growth"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative.")

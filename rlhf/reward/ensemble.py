@@ -16,13 +16,15 @@ import torch
 from rlhf.checks import check_shape
 from rlhf.config import from_dict, to_dict
 from rlhf.errors import CheckpointError, ConfigError
-from rlhf.reward.bradley_terry import log_prob_first
+from rlhf.reward.answer_model import AnswerModel
 from rlhf.reward.config import RewardConfig
-from rlhf.reward.networks import EnsembleNetwork, expand
+from rlhf.reward.linear import FALLBACK_RIDGE
+from rlhf.reward.networks import PRODUCT_SCALE, EnsembleNetwork, expand
 from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
+from rlhf.reward.selection import Selection
 from rlhf.types.experience import Float32, Int64
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _ROWS_AT_ONCE = 4096
 """Transitions per forward pass: the hidden layers of all members then stay in the processor's cache."""
 _META = "meta"
@@ -42,6 +44,10 @@ class RewardModel:
     """(M,): a segment's return in logits is ``gain`` times the mean output over its steps."""
     input_normaliser: InputNormaliser
     output_normaliser: OutputNormaliser
+    answer_model: AnswerModel
+    """Of the people whose answers it learned from."""
+    selection: Selection
+    """Its class and penalty."""
 
     @property
     def num_features(self) -> int:
@@ -73,20 +79,25 @@ class RewardModel:
         return np.asarray(self.gain[:, None] * means, dtype=np.float32)
 
     def member_probs(self, member_returns: Float32, first: Int64, second: Int64) -> Float32:
-        """Return every member's P(answer is first), float32 (M, B), share of random answers included.
+        """Return every member's P(first preferred) by an ordinary annotator, a tie counting half, (M, B).
 
         Args:
             member_returns: from ``member_returns``, (M, S).
             first: indices into S of the segments shown left, (B,).
             second: indices into S of the segments shown right, (B,).
         """
-        returns = torch.from_numpy(np.ascontiguousarray(member_returns))
-        left, right = returns[:, torch.from_numpy(first)], returns[:, torch.from_numpy(second)]
-        return np.asarray(log_prob_first(left, right, self.config.noise).exp().numpy(), dtype=np.float32)
+        differences = (member_returns[:, first] - member_returns[:, second]).astype(np.float64)
+        return self.answer_model.prob_first(differences).astype(np.float32)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the model as named arrays (``meta`` is UTF-8 JSON as bytes); inverse of ``from_arrays``."""
-        meta = {"format_version": FORMAT_VERSION, "version": self.version, "config": to_dict(self.config)}
+        meta = {
+            "format_version": FORMAT_VERSION,
+            "version": self.version,
+            "config": to_dict(self.config),
+            "answer_model": self.answer_model.to_dict(),
+            "selection": dataclasses.asdict(self.selection),
+        }
         arrays: dict[str, npt.NDArray[Any]] = {
             _META: np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8).copy(),
             "gain": self.gain,
@@ -108,12 +119,22 @@ class RewardModel:
         """
         try:
             meta = json.loads(arrays[_META].tobytes())
+            if meta["format_version"] == 1:
+                meta, arrays = _from_format_1(meta, arrays)
             if meta["format_version"] != FORMAT_VERSION:
                 raise CheckpointError(
-                    f"reward model of format {meta['format_version']}; this program reads {FORMAT_VERSION}."
+                    f"reward model of format {meta['format_version']}; this program reads up to "
+                    f"{FORMAT_VERSION}."
                 )
             config = from_dict(RewardConfig, meta["config"])
-            network = EnsembleNetwork(config, len(arrays["input_mean"]), torch.Generator())
+            selection = Selection(**meta["selection"])
+            network = EnsembleNetwork(
+                len(arrays["gain"]),
+                len(arrays["input_mean"]),
+                columns=arrays[_NETWORK + "columns"],
+                hidden=config.hidden if selection.model_class == "mlp" else (),
+                generator=torch.Generator(),
+            )
             state = {
                 name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
                 for name, array in arrays.items()
@@ -127,8 +148,10 @@ class RewardModel:
                 gain=arrays["gain"],
                 input_normaliser=InputNormaliser(mean=arrays["input_mean"], sd=arrays["input_sd"]),
                 output_normaliser=OutputNormaliser(mean=arrays["output_mean"], sd=arrays["output_sd"]),
+                answer_model=AnswerModel.from_dict(meta["answer_model"]),
+                selection=selection,
             )
-        except (KeyError, ValueError, RuntimeError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
             raise CheckpointError(f"the stored reward model is damaged or incomplete: {error}") from error
 
     def _outputs(self, features: Float32) -> Float32:
@@ -144,7 +167,31 @@ class RewardModel:
 def member_outputs(network: EnsembleNetwork, normalised: Float32) -> Float32:
     """Return every member's raw output, float32 (M, B), for normalised features (B, F)."""
     with torch.inference_mode():
-        inputs = expand(network.model_class, torch.from_numpy(np.ascontiguousarray(normalised)))
+        inputs = expand(torch.from_numpy(np.ascontiguousarray(normalised)), network.columns)
         members = network.num_members
         outputs: Float32 = network(inputs.expand(members, *inputs.shape)).numpy()
         return outputs
+
+
+def _from_format_1(
+    meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Return a model of format 1 as one of format 2.
+
+    It had one class for all, products of all features, and one annotator; the settings of its fit that are
+    gone do not matter to a model that is fitted.
+    """
+    known = {field.name for field in dataclasses.fields(RewardConfig)}
+    old = meta["config"]
+    num_features = len(arrays["input_mean"])
+    num_columns = num_features if old["model_class"] == "quadratic" else 0
+    skip = arrays[_NETWORK + "skip"].copy()
+    skip[:, num_features:] /= PRODUCT_SCALE  # products were not scaled
+    answer_model = AnswerModel(noise=old["noise"], rationality=np.ones(1), side_bias=np.zeros(1))
+    return {
+        "format_version": 2,
+        "version": meta["version"],
+        "config": {name: value for name, value in old.items() if name in known},
+        "answer_model": answer_model.to_dict(),
+        "selection": dataclasses.asdict(Selection(model_class=old["model_class"], ridge=FALLBACK_RIDGE)),
+    }, arrays | {_NETWORK + "skip": skip, _NETWORK + "columns": np.arange(num_columns, dtype=np.int64)}

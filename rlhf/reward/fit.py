@@ -1,4 +1,4 @@
-"""Comparisons -> the next version of the reward model, and how well it was learned."""
+"""Answers -> the next version of the reward model, and how well it was learned."""
 
 import dataclasses
 import math
@@ -9,35 +9,75 @@ import torch
 
 from rlhf.checks import check_finite, check_shape
 from rlhf.errors import FeedbackError
-from rlhf.reward.config import RewardConfig
+from rlhf.reward.annotators import held_out_returns, learn_annotators
+from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, ordinary
+from rlhf.reward.bootstrap import bootstrap_weights, holds_out
+from rlhf.reward.config import ModelClass, RewardConfig
 from rlhf.reward.ensemble import RewardModel, member_outputs
-from rlhf.reward.linear import fit_linear
-from rlhf.reward.networks import EnsembleNetwork, expand
+from rlhf.reward.linear import FALLBACK_RIDGE
+from rlhf.reward.networks import EnsembleNetwork
 from rlhf.reward.normalise import input_normaliser, output_normaliser
-from rlhf.reward.training import TrainingSet, bootstrap_weights, holds_out, train
+from rlhf.reward.selection import (
+    CandidateScore,
+    Problem,
+    Selection,
+    allowed_classes,
+    is_fresh,
+    make_problem,
+    select,
+    solve,
+    start_networks,
+)
+from rlhf.reward.training import train
 from rlhf.types.experience import Float32
 from rlhf.types.feedback import PreferenceData
 
-__all__ = ["FitReport", "RewardConfig", "accuracy", "fit"]
+__all__ = ["AnnotatorReport", "FitReport", "RewardConfig", "accuracy", "fit"]
 
-_SMALLEST_SD = 1e-6
+_PILOTS = 8
+"""Bootstrap fits that annotators are judged by."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnnotatorReport:
+    """What was learned of one annotator."""
+
+    num_answers: int
+    rationality: float
+    """How strongly the answers follow the reward; 1 is usual in this run, 0 is a coin."""
+    side_bias: float
+    """What being shown left is worth, in logits."""
+    accuracy: float
+    """Share of comparisons as a model expected that had not seen them; ties do not count."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitReport:
-    """How a fit went. Accuracies count no ties; NaN where there was nothing to count."""
+    """How a fit went. Accuracies count no ties and no rankings; NaN where there was nothing to count."""
 
     num_comparisons: int
-    """Q."""
+    """Answers that it learned from, rankings included."""
     train_accuracy: float
     """Share of answers that the ensemble's mean probability gets right, answers it was trained on."""
     out_of_bag_accuracy: float
-    """The same where each answer is predicted only by members that did not train on it. Slightly kind,
-    because those answers chose when to stop; the audit accuracy is the unbiased one."""
+    """The same where each answer is predicted only by members that did not train on it."""
     out_of_bag_nll: float
-    """Mean negative log-likelihood of answers under those members, in nats; ln 2 = 0.69 is a coin."""
-    epochs: tuple[int, ...]
-    """Epochs behind each member's weights; for the linear classes the number of scoring steps."""
+    """Mean negative log-likelihood of comparisons under those members, in nats; ln 2 = 0.69 is a coin
+    unless there are ties or strengths to predict too."""
+    model_class: str
+    reason: str
+    """Why that class, in words."""
+    ridge: float
+    weight_decay: float
+    epochs: int
+    candidates: tuple[CandidateScore, ...]
+    """All classes that were compared; none if the class was kept from an earlier version."""
+    tie_width: float
+    """Differences of returns that are called equal, in logits."""
+    clear_width: float
+    """Differences that are called clear, in logits."""
+    annotators: tuple[AnnotatorReport, ...]
+    """By the annotators' indices."""
     seconds: float
     """Wall time of the fit."""
 
@@ -49,22 +89,25 @@ def fit(
     rng: np.random.Generator,
     previous: RewardModel | None = None,
 ) -> tuple[RewardModel, FitReport]:
-    """Fit a reward model to comparisons.
+    """Fit a reward model to answers.
+
+    Three steps: what annotators are like, by a linear reward; which class of reward predicts unseen answers
+    best, unless an earlier choice still stands; an ensemble of that class, every member on its own
+    bootstrap of the answers.
 
     Args:
-        data: the comparisons and their segments' raw features (S, L, F).
+        data: the answers and their segments' raw features (S, L, F).
         reference_features: raw features of the transitions whose rewards get mean 0 and standard
             deviation 1, such as a mix of recent experience and compared segments, (B, F).
         config: model and fit settings.
         rng: decides everything random; equal generators give equal models.
-        previous: the version before, which gives the version number and, with ``warm_start``, a share of
-            the initial weights.
+        previous: the version before, which gives the version number and the class until it is outgrown.
 
     Returns:
         The model and how the fit went.
 
     Raises:
-        FeedbackError: there are no comparisons.
+        FeedbackError: there are no answers.
         ShapeError: the features do not fit together or are not finite.
     """
     started = time.perf_counter()
@@ -74,117 +117,136 @@ def fit(
     check_finite("PreferenceData.features", data.features)
     check_finite("reference_features", reference_features)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    weights = bootstrap_weights(data, config.num_members, rng)
-    network = EnsembleNetwork(config, data.features.shape[-1], generator)
     normaliser = input_normaliser(data.features, reference_features)
-    start: RewardModel | None = None
-    if previous is not None and _can_continue(previous, network, config):
-        start = previous
-        normaliser = previous.input_normaliser.completed_by(normaliser)  # its weights hold in its units only
-    inputs = torch.from_numpy(normaliser(data.features))
-    if config.model_class == "mlp":
-        gain, epochs = _fit_mlp(network, inputs, data, weights, config, generator, start)
-    else:
-        gain, epochs = _fit_linear(network, inputs, data, weights, config)
+    kept = previous.selection if previous and is_fresh(previous.selection, config, len(data)) else None
+    classes = allowed_classes(config) if kept is None else (kept.model_class,)
+    problem = make_problem(data, normaliser(data.features), classes)
+    answer_model = _answer_model(problem, config.noise, kept, rng)
+    candidates: tuple[CandidateScore, ...] = ()
+    selection = kept
+    if selection is None:
+        selection, candidates = select(problem, answer_model, config, rng, generator)
+    weights = bootstrap_weights(data, config.num_members, rng)
+    network, gain = _fit_members(problem, answer_model, selection, weights, config, generator)
     network.requires_grad_(False)
-    outputs = member_outputs(network, normaliser(reference_features))
     model = RewardModel(
         version=1 if previous is None else previous.version + 1,
         config=config,
         network=network,
         gain=gain,
         input_normaliser=normaliser,
-        output_normaliser=output_normaliser(outputs),
+        output_normaliser=output_normaliser(member_outputs(network, normaliser(reference_features))),
+        answer_model=answer_model,
+        selection=selection,
     )
-    return model, _report(model, data, weights, epochs, time.perf_counter() - started)
+    return model, _report(model, data, weights, candidates, started)
 
 
-def _fit_mlp(
-    network: EnsembleNetwork,
-    inputs: torch.Tensor,
-    data: PreferenceData,
+def _answer_model(
+    problem: Problem, noise: float, kept: Selection | None, rng: np.random.Generator
+) -> AnswerModel:
+    """Return what the annotators are like, by the solved class that foresees their answers best."""
+    weights = bootstrap_weights(problem.data, _PILOTS, rng)
+    if not holds_out(weights):
+        return ordinary(problem.data, noise)
+    ridge = FALLBACK_RIDGE if kept is None else kept.ridge
+    found = [
+        learn_annotators(inputs, problem.data, noise, ridge, weights)
+        for inputs in problem.directions.values()
+    ]
+    return max(found, key=lambda model_and_score: model_and_score[1])[0]
+
+
+def _fit_members(
+    problem: Problem,
+    answer_model: AnswerModel,
+    selection: Selection,
     weights: Float32,
     config: RewardConfig,
     generator: torch.Generator,
-    start: RewardModel | None,
-) -> tuple[Float32, tuple[int, ...]]:
-    """Train the network in place; return the gain (M,) and the members' epochs."""
-    if start is None:
-        gain = _unit_gain(network, inputs)
-    else:
-        gain = start.gain
-        with torch.no_grad():
-            for fresh, kept in zip(network.parameters(), start.network.parameters(), strict=True):
-                fresh.lerp_(kept, config.warm_start)
-    training_set = TrainingSet(
-        inputs=inputs,
-        first=torch.from_numpy(data.first),
-        second=torch.from_numpy(data.second),
-        prob_first=torch.from_numpy(data.prob_first),
-        weights=torch.from_numpy(weights),
-        gain=torch.from_numpy(gain),
-    )
-    return gain, tuple(train(network, training_set, config, generator).tolist())
-
-
-def _unit_gain(network: EnsembleNetwork, inputs: torch.Tensor) -> Float32:
-    """Return the gain (M,) that gives untrained segment returns a standard deviation of 1.
-
-    Prior beliefs about answers (noise, decay, the size of a step) then mean the same for any task and
-    any segment length.
-    """
-    segments, steps, width = inputs.shape
-    outputs = member_outputs(network, inputs.view(-1, width).numpy())
-    sd = outputs.reshape(-1, segments, steps).mean(axis=-1).std(axis=-1)
-    return np.asarray(1.0 / np.maximum(sd, _SMALLEST_SD), dtype=np.float32)
-
-
-def _fit_linear(
-    network: EnsembleNetwork,
-    inputs: torch.Tensor,
-    data: PreferenceData,
-    weights: Float32,
-    config: RewardConfig,
-) -> tuple[Float32, tuple[int, ...]]:
-    """Solve for the network's linear term in place; return the gain (M,) and the scoring steps."""
-    means = torch.cat([expand(config.model_class, block).mean(dim=1) for block in torch.split(inputs, 64)])
-    differences = (
-        (means[torch.from_numpy(data.first)] - means[torch.from_numpy(data.second)]).double().numpy()
-    )
-    gain = 1.0 / max(float(np.sqrt((differences**2).mean())), _SMALLEST_SD)
-    solution = fit_linear(
-        gain * differences, data.prob_first, weights, noise=config.noise, holds_out=holds_out(weights)
+) -> tuple[EnsembleNetwork, Float32]:
+    """Return the fitted network and the gain (M,) of its returns."""
+    name: ModelClass = selection.model_class
+    if name == "mlp":
+        network, training_set = start_networks(
+            problem, answer_model, weights, selection.ridge, config, generator
+        )
+        decay = torch.full((len(weights),), selection.weight_decay)
+        train(network, training_set, config, generator, weight_decay=decay, epochs=selection.epochs)
+        return network, training_set.gain.numpy()
+    solved, gain = solve(problem, answer_model, name, weights, np.array([selection.ridge]))
+    network = EnsembleNetwork(
+        len(weights),
+        problem.inputs.shape[-1],
+        columns=problem.columns if name == "quadratic" else problem.columns[:0],
+        hidden=(),
+        generator=generator,
     )
     with torch.no_grad():
-        network.skip.copy_(torch.from_numpy(solution.coefficients)[..., None])
-    members = len(weights)
-    return np.full(members, gain, dtype=np.float32), (solution.iterations,) * members
-
-
-def _can_continue(previous: RewardModel, network: EnsembleNetwork, config: RewardConfig) -> bool:
-    """Return whether the previous weights are wanted and fit the network."""
-    if config.model_class != "mlp" or config.warm_start == 0.0:
-        return False
-    shapes = [parameter.shape for parameter in network.parameters()]
-    return shapes == [parameter.shape for parameter in previous.network.parameters()]
+        network.skip.copy_(torch.from_numpy(solved[:, 0, :, None]))
+    return network, gain.astype(np.float32)
 
 
 def _report(
-    model: RewardModel, data: PreferenceData, weights: Float32, epochs: tuple[int, ...], seconds: float
+    model: RewardModel,
+    data: PreferenceData,
+    weights: Float32,
+    candidates: tuple[CandidateScore, ...],
+    started: float,
 ) -> FitReport:
-    probs = model.member_probs(model.member_returns(data.features), data.first, data.second)
-    is_out = (weights == 0.0) if holds_out(weights) else np.zeros(weights.shape, dtype=np.bool_)
-    is_tested = is_out.any(axis=0)
-    tested = (probs * is_out).sum(axis=0)[is_tested] / is_out.sum(axis=0)[is_tested]
-    target = data.prob_first[is_tested]
-    losses = -(target * np.log(tested) + (1.0 - target) * np.log1p(-tested))
+    answer_model, selection = model.answer_model, model.selection
+    returns = model.member_returns(data.features)
+    is_out = (weights == 0.0) & holds_out(weights)
+    unseen = held_out_returns(returns.astype(np.float64), data, is_out)
+    is_tested = unseen.is_known[: len(data.first)]
+    expected = np.where(is_tested, answer_model.prob_first(unseen.differences), 0.5)
+    log_prob = comparison_terms(unseen.differences, intervals(data, answer_model)).log_prob[is_tested]
+    probs = model.member_probs(returns, data.first, data.second).mean(axis=0)
+    annotators = []
+    for index, count in enumerate(np.bincount(data.annotator_of, minlength=data.num_annotators)):
+        theirs = (data.annotator == index) & is_tested
+        annotators.append(
+            AnnotatorReport(
+                num_answers=int(count),
+                rationality=float(answer_model.rationality[index]),
+                side_bias=float(answer_model.side_bias[index]),
+                accuracy=accuracy(expected[theirs], data.prob_first[theirs]),
+            )
+        )
     return FitReport(
         num_comparisons=len(data),
-        train_accuracy=accuracy(probs.mean(axis=0), data.prob_first),
-        out_of_bag_accuracy=accuracy(tested, target),
-        out_of_bag_nll=float(losses.mean()) if len(losses) else math.nan,
-        epochs=epochs,
-        seconds=seconds,
+        train_accuracy=accuracy(probs, data.prob_first),
+        out_of_bag_accuracy=accuracy(expected[is_tested], data.prob_first[is_tested]),
+        out_of_bag_nll=-float(log_prob.mean()) if len(log_prob) else math.nan,
+        model_class=selection.model_class,
+        reason=_reason(model, candidates),
+        ridge=selection.ridge,
+        weight_decay=selection.weight_decay,
+        epochs=selection.epochs,
+        candidates=candidates,
+        tie_width=answer_model.tie_width,
+        clear_width=answer_model.clear_width,
+        annotators=tuple(annotators),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _reason(model: RewardModel, candidates: tuple[CandidateScore, ...]) -> str:
+    """Return in words why the model has its class."""
+    selection, name = model.selection, model.selection.model_class
+    if model.config.model_class != "auto":
+        return f"{name} is what the settings ask for"
+    if not selection.num_answers:
+        return f"{name} is the plainest, and there are too few answers to compare it with others"
+    if not candidates:
+        return f"{name} was chosen at {selection.num_answers} answers"
+    best = min(candidates, key=lambda score: score.nll)
+    if best.model_class == name:
+        return f"{name} foresees unseen answers best"
+    own = next(score for score in candidates if score.model_class == name)
+    return (
+        f"{name} is simpler than {best.model_class} and foresees unseen answers as well within the error "
+        f"({own.excess:.3f} +- {own.excess_error:.3f} nats worse)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Ridge-penalised Bradley-Terry for rewards that are linear in their inputs: solved, not descended.
+"""Ridge-penalised maximum likelihood for rewards that are linear in their inputs: solved, not descended.
 
 A segment's return is then a weighted sum of its mean inputs. The ridge is what keeps inputs in check
 that hardly vary between whole segments (changes per step nearly cancel) and so could take any weight; a
@@ -9,77 +9,91 @@ import dataclasses
 
 import numpy as np
 
+from rlhf.reward.answer_model import AnswerModel, answer_terms, rows
 from rlhf.types.experience import Float32, Float64
+from rlhf.types.feedback import PreferenceData
 
-RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-"""Candidate penalties. One for all members: each holds out too few answers to choose well on its own."""
-_FALLBACK_RIDGE = 1.0
-"""Used when no answers are held out: weights of about one logit per standard deviation are expected."""
-_MAX_ITERATIONS = 30
-_TOLERANCE = 1e-4
+RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""Candidate penalties."""
+FALLBACK_RIDGE = 1.0
+"""Used when there are too few answers to choose: weights of about one logit per standard deviation."""
+_MAX_DIRECTIONS = 160
+"""Directions of the inputs that are solved for; the others hardly vary between compared segments."""
+_SMALLEST_SD = 1e-6
+_MAX_ITERATIONS = 25
+_TOLERANCE = 1e-3
+_LARGEST_STEP = 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LinearFit:
-    """Weights of every member."""
+class Directions:
+    """Segments' mean inputs in as few directions as compared segments differ in."""
 
-    coefficients: Float64
-    """(M, P), logits per unit of (scaled) input."""
-    ridge: float
-    """The penalty that was chosen."""
-    iterations: int
-    """Scoring steps taken."""
+    values: Float64
+    """(S, R), scaled so that differences have a mean square of 1 per input."""
+    back: Float64
+    """(P, R), takes weights of the directions to weights of the scaled inputs."""
+    gain: float
+    """The scale: what the mean inputs were multiplied with."""
+
+
+def directions(means: Float64, data: PreferenceData) -> Directions:
+    """Return the mean inputs (S, P) in the principal directions of the compared differences.
+
+    A ridge treats all rotations of the inputs alike, so nothing is lost by the rotation. Of more than
+    ``_MAX_DIRECTIONS`` those of least variance are left out, which a ridge shrinks to nearly nothing anyway.
+    """
+    first, second, _ = rows(data)
+    differences = means[first] - means[second]
+    gain = 1.0 / max(float(np.sqrt((differences**2).mean())), _SMALLEST_SD)
+    _, basis = np.linalg.eigh(differences.T @ differences)
+    back = basis[:, ::-1][:, : min(_MAX_DIRECTIONS, len(differences))]
+    return Directions(values=gain * (means @ back), back=back, gain=gain)
 
 
 def fit_linear(
-    differences: Float64, prob_first: Float32, weights: Float32, *, noise: float, holds_out: bool
-) -> LinearFit:
-    """Return each member's penalised maximum-likelihood weights, the penalty chosen out of bag.
+    inputs: Float64,
+    data: PreferenceData,
+    model: AnswerModel,
+    weights: Float32,
+    ridges: Float64,
+    start: Float64 | None = None,
+) -> Float64:
+    """Return penalised maximum-likelihood weights (N, K, P), for N weightings of the answers and K ridges.
 
-    Fisher scoring on  sum_q w_q NLL_q + ridge / 2 * |coefficients|^2  for all members and ridges at once:
-    with random answers in the likelihood the Hessian may be indefinite, the Fisher information never is.
+    Newton's method on  sum_a w_a NLL_a + ridge / 2 * |weights|^2  with the curvature of ``Terms``, which is
+    never negative, for all problems at once.
 
     Args:
-        differences: mean inputs of the first minus those of the second segment, (Q, P).
-        prob_first: targets, (Q,).
-        weights: bootstrap counts, (M, Q); zero means out of bag.
-        noise: share of random answers, in [0, 1).
-        holds_out: whether every member has out-of-bag answers to choose the ridge by.
+        inputs: mean inputs of the segments, (S, P).
+        data: the answers.
+        model: how they were given.
+        weights: how often each answer counts, (N, A); zero leaves it out.
+        ridges: penalties, (K,).
+        start: first guess, (N, K, P).
     """
-    ridges = np.array(RIDGES if holds_out else (_FALLBACK_RIDGE,))
-    members, width = len(weights), differences.shape[1]
-    coefficients = np.zeros((members, len(ridges), width))
-    penalty = ridges[:, None, None] * np.eye(width)
-    iterations, is_done = 0, False
-    while not is_done and iterations < _MAX_ITERATIONS:
-        iterations += 1
-        prob, slope = _prob_and_slope(coefficients @ differences.T, noise)
-        variance = prob * (1.0 - prob)
-        score = weights[:, None] * slope * (prob_first - prob) / variance
-        gradient = score @ differences - ridges[:, None] * coefficients
-        information = np.einsum(
-            "mkq,qi,qj->mkij", weights[:, None] * slope**2 / variance, differences, differences, optimize=True
+    first, second, answer = rows(data)
+    differences = inputs[first] - inputs[second]
+    width = inputs.shape[1]
+    shape = (len(weights), len(ridges), width)
+    solved = (np.zeros(shape) if start is None else start.copy()).reshape(-1, width)
+    counts = np.repeat(weights.astype(np.float64), len(ridges), axis=0)[:, answer]
+    penalties = np.tile(ridges, len(weights))
+    going = np.arange(len(solved))
+    for _ in range(_MAX_ITERATIONS):
+        terms = answer_terms(solved[going] @ inputs.T, data, model)
+        gradient = (counts[going] * terms.score) @ differences - penalties[going, None] * solved[going]
+        curvature = counts[going] * terms.information
+        change = np.stack(
+            [
+                np.linalg.solve((differences.T * c) @ differences + ridge * np.eye(width), g)
+                for c, ridge, g in zip(curvature, penalties[going], gradient, strict=True)
+            ]
         )
-        change = np.linalg.solve(information + penalty, gradient[..., None])[..., 0]
-        logit_change = np.abs(change @ differences.T).max(-1, keepdims=True)
-        # a logit never moves by more than 3 at once: scoring overshoots where answers are separable
-        coefficients += change / np.maximum(1.0, logit_change / 3.0)
-        is_done = bool(logit_change.max() < _TOLERANCE)
-    best = _best_ridge(coefficients @ differences.T, prob_first, weights, noise) if holds_out else 0
-    return LinearFit(coefficients=coefficients[:, best], ridge=float(ridges[best]), iterations=iterations)
-
-
-def _best_ridge(logits: Float64, prob_first: Float32, weights: Float32, noise: float) -> int:
-    """Return the index of the ridge with the smallest out-of-bag loss over all members.
-
-    ``logits`` are (M, K, Q) for K ridges.
-    """
-    prob, _ = _prob_and_slope(logits, noise)
-    losses = -(prob_first * np.log(prob) + (1.0 - prob_first) * np.log1p(-prob))
-    return int((losses * (weights == 0)[:, None]).sum(axis=(0, 2)).argmin())
-
-
-def _prob_and_slope(logits: Float64, noise: float) -> tuple[Float64, Float64]:
-    """Return P(first preferred) and its derivative by the logit."""
-    rational = 0.5 * (1.0 + np.tanh(0.5 * np.clip(logits, -30.0, 30.0)))
-    return (1.0 - noise) * rational + 0.5 * noise, (1.0 - noise) * rational * (1.0 - rational)
+        moved = np.abs(change @ differences.T).max(axis=-1)
+        # no lead moves further at once: Newton's steps overshoot where answers can all be explained
+        solved[going] += change / np.maximum(1.0, moved / _LARGEST_STEP)[:, None]
+        going = going[moved > _TOLERANCE]
+        if not len(going):
+            break
+    return solved.reshape(shape)

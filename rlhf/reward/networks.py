@@ -6,38 +6,57 @@ Knows inputs that are already normalised; returns one unbounded number per step 
 import itertools
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rlhf.errors import ConfigError
-from rlhf.reward.config import ModelClass, RewardConfig
+from rlhf.types.experience import Float32, Float64, Int64
 
 MAX_QUADRATIC_FEATURES = 24
+"""Columns whose products a quadratic reward may use; 300 products, as many as answers can tell apart."""
+PRODUCT_SCALE = 0.5
+"""Products count for so much less than features: a ridge then holds them back more, four times as much, and a
+goal that is linear on the whole is not lost among hundreds of products."""
+_SEGMENTS_AT_ONCE = 64
 
 
 class EnsembleNetwork(nn.Module):
-    """M members of one model class: a linear term plus, for ``mlp``, a SiLU network.
+    """M members: a linear term over features and products of features, plus a SiLU network if ``hidden``.
 
     There is no output bias: only differences of returns are ever observed, so nothing could fit it.
+
+    Args:
+        num_members: M.
+        num_features: F.
+        columns: features whose products are inputs too, see ``expand``.
+        hidden: widths of the hidden layers; none for a plain linear term.
+        generator: draws the initial weights.
     """
 
-    def __init__(self, config: RewardConfig, num_features: int, generator: torch.Generator) -> None:
+    columns: Tensor
+
+    def __init__(
+        self,
+        num_members: int,
+        num_features: int,
+        *,
+        columns: Int64,
+        hidden: tuple[int, ...],
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
-        self.model_class: ModelClass = config.model_class
-        self.num_members = config.num_members
-        inputs = num_expanded(config.model_class, num_features)
-        hidden = config.hidden if config.model_class == "mlp" else ()
+        self.num_members = num_members
+        self.register_buffer("columns", torch.from_numpy(columns.copy()))
+        inputs = num_features + len(columns) * (len(columns) + 1) // 2
         widths = [inputs, *hidden, 1] if hidden else []
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(widths):
-            self.weights.append(
-                _normal((self.num_members, fan_in, fan_out), 1.0 / math.sqrt(fan_in), generator)
-            )
+            self.weights.append(_normal((num_members, fan_in, fan_out), 1.0 / math.sqrt(fan_in), generator))
         for width in hidden:
-            self.biases.append(_normal((self.num_members, 1, width), 0.1, generator))
-        self.skip = _normal((self.num_members, inputs, 1), 0.5 / math.sqrt(inputs), generator)
+            self.biases.append(_normal((num_members, 1, width), 0.1, generator))
+        self.skip = _normal((num_members, inputs, 1), 0.5 / math.sqrt(inputs), generator)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return one number per step and member: inputs (M, N, P) -> (M, N); see ``expand``."""
@@ -50,31 +69,43 @@ class EnsembleNetwork(nn.Module):
         return output.squeeze(-1)
 
 
-def num_expanded(model_class: ModelClass, num_features: int) -> int:
-    """Return P, the number of network inputs for F features.
+def expand(inputs: Tensor, columns: Tensor) -> Tensor:
+    """Return the network's inputs (..., P) for normalised features (..., F): the features, then products.
 
-    Raises:
-        ConfigError: ``quadratic`` with more features than it can take.
+    Products are ``PRODUCT_SCALE`` x_i x_j for i <= j of ``columns``; without columns there are none.
     """
-    if model_class != "quadratic":
-        return num_features
-    if num_features > MAX_QUADRATIC_FEATURES:
-        raise ConfigError(
-            f"model_class 'quadratic' takes up to {MAX_QUADRATIC_FEATURES} features and there are "
-            f"{num_features}; use 'mlp' or 'linear'."
-        )
-    return num_features + num_features * (num_features + 1) // 2
-
-
-def expand(model_class: ModelClass, inputs: Tensor) -> Tensor:
-    """Return the network's inputs (..., P) for normalised features (..., F).
-
-    ``quadratic`` appends x_i x_j for i <= j; the others pass the features on.
-    """
-    if model_class != "quadratic":
+    if not len(columns):
         return inputs
-    rows, columns = torch.triu_indices(inputs.shape[-1], inputs.shape[-1])
-    return torch.cat([inputs, inputs[..., rows] * inputs[..., columns]], dim=-1)
+    rows, others = torch.triu_indices(len(columns), len(columns))
+    products = PRODUCT_SCALE * inputs[..., columns[rows]] * inputs[..., columns[others]]
+    return torch.cat([inputs, products], dim=-1)
+
+
+def mean_inputs(inputs: Tensor, columns: Int64) -> Float64:
+    """Return what a plain linear term sees of whole segments, (S, P): the means of their expanded steps.
+
+    Args:
+        inputs: normalised features, (S, L, F).
+        columns: see ``expand``.
+    """
+    blocks = torch.split(inputs, _SEGMENTS_AT_ONCE)
+    means = [expand(block, torch.from_numpy(columns)).mean(dim=1) for block in blocks]
+    return np.asarray(torch.cat(means).double().numpy())
+
+
+def product_columns(normalised: Float32) -> Int64:
+    """Return the features whose products a quadratic reward uses, at most ``MAX_QUADRATIC_FEATURES``.
+
+    All of them if there are no more. Otherwise those whose means differ most between segments, as a share of
+    how much they vary from step to step: what is the same in every segment on the whole (the change per step
+    is nearly so) could not be told from comparing segments.
+
+    Args:
+        normalised: features of the compared segments, (S, L, F).
+    """
+    between = normalised.mean(axis=1).var(axis=0)
+    order = np.argsort(-between, kind="stable")[:MAX_QUADRATIC_FEATURES]
+    return np.sort(order).astype(np.int64)
 
 
 def _normal(shape: tuple[int, ...], sd: float, generator: torch.Generator) -> nn.Parameter:

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_differences_of_returns_order_probabilities(model: RewardModel, problem:
     returns = model.member_returns(problem.held_out)
     first, second = np.arange(0, 300, 2), np.arange(1, 300, 2)
     probs = model.member_probs(returns, first, second)
-    # noise .1: .9 sigmoid(difference) + .05
+    # nobody said equal, so with noise .1: .9 sigmoid(difference) + .05
     difference = returns[:, first] - returns[:, second]
     np.testing.assert_allclose(probs, 0.9 / (1.0 + np.exp(-difference)) + 0.05, atol=1e-4)
     np.testing.assert_allclose(probs + model.member_probs(returns, second, first), 1.0, atol=1e-5)
@@ -71,7 +72,34 @@ def test_a_stored_model_is_the_same_model(model: RewardModel, problem: Problem) 
     np.testing.assert_array_equal(
         again.member_returns(problem.held_out), model.member_returns(problem.held_out)
     )
-    assert (again.version, again.config) == (model.version, model.config)
+    assert (again.version, again.config, again.selection) == (model.version, model.config, model.selection)
+    np.testing.assert_array_equal(
+        again.member_probs(np.eye(5, 2, dtype=np.float32), np.array([0]), np.array([1])),
+        model.member_probs(np.eye(5, 2, dtype=np.float32), np.array([0]), np.array([1])),
+    )
+
+
+@pytest.mark.parametrize("model_class", ["linear", "quadratic", "mlp"])
+def test_models_of_format_1_are_read(model_class: str) -> None:
+    with np.load(Path(__file__).parent / f"assets/format_1_{model_class}.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    features, returns, rewards = (
+        arrays.pop(f"expected.{name}") for name in ("features", "returns", "rewards")
+    )
+    again = RewardModel.from_arrays(arrays)
+    assert again.selection.model_class == model_class
+    np.testing.assert_allclose(again.member_returns(features), returns, atol=1e-4)
+    np.testing.assert_allclose(again.rewards(features.reshape(-1, again.num_features))[0], rewards, atol=1e-4)
+    RewardModel.from_arrays(again.to_arrays())
+
+
+def test_an_unknown_format_is_refused(model: RewardModel) -> None:
+    arrays = model.to_arrays()
+    arrays["meta"] = np.frombuffer(
+        arrays["meta"].tobytes().replace(b'"format_version": 2', b'"format_version": 9'), dtype=np.uint8
+    )
+    with pytest.raises(CheckpointError, match="format 9"):
+        RewardModel.from_arrays(arrays)
 
 
 @pytest.mark.parametrize("missing", ["meta", "gain", "network.skip"])

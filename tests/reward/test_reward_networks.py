@@ -3,17 +3,27 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rlhf.errors import ConfigError
-from rlhf.reward.config import RewardConfig
-from rlhf.reward.networks import EnsembleNetwork, expand, num_expanded
+from rlhf.reward.networks import (
+    MAX_QUADRATIC_FEATURES,
+    PRODUCT_SCALE,
+    EnsembleNetwork,
+    expand,
+    mean_inputs,
+    product_columns,
+)
+
+NONE = np.empty(0, np.int64)
 
 
-def make(**settings: object) -> EnsembleNetwork:
-    return EnsembleNetwork(RewardConfig(**settings), 4, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+def make(
+    num_members: int = 5, hidden: tuple[int, ...] = (8, 6), columns: np.ndarray = NONE
+) -> EnsembleNetwork:
+    generator = torch.Generator().manual_seed(0)
+    return EnsembleNetwork(num_members, 4, columns=columns, hidden=hidden, generator=generator)
 
 
 def test_batched_members_equal_single_networks() -> None:
-    network, inputs = make(num_members=3, hidden=(8, 6)), torch.randn(3, 10, 4)
+    network, inputs = make(num_members=3), torch.randn(3, 10, 4)
     together = network(inputs)
     for member in range(3):
         hidden = inputs[member]
@@ -32,22 +42,37 @@ def test_members_do_not_touch_each_others_gradients() -> None:
         assert parameter.grad[1].any()
 
 
-@pytest.mark.parametrize("settings", [{"model_class": "linear"}, {"hidden": ()}])
-def test_linear_is_linear(settings: dict[str, object]) -> None:
-    network = make(num_members=2, **settings)
-    one, other = torch.randn(2, 2, 5, 4)
+@pytest.mark.parametrize("columns", [NONE, np.array([1, 3])])
+def test_without_hidden_layers_it_is_linear_in_its_inputs(columns: np.ndarray) -> None:
+    network = make(num_members=2, hidden=(), columns=columns)
+    one, other = torch.randn(2, 2, 5, network.skip.shape[1])
     torch.testing.assert_close(network(one + 2.0 * other), network(one) + 2.0 * network(other))
 
 
-def test_quadratic_inputs_are_all_products() -> None:
-    expanded = expand("quadratic", torch.tensor([2.0, 3.0]))
-    assert expanded.tolist() == [2.0, 3.0, 4.0, 6.0, 9.0]
-    assert num_expanded("quadratic", 2) == 5
+def test_quadratic_inputs_are_all_products_of_the_columns() -> None:
+    expanded = expand(torch.tensor([2.0, 3.0, 5.0]), torch.tensor([0, 2]))
+    products = [PRODUCT_SCALE * value for value in (4.0, 10.0, 25.0)]
+    assert expanded.tolist() == [2.0, 3.0, 5.0, *products]
 
 
-def test_quadratic_refuses_too_many_features() -> None:
-    with pytest.raises(ConfigError, match="24"):
-        num_expanded("quadratic", 25)
+def test_means_are_over_expanded_steps() -> None:
+    inputs = torch.randn(70, 3, 4)
+    means = mean_inputs(inputs, np.array([0, 1]))
+    np.testing.assert_allclose(means, expand(inputs, torch.tensor([0, 1])).mean(dim=1), atol=1e-6)
+
+
+def test_few_features_all_make_products() -> None:
+    features = np.random.default_rng(0).normal(size=(10, 5, 4)).astype(np.float32)
+    assert product_columns(features).tolist() == [0, 1, 2, 3]
+
+
+def test_of_many_features_those_that_differ_between_segments_make_products() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(50, 20, 60)).astype(np.float32)
+    features[..., 10:50:2] += rng.normal(size=(50, 1, 20)).astype(np.float32)
+    columns = product_columns(features)
+    assert len(columns) == MAX_QUADRATIC_FEATURES
+    assert set(range(10, 50, 2)) <= set(columns.tolist())
 
 
 def test_same_generator_gives_the_same_weights_and_members_differ() -> None:

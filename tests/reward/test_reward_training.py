@@ -2,82 +2,85 @@ import numpy as np
 import torch
 from synthetic_truths import make_problem
 
+from rlhf.reward.answer_model import ordinary
+from rlhf.reward.bootstrap import bootstrap_weights
+from rlhf.reward.bradley_terry import evidence
 from rlhf.reward.config import RewardConfig
 from rlhf.reward.networks import EnsembleNetwork
-from rlhf.reward.training import TrainingSet, bootstrap_weights, holds_out, train
-from rlhf.types.feedback import PreferenceData
+from rlhf.reward.training import HeldOut, TrainingSet, train
+
+CONFIG = RewardConfig(hidden=(16,))
 
 
-def comparisons(count: int, *, num_segments: int = 400) -> PreferenceData:
-    pairs = np.arange(2 * count, dtype=np.int64) % num_segments
-    return PreferenceData(
-        features=np.zeros((num_segments, 2, 1), np.float32),
-        first=pairs[::2],
-        second=pairs[1::2],
-        prob_first=np.ones(count, np.float32),
-        annotator=np.zeros(count, np.int64),
-    )
-
-
-def test_bootstrap_leaves_about_one_in_e_out() -> None:
-    weights = bootstrap_weights(comparisons(200), 50, np.random.default_rng(0))
-    assert abs((weights == 0).mean() - np.exp(-1)) < 0.02
-    assert abs(weights.mean() - 1.0) < 0.03
-
-
-def test_every_member_keeps_a_comparison() -> None:
-    assert (bootstrap_weights(comparisons(10), 5000, np.random.default_rng(0)).sum(axis=1) >= 1).all()
-
-
-def test_few_answers_are_all_used_by_every_member() -> None:
-    weights = bootstrap_weights(comparisons(9), 20, np.random.default_rng(0))
-    assert set(np.unique(weights)) == {1.0, 2.0}
-    assert not holds_out(weights)
-
-
-def test_repeated_answers_about_a_pair_stay_together() -> None:
-    data = comparisons(40, num_segments=20)  # ten pairs, four answers each
-    weights = bootstrap_weights(data, 5, np.random.default_rng(0))
-    np.testing.assert_array_equal(weights[:, :10], weights[:, 30:])
-
-
-def training_set(config: RewardConfig, labels: str = "true") -> tuple[EnsembleNetwork, TrainingSet]:
+def training_set(labels: str = "true") -> tuple[EnsembleNetwork, TrainingSet]:
     data = make_problem("linear", 0, 60, labels=labels).data  # type: ignore[arg-type]
-    weights = bootstrap_weights(data, config.num_members, np.random.default_rng(0))
-    network = EnsembleNetwork(config, data.features.shape[-1], torch.Generator().manual_seed(0))
+    network = EnsembleNetwork(
+        3,
+        data.features.shape[-1],
+        columns=np.empty(0, np.int64),
+        hidden=(16,),
+        generator=torch.Generator().manual_seed(0),
+    )
     return network, TrainingSet(
         inputs=torch.from_numpy(data.features),
-        first=torch.from_numpy(data.first),
-        second=torch.from_numpy(data.second),
-        prob_first=torch.from_numpy(data.prob_first),
-        weights=torch.from_numpy(weights),
-        gain=torch.ones(config.num_members),
+        said=evidence(data, ordinary(data, 0.1)),
+        weights=torch.from_numpy(bootstrap_weights(data, 3, np.random.default_rng(0))),
+        gain=torch.ones(3),
     )
 
 
-def test_members_stop_on_their_own_and_get_their_best_weights_back() -> None:
-    config = RewardConfig(max_epochs=60, patience=5)
-    network, data = training_set(config)
-    long_epochs = train(network, data, config, torch.Generator().manual_seed(1))
-    assert len(set(long_epochs.tolist())) > 1
-    # stopping the whole fit where a member stopped must leave that member as it was given back
-    member = int(long_epochs.argmin())
-    short = RewardConfig(max_epochs=int(long_epochs[member]), patience=5)
-    other, data = training_set(short)
-    train(other, data, short, torch.Generator().manual_seed(1))
-    assert long_epochs[member] > 0
-    torch.testing.assert_close(network.skip[member], other.skip[member])
+def run(
+    network: EnsembleNetwork, data: TrainingSet, config: RewardConfig = CONFIG, **options: object
+) -> None:
+    options = {"weight_decay": torch.full((3,), 0.1), "epochs": 10} | options
+    train(network, data, config, torch.Generator().manual_seed(1), **options)  # type: ignore[arg-type]
 
 
-def test_random_answers_stop_early() -> None:
-    config = RewardConfig(patience=5)
-    network, data = training_set(config, "random")
-    assert train(network, data, config, torch.Generator().manual_seed(1)).max() < 40
+def held_out(data: TrainingSet) -> HeldOut:
+    return HeldOut(data, data.weights == 0, torch.Generator().manual_seed(2))
+
+
+def test_training_foresees_answers_it_was_not_trained_on() -> None:
+    network, data = training_set()
+    tested = held_out(data)
+    before = tested.log_prob(network).sum(dim=1)
+    run(network, data, epochs=20)
+    assert (tested.log_prob(network).sum(dim=1) > before).all()
+
+
+def test_only_tested_answers_have_a_likelihood() -> None:
+    network, data = training_set()
+    log_prob = held_out(data).log_prob(network)
+    assert torch.equal(log_prob < 0, data.weights == 0)
+
+
+def test_training_stops_when_told_to() -> None:
+    network, data = training_set()
+    told: list[int] = []
+    run(network, data, goes_on=lambda epoch: told.append(epoch) or epoch < 3)  # type: ignore[func-returns-value]
+    once, _ = training_set()
+    run(once, data, epochs=3)
+    assert told == [0, 1, 2, 3]
+    torch.testing.assert_close(network.skip, once.skip)
+
+
+def test_the_end_is_told_too() -> None:
+    network, data = training_set()
+    told: list[int] = []
+    run(network, data, epochs=2, goes_on=lambda epoch: told.append(epoch) or True)  # type: ignore[func-returns-value]
+    assert told == [0, 1, 2]
+
+
+def test_each_member_has_its_own_decay() -> None:
+    network, data = training_set("random")
+    run(network, data, weight_decay=torch.tensor([0.0, 0.0, 100.0]))
+    sizes = network.weights[0].detach().abs().mean(dim=(1, 2))
+    assert sizes[2] < 0.3 * sizes[:2].min()
 
 
 def test_crops_change_what_is_seen_and_nothing_else() -> None:
-    config = RewardConfig(crops=True, max_epochs=10)
-    network, data = training_set(config)
-    epochs = train(network, data, config, torch.Generator().manual_seed(1))
-    assert (epochs > 0).any()
-    assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
+    network, data = training_set()
+    tested = held_out(data)
+    before = tested.log_prob(network).sum()
+    run(network, data, RewardConfig(hidden=(16,), crops=True))
+    assert tested.log_prob(network).sum() > before

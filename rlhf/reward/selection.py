@@ -1,0 +1,286 @@
+"""Which class of reward model, and how strongly held back: chosen by how well unseen answers are predicted.
+
+All candidates predict the same held-out answers (``folds``) under the same answer model. Within a class the
+penalty with the best likelihood wins; between classes a simpler one wins unless it is worse by more than the
+standard error of the difference, answer by answer.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlhf.reward.answer_model import AnswerModel, answer_terms
+from rlhf.reward.bradley_terry import evidence
+from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig
+from rlhf.reward.folds import Folds, make_folds
+from rlhf.reward.linear import FALLBACK_RIDGE, RIDGES, Directions, directions, fit_linear
+from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
+from rlhf.reward.training import HeldOut, TrainingSet, train
+from rlhf.types.experience import Bool, Float32, Float64, Int64
+from rlhf.types.feedback import PreferenceData
+
+MIN_ANSWERS = 10
+"""With fewer tested answers nothing is chosen: the plainest model is used."""
+_FOLDS = 5
+_TESTS_WANTED = 200
+"""Few answers are split in several ways, up to about so many tests."""
+_MAX_REPEATS = 4
+_NETWORK_SHARE = 0.3
+"""Standard deviation of the returns that an untrained network adds to its linear term, in logits."""
+_SCALE_SEGMENTS = 64
+"""Segments that this is measured on."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What was chosen, and when."""
+
+    model_class: ModelClass
+    ridge: float
+    """Penalty of the linear weights, also of those that ``mlp`` starts from."""
+    weight_decay: float = 0.0
+    """Of ``mlp``."""
+    epochs: int = 0
+    """Of ``mlp``; 0 is the linear start."""
+    num_answers: int = 0
+    """Answers there were; 0 for what was not chosen by them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CandidateScore:
+    """How a class did, with its best penalty."""
+
+    model_class: ModelClass
+    nll: float
+    """Mean negative log-likelihood of held-out answers, in nats."""
+    standard_error: float
+    """Of ``nll``."""
+    excess: float
+    """How much worse than the best candidate, in nats."""
+    excess_error: float
+    """Standard error of ``excess``, from the differences answer by answer."""
+    ridge: float
+    weight_decay: float
+    epochs: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What all candidates are fitted to."""
+
+    data: PreferenceData
+    inputs: Tensor
+    """Normalised features, float32 (S, L, F)."""
+    columns: Int64
+    """Features whose products ``quadratic`` uses."""
+    directions: dict[ModelClass, Directions]
+    """What ``linear`` and ``quadratic`` are solved in."""
+
+
+def make_problem(data: PreferenceData, normalised: Float32, classes: tuple[ModelClass, ...]) -> Problem:
+    """Return the problem of fitting the given classes; those that are not needed are not prepared."""
+    inputs = torch.from_numpy(normalised)
+    columns = product_columns(normalised)
+    used: dict[ModelClass, Int64] = {"linear": columns[:0]}
+    if "quadratic" in classes:
+        used["quadratic"] = columns
+    return Problem(
+        data=data,
+        inputs=inputs,
+        columns=columns,
+        directions={name: directions(mean_inputs(inputs, kept), data) for name, kept in used.items()},
+    )
+
+
+def allowed_classes(config: RewardConfig) -> tuple[ModelClass, ...]:
+    """Return the classes that a configuration leaves to choose from."""
+    return MODEL_CLASSES if config.model_class == "auto" else (config.model_class,)
+
+
+def is_fresh(selection: Selection, config: RewardConfig, num_answers: int) -> bool:
+    """Return whether a selection may stand: of an allowed class, and not outgrown by the answers."""
+    outgrown = num_answers >= selection.num_answers * (1.0 + config.reselect_growth)
+    return selection.model_class in allowed_classes(config) and not outgrown
+
+
+def select(
+    problem: Problem,
+    model: AnswerModel,
+    config: RewardConfig,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> tuple[Selection, tuple[CandidateScore, ...]]:
+    """Return the chosen class with its penalty, and how every class did.
+
+    Args:
+        problem: what is fitted.
+        model: how the answers were given.
+        config: says which classes are allowed.
+        rng: draws the folds.
+        generator: draws what the networks need.
+    """
+    classes = allowed_classes(config)
+    repeats = int(np.clip(round(_TESTS_WANTED / len(problem.data)), 1, _MAX_REPEATS))
+    folds = make_folds(problem.data, _FOLDS, repeats, rng)
+    is_tested = folds.is_tested.any(axis=0)
+    if is_tested.sum() < MIN_ANSWERS:
+        return Selection(model_class=classes[0], ridge=FALLBACK_RIDGE), ()
+    linear_ridge, linear_losses = _solved_class(problem, model, folds, "linear")
+    losses: dict[ModelClass, Float64] = {}
+    chosen: dict[ModelClass, Selection] = {}
+    for name in classes:
+        ridge, decay, epochs, loss = linear_ridge, 0.0, 0, linear_losses
+        if name == "quadratic":
+            ridge, loss = _solved_class(problem, model, folds, name)
+        if name == "mlp":
+            decay, epochs, loss = _network_class(problem, model, folds, ridge, config, generator)
+        losses[name] = loss[is_tested]
+        chosen[name] = Selection(
+            model_class=name,
+            ridge=ridge,
+            weight_decay=decay,
+            epochs=epochs,
+            num_answers=len(problem.data),
+        )
+    best = min(classes, key=lambda name: float(losses[name].mean()))
+    scores = tuple(_score(chosen[name], losses[name], losses[best]) for name in classes)
+    simplest = next(s for s in scores if s.excess <= config.selection_margin * s.excess_error)
+    return chosen[simplest.model_class], scores
+
+
+def solve(
+    problem: Problem, model: AnswerModel, name: ModelClass, weights: Float32, ridges: Float64
+) -> tuple[Float64, Float64]:
+    """Return the weights (N, K, P) of a class that is solved for, and the gain they go with.
+
+    Args:
+        problem: what is fitted.
+        model: how the answers were given.
+        name: ``linear`` or ``quadratic``.
+        weights: how often each answer counts, (N, A).
+        ridges: penalties, (K,).
+    """
+    inputs = problem.directions[name]
+    solved = fit_linear(inputs.values, problem.data, model, weights, ridges)
+    return solved @ inputs.back.T, np.full(len(weights), inputs.gain)
+
+
+def start_networks(
+    problem: Problem,
+    model: AnswerModel,
+    weights: Float32,
+    ridge: float,
+    config: RewardConfig,
+    generator: torch.Generator,
+) -> tuple[EnsembleNetwork, TrainingSet]:
+    """Return a network for each weighting of the answers, at the linear solution for that weighting.
+
+    The linear term takes what there is of it exactly and at once; descent adds what is not linear.
+    """
+    solved, gain = solve(problem, model, "linear", weights, np.array([ridge]))
+    network = EnsembleNetwork(
+        len(weights),
+        problem.inputs.shape[-1],
+        columns=problem.columns[:0],
+        hidden=config.hidden,
+        generator=generator,
+    )
+    scale = torch.from_numpy(gain.astype(np.float32))
+    with torch.no_grad():
+        network.skip.zero_()
+        if len(network.weights):
+            some = problem.inputs[:_SCALE_SEGMENTS]
+            added = network(some.flatten(0, 1).expand(len(weights), -1, -1))
+            means = scale[:, None] * added.view(len(weights), *some.shape[:2]).mean(dim=-1)
+            sd = means.std(dim=1, correction=0).clamp_min(1e-6)
+            network.weights[-1].mul_(_NETWORK_SHARE / sd[:, None, None])
+        network.skip.copy_(torch.from_numpy(solved[:, 0, :, None]))
+    training_set = TrainingSet(
+        inputs=problem.inputs,
+        said=evidence(problem.data, model),
+        weights=torch.from_numpy(weights),
+        gain=scale,
+    )
+    return network, training_set
+
+
+def _solved_class(
+    problem: Problem, model: AnswerModel, folds: Folds, name: ModelClass
+) -> tuple[float, Float64]:
+    """Return the best ridge of a class that is solved for and the held-out losses (A,) with it."""
+    inputs = problem.directions[name]
+    solved = fit_linear(inputs.values, problem.data, model, folds.trains, np.array(RIDGES))
+    log_prob = answer_terms(solved @ inputs.values.T, problem.data, model).log_prob
+    losses = _mean_losses(log_prob, folds.is_tested[:, None])
+    best = int(losses.sum(axis=-1).argmin())
+    return RIDGES[best], losses[best]
+
+
+def _network_class(
+    problem: Problem,
+    model: AnswerModel,
+    folds: Folds,
+    ridge: float,
+    config: RewardConfig,
+    generator: torch.Generator,
+) -> tuple[float, int, Float64]:
+    """Return the best weight decay and number of epochs, and the held-out losses (A,) with them.
+
+    All folds stop together: a stop of their own would be chosen by the very answers it is judged by.
+    """
+    decays = config.weight_decays
+    weights = np.repeat(folds.trains, len(decays), axis=0)
+    is_tested = np.repeat(folds.is_tested, len(decays), axis=0)
+    network, training_set = start_networks(problem, model, weights, ridge, config, generator)
+    held_out = HeldOut(training_set, torch.from_numpy(is_tested), generator)
+    curves: list[Float64] = []  # per epoch (decays, A)
+
+    def goes_on(epoch: int) -> bool:
+        log_prob = held_out.log_prob(network).double().numpy().reshape(len(folds.trains), len(decays), -1)
+        curves.append(_mean_losses(log_prob, folds.is_tested[:, None]))
+        means = [curve.sum(axis=-1).min() for curve in curves]
+        return epoch - int(np.argmin(means)) < config.patience
+
+    decay = torch.tensor(decays, dtype=torch.float32).repeat(len(folds.trains))
+    train(
+        network,
+        training_set,
+        config,
+        generator,
+        weight_decay=decay,
+        epochs=config.max_epochs,
+        goes_on=goes_on,
+    )
+    losses = np.stack(curves)
+    epoch, best = np.unravel_index(losses.sum(axis=-1).argmin(), losses.shape[:2])
+    return decays[best], int(epoch), losses[epoch, best]
+
+
+def _mean_losses(log_prob: Float64, is_tested: Bool) -> Float64:
+    """Return each answer's mean loss (..., A) over those of N folds that test it; 0 if none does.
+
+    Args:
+        log_prob: (N, ..., A).
+        is_tested: broadcasts to the same.
+    """
+    counts = is_tested.sum(axis=0)
+    return np.asarray(-(log_prob * is_tested).sum(axis=0) / np.maximum(counts, 1))
+
+
+def _score(selection: Selection, losses: Float64, best: Float64) -> CandidateScore:
+    def error(values: Float64) -> float:
+        return float(values.std(ddof=1) / math.sqrt(len(values)))
+
+    return CandidateScore(
+        model_class=selection.model_class,
+        nll=float(losses.mean()),
+        standard_error=error(losses),
+        excess=float((losses - best).mean()),
+        excess_error=error(losses - best),
+        ridge=selection.ridge,
+        weight_decay=selection.weight_decay,
+        epochs=selection.epochs,
+    )

@@ -1,0 +1,91 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from synthetic_truths import make_problem as make_truth
+
+from rlhf.reward.answer_model import ordinary
+from rlhf.reward.config import RewardConfig
+from rlhf.reward.normalise import input_normaliser
+from rlhf.reward.selection import (
+    CandidateScore,
+    Selection,
+    allowed_classes,
+    is_fresh,
+    make_problem,
+    select,
+    start_networks,
+)
+
+FEW_EPOCHS = RewardConfig(max_epochs=8, hidden=(16,), weight_decays=(0.1,))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def run(
+    truth: str, config: RewardConfig = FEW_EPOCHS, count: int = 150
+) -> tuple[Selection, tuple[CandidateScore, ...]]:
+    data = make_truth(truth, 0, count).data  # type: ignore[arg-type]
+    problem = make_problem(data, input_normaliser(data.features)(data.features), allowed_classes(config))
+    generator = torch.Generator().manual_seed(0)
+    return select(problem, ordinary(data, 0.1), config, np.random.default_rng(0), generator)
+
+
+def test_a_linear_goal_gets_a_linear_reward() -> None:
+    chosen, scores = run("linear")
+    assert chosen.model_class == "linear"
+    assert chosen.num_answers == 150
+    assert [score.model_class for score in scores] == ["linear", "quadratic", "mlp"]
+
+
+def test_a_goal_that_bends_gets_one_that_can_bend() -> None:
+    chosen, scores = run("pendulum")
+    assert chosen.model_class != "linear"
+    linear = scores[0]
+    assert linear.excess > linear.excess_error
+
+
+def test_a_simpler_class_wins_within_the_margin() -> None:
+    generous = dataclasses.replace(FEW_EPOCHS, selection_margin=1000.0)
+    assert run("pendulum", generous)[0].model_class == "linear"
+
+
+def test_only_allowed_classes_are_tried() -> None:
+    chosen, scores = run("linear", dataclasses.replace(FEW_EPOCHS, model_class="quadratic"))
+    assert chosen.model_class == "quadratic"
+    assert len(scores) == 1
+
+
+def test_too_few_answers_choose_nothing() -> None:
+    chosen, scores = run("pendulum", count=8)
+    assert (chosen.model_class, chosen.num_answers, scores) == ("linear", 0, ())
+
+
+def test_a_choice_stands_until_the_answers_have_outgrown_it() -> None:
+    chosen = Selection(model_class="linear", ridge=1.0, num_answers=100)
+    config = RewardConfig(reselect_growth=0.25)
+    assert is_fresh(chosen, config, 124)
+    assert not is_fresh(chosen, config, 125)
+    assert not is_fresh(chosen, dataclasses.replace(config, model_class="mlp"), 101)
+    assert not is_fresh(Selection(model_class="linear", ridge=1.0), config, 8)
+
+
+def test_networks_start_at_the_linear_solution() -> None:
+    data = make_truth("linear", 0, 60).data
+    inputs = input_normaliser(data.features)(data.features)
+    problem = make_problem(data, inputs, ("mlp",))
+    weights = np.ones((2, 60), np.float32)
+    network, training_set = start_networks(
+        problem, ordinary(data, 0.1), weights, 1.0, FEW_EPOCHS, torch.Generator().manual_seed(0)
+    )
+    steps = problem.inputs.flatten(0, 1).expand(2, -1, -1)
+    with torch.no_grad():
+        returns = training_set.gain[:, None] * network(steps).view(2, len(inputs), -1).mean(dim=-1)
+        network.weights[-1].zero_()
+        linear = training_set.gain[:, None] * network(steps).view(2, len(inputs), -1).mean(dim=-1)
+    assert float((returns - linear).std(dim=1).mean()) == pytest.approx(0.3, abs=0.15)
+    assert torch.corrcoef(torch.stack([returns[0], linear[0]]))[0, 1] > 0.95
