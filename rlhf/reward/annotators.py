@@ -149,13 +149,15 @@ def _with_widths(model: AnswerModel, held_out: HeldOutReturns, data: PreferenceD
     gap = model.clear_width - model.tie_width
     if data.is_tie.any():
         model = _best(
-            [dataclasses.replace(model, tie_width=w, clear_width=w + gap) for w in _WIDTHS],
+            [dataclasses.replace(model, tie_width=w, clear_width=w + gap) for w in _WIDTHS.tolist()],
             held_out,
             data,
         )
     if has_strength:
         model = _best(
-            [dataclasses.replace(model, clear_width=model.tie_width + w) for w in _WIDTHS], held_out, data
+            [dataclasses.replace(model, clear_width=model.tie_width + w) for w in _WIDTHS.tolist()],
+            held_out,
+            data,
         )
     return model
 

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+SolvedClass = Literal["linear", "quadratic"]
 ModelClass = Literal["linear", "quadratic", "mlp"]
 """From the simplest to the most flexible."""
 MODEL_CLASSES: tuple[ModelClass, ...] = ("linear", "quadratic", "mlp")
@@ -16,11 +17,12 @@ class RewardConfig:
     """M, ensemble members. More give a smoother mean and a better spread, at proportional cost; 3 to 10."""
     model_class: Literal["auto", "linear", "quadratic", "mlp"] = "auto"
     """``linear``: a weighted sum of the features. ``quadratic``: also products of two features (of all, or
-    of the 24 that differ most between segments). ``mlp``: the linear one plus a small network. ``auto``:
+    of the 24 that differ most between segments). ``mlp``: the better of these plus a small network. ``auto``:
     whichever predicts answers best that it has not seen."""
-    selection_margin: float = 1.0
+    selection_margin: float = 0.5
     """``auto`` prefers a simpler class if it is worse by no more than so many standard errors of the
-    difference; 0 takes the best as it looks, 1 is usual."""
+    difference, answer by answer; 0 takes the best as it looks, 1 needs more answers to leave the linear
+    class where the goal is not linear."""
     reselect_growth: float = 0.25
     """The class and its penalty are chosen anew when there are more answers by this share than at the last
     choice; refits in between keep it and are several times faster."""
@@ -40,7 +42,7 @@ class RewardConfig:
     batch_size: int = 32
     """Answers per gradient step and member, fewer if there are few answers."""
     max_epochs: int = 40
-    """Passes over the answers at most, starting from the linear solution."""
+    """Passes over the answers at most, starting from what was solved for."""
     patience: int = 10
     """Passes without a better likelihood of held-out answers after which no more are tried."""
     crops: bool = False
@@ -61,6 +63,8 @@ class RewardConfig:
         """Check the ranges."""
         if self.num_members < 1:
             raise ValueError(f"num_members is {self.num_members}; at least 1 is needed.")
+        if not self.hidden or min(self.hidden) < 1:
+            raise ValueError(f"hidden is {self.hidden}; give at least one layer of at least 1.")
         if not 0.0 <= self.noise < 1.0:
             raise ValueError(f"noise is {self.noise}; it must lie in [0, 1).")
         if len(self.crop_fraction) != 2 or not 0.0 < self.crop_fraction[0] <= self.crop_fraction[1] <= 1.0:

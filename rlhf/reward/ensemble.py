@@ -18,10 +18,9 @@ from rlhf.config import from_dict, to_dict
 from rlhf.errors import CheckpointError, ConfigError
 from rlhf.reward.answer_model import AnswerModel
 from rlhf.reward.config import RewardConfig
-from rlhf.reward.linear import FALLBACK_RIDGE
 from rlhf.reward.networks import PRODUCT_SCALE, EnsembleNetwork, expand
 from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
-from rlhf.reward.selection import Selection
+from rlhf.reward.selection import Selection, unchosen
 from rlhf.types.experience import Float32, Int64
 
 FORMAT_VERSION = 2
@@ -193,5 +192,5 @@ def _from_format_1(
         "version": meta["version"],
         "config": {name: value for name, value in old.items() if name in known},
         "answer_model": answer_model.to_dict(),
-        "selection": dataclasses.asdict(Selection(model_class=old["model_class"], ridge=FALLBACK_RIDGE)),
+        "selection": dataclasses.asdict(unchosen(old["model_class"])),
     }, arrays | {_NETWORK + "skip": skip, _NETWORK + "columns": np.arange(num_columns, dtype=np.int64)}

@@ -12,23 +12,19 @@ from rlhf.errors import FeedbackError
 from rlhf.reward.annotators import held_out_returns, learn_annotators
 from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, ordinary
 from rlhf.reward.bootstrap import bootstrap_weights, holds_out
-from rlhf.reward.config import ModelClass, RewardConfig
+from rlhf.reward.config import RewardConfig
 from rlhf.reward.ensemble import RewardModel, member_outputs
-from rlhf.reward.linear import FALLBACK_RIDGE
-from rlhf.reward.networks import EnsembleNetwork
 from rlhf.reward.normalise import input_normaliser, output_normaliser
 from rlhf.reward.selection import (
     CandidateScore,
     Problem,
     Selection,
     allowed_classes,
+    fit_members,
     is_fresh,
     make_problem,
     select,
-    solve,
-    start_networks,
 )
-from rlhf.reward.training import train
 from rlhf.types.experience import Float32
 from rlhf.types.feedback import PreferenceData
 
@@ -36,6 +32,8 @@ __all__ = ["AnnotatorReport", "FitReport", "RewardConfig", "accuracy", "fit"]
 
 _PILOTS = 8
 """Bootstrap fits that annotators are judged by."""
+_PILOT_RIDGE = 10.0
+"""Their penalty before one was chosen; rather too strong, so that few answers are not learned by heart."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +65,8 @@ class FitReport:
     model_class: str
     reason: str
     """Why that class, in words."""
+    base: str
+    """What is solved for: the class itself, or what ``mlp`` adds to."""
     ridge: float
     weight_decay: float
     epochs: int
@@ -127,7 +127,7 @@ def fit(
     if selection is None:
         selection, candidates = select(problem, answer_model, config, rng, generator)
     weights = bootstrap_weights(data, config.num_members, rng)
-    network, gain = _fit_members(problem, answer_model, selection, weights, config, generator)
+    network, gain = fit_members(problem, answer_model, weights, selection, config, generator)
     network.requires_grad_(False)
     model = RewardModel(
         version=1 if previous is None else previous.version + 1,
@@ -149,42 +149,12 @@ def _answer_model(
     weights = bootstrap_weights(problem.data, _PILOTS, rng)
     if not holds_out(weights):
         return ordinary(problem.data, noise)
-    ridge = FALLBACK_RIDGE if kept is None else kept.ridge
+    ridge = _PILOT_RIDGE if kept is None else kept.ridge
     found = [
         learn_annotators(inputs, problem.data, noise, ridge, weights)
         for inputs in problem.directions.values()
     ]
     return max(found, key=lambda model_and_score: model_and_score[1])[0]
-
-
-def _fit_members(
-    problem: Problem,
-    answer_model: AnswerModel,
-    selection: Selection,
-    weights: Float32,
-    config: RewardConfig,
-    generator: torch.Generator,
-) -> tuple[EnsembleNetwork, Float32]:
-    """Return the fitted network and the gain (M,) of its returns."""
-    name: ModelClass = selection.model_class
-    if name == "mlp":
-        network, training_set = start_networks(
-            problem, answer_model, weights, selection.ridge, config, generator
-        )
-        decay = torch.full((len(weights),), selection.weight_decay)
-        train(network, training_set, config, generator, weight_decay=decay, epochs=selection.epochs)
-        return network, training_set.gain.numpy()
-    solved, gain = solve(problem, answer_model, name, weights, np.array([selection.ridge]))
-    network = EnsembleNetwork(
-        len(weights),
-        problem.inputs.shape[-1],
-        columns=problem.columns if name == "quadratic" else problem.columns[:0],
-        hidden=(),
-        generator=generator,
-    )
-    with torch.no_grad():
-        network.skip.copy_(torch.from_numpy(solved[:, 0, :, None]))
-    return network, gain.astype(np.float32)
 
 
 def _report(
@@ -220,6 +190,7 @@ def _report(
         out_of_bag_nll=-float(log_prob.mean()) if len(log_prob) else math.nan,
         model_class=selection.model_class,
         reason=_reason(model, candidates),
+        base=selection.base,
         ridge=selection.ridge,
         weight_decay=selection.weight_decay,
         epochs=selection.epochs,

@@ -22,7 +22,7 @@ _SEGMENTS_AT_ONCE = 64
 
 
 class EnsembleNetwork(nn.Module):
-    """M members: a linear term over features and products of features, plus a SiLU network if ``hidden``.
+    """M members: a linear term over features and products of features, plus a SiLU network of the features.
 
     There is no output bias: only differences of returns are ever observed, so nothing could fit it.
 
@@ -30,7 +30,7 @@ class EnsembleNetwork(nn.Module):
         num_members: M.
         num_features: F.
         columns: features whose products are inputs too, see ``expand``.
-        hidden: widths of the hidden layers; none for a plain linear term.
+        hidden: widths of the hidden layers of the network; none leaves the linear term alone.
         generator: draws the initial weights.
     """
 
@@ -46,10 +46,10 @@ class EnsembleNetwork(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.num_members = num_members
+        self.num_members, self.num_features = num_members, num_features
         self.register_buffer("columns", torch.from_numpy(columns.copy()))
         inputs = num_features + len(columns) * (len(columns) + 1) // 2
-        widths = [inputs, *hidden, 1] if hidden else []
+        widths = [num_features, *hidden, 1] if hidden else []
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(widths):
@@ -60,13 +60,15 @@ class EnsembleNetwork(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return one number per step and member: inputs (M, N, P) -> (M, N); see ``expand``."""
-        output = torch.bmm(inputs, self.skip)
-        if len(self.weights):
-            hidden = inputs
-            for weight, bias in zip(self.weights[:-1], self.biases, strict=True):
-                hidden = F.silu(torch.baddbmm(bias, hidden, weight))
-            output = torch.baddbmm(output, hidden, self.weights[-1])
-        return output.squeeze(-1)
+        output = torch.bmm(inputs, self.skip).squeeze(-1)
+        return output + self.added(inputs[..., : self.num_features]) if len(self.weights) else output
+
+    def added(self, features: Tensor) -> Tensor:
+        """Return what the network adds to the linear term: features (M, N, F) -> (M, N)."""
+        hidden = features
+        for weight, bias in zip(self.weights[:-1], self.biases, strict=True):
+            hidden = F.silu(torch.baddbmm(bias, hidden, weight))
+        return torch.bmm(hidden, self.weights[-1]).squeeze(-1)
 
 
 def expand(inputs: Tensor, columns: Tensor) -> Tensor:

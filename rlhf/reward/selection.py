@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rlhf.reward.answer_model import AnswerModel, answer_terms
 from rlhf.reward.bradley_terry import evidence
-from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig
+from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig, SolvedClass
 from rlhf.reward.folds import Folds, make_folds
 from rlhf.reward.linear import FALLBACK_RIDGE, RIDGES, Directions, directions, fit_linear
 from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
@@ -40,11 +40,13 @@ class Selection:
 
     model_class: ModelClass
     ridge: float
-    """Penalty of the linear weights, also of those that ``mlp`` starts from."""
+    """Penalty of the weights that are solved for."""
+    base: SolvedClass = "linear"
+    """What a network of ``mlp`` adds to."""
     weight_decay: float = 0.0
     """Of ``mlp``."""
     epochs: int = 0
-    """Of ``mlp``; 0 is the linear start."""
+    """Of ``mlp``; 0 adds nothing that was learned."""
     num_answers: int = 0
     """Answers there were; 0 for what was not chosen by them."""
 
@@ -63,6 +65,7 @@ class CandidateScore:
     excess_error: float
     """Standard error of ``excess``, from the differences answer by answer."""
     ridge: float
+    base: str
     weight_decay: float
     epochs: int
 
@@ -76,7 +79,7 @@ class Problem:
     """Normalised features, float32 (S, L, F)."""
     columns: Int64
     """Features whose products ``quadratic`` uses."""
-    directions: dict[ModelClass, Directions]
+    directions: dict[SolvedClass, Directions]
     """What ``linear`` and ``quadratic`` are solved in."""
 
 
@@ -84,8 +87,8 @@ def make_problem(data: PreferenceData, normalised: Float32, classes: tuple[Model
     """Return the problem of fitting the given classes; those that are not needed are not prepared."""
     inputs = torch.from_numpy(normalised)
     columns = product_columns(normalised)
-    used: dict[ModelClass, Int64] = {"linear": columns[:0]}
-    if "quadratic" in classes:
+    used: dict[SolvedClass, Int64] = {"linear": columns[:0]}
+    if classes != ("linear",):
         used["quadratic"] = columns
     return Problem(
         data=data,
@@ -98,6 +101,12 @@ def make_problem(data: PreferenceData, normalised: Float32, classes: tuple[Model
 def allowed_classes(config: RewardConfig) -> tuple[ModelClass, ...]:
     """Return the classes that a configuration leaves to choose from."""
     return MODEL_CLASSES if config.model_class == "auto" else (config.model_class,)
+
+
+def unchosen(name: ModelClass) -> Selection:
+    """Return the selection of a class that no answers have spoken for."""
+    base: SolvedClass = "quadratic" if name == "quadratic" else "linear"
+    return Selection(model_class=name, base=base, ridge=FALLBACK_RIDGE)
 
 
 def is_fresh(selection: Selection, config: RewardConfig, num_answers: int) -> bool:
@@ -127,20 +136,23 @@ def select(
     folds = make_folds(problem.data, _FOLDS, repeats, rng)
     is_tested = folds.is_tested.any(axis=0)
     if is_tested.sum() < MIN_ANSWERS:
-        return Selection(model_class=classes[0], ridge=FALLBACK_RIDGE), ()
-    linear_ridge, linear_losses = _solved_class(problem, model, folds, "linear")
+        return unchosen(classes[0]), ()
+    solved = {name: _solved_class(problem, model, folds, name) for name in problem.directions}
+    base = min(solved, key=lambda name: float(solved[name][1].sum()))
     losses: dict[ModelClass, Float64] = {}
     chosen: dict[ModelClass, Selection] = {}
     for name in classes:
-        ridge, decay, epochs, loss = linear_ridge, 0.0, 0, linear_losses
-        if name == "quadratic":
-            ridge, loss = _solved_class(problem, model, folds, name)
+        decay, epochs = 0.0, 0
+        start: SolvedClass = base if name == "mlp" else name
+        ridge, loss = solved[start]
         if name == "mlp":
-            decay, epochs, loss = _network_class(problem, model, folds, ridge, config, generator)
+            start_from = Selection(model_class="mlp", base=base, ridge=ridge)
+            decay, epochs, loss = _network_class(problem, model, folds, start_from, config, generator)
         losses[name] = loss[is_tested]
         chosen[name] = Selection(
             model_class=name,
             ridge=ridge,
+            base=start,
             weight_decay=decay,
             epochs=epochs,
             num_answers=len(problem.data),
@@ -151,64 +163,72 @@ def select(
     return chosen[simplest.model_class], scores
 
 
-def solve(
-    problem: Problem, model: AnswerModel, name: ModelClass, weights: Float32, ridges: Float64
-) -> tuple[Float64, Float64]:
-    """Return the weights (N, K, P) of a class that is solved for, and the gain they go with.
+def fit_members(
+    problem: Problem,
+    model: AnswerModel,
+    weights: Float32,
+    selection: Selection,
+    config: RewardConfig,
+    generator: torch.Generator,
+) -> tuple[EnsembleNetwork, Float32]:
+    """Return networks of the selected class, one for each weighting of the answers, and their gain (N,).
 
     Args:
         problem: what is fitted.
         model: how the answers were given.
-        name: ``linear`` or ``quadratic``.
         weights: how often each answer counts, (N, A).
-        ridges: penalties, (K,).
+        selection: class and penalties.
+        config: shape and descent of ``mlp``.
+        generator: draws what the networks need.
     """
-    inputs = problem.directions[name]
-    solved = fit_linear(inputs.values, problem.data, model, weights, ridges)
-    return solved @ inputs.back.T, np.full(len(weights), inputs.gain)
+    network, training_set = start_networks(problem, model, weights, selection, config, generator)
+    if selection.model_class == "mlp":
+        decay = torch.full((len(weights),), selection.weight_decay)
+        train(network, training_set, config, generator, weight_decay=decay, epochs=selection.epochs)
+    return network, training_set.gain.numpy()
 
 
 def start_networks(
     problem: Problem,
     model: AnswerModel,
     weights: Float32,
-    ridge: float,
+    selection: Selection,
     config: RewardConfig,
     generator: torch.Generator,
 ) -> tuple[EnsembleNetwork, TrainingSet]:
-    """Return a network for each weighting of the answers, at the linear solution for that weighting.
+    """Return networks whose linear terms are solved for, one for each weighting of the answers (N, A).
 
-    The linear term takes what there is of it exactly and at once; descent adds what is not linear.
+    The linear term takes what there is of it exactly and at once; what a network is to add starts small.
     """
-    solved, gain = solve(problem, model, "linear", weights, np.array([ridge]))
+    inputs, adds_network = problem.directions[selection.base], selection.model_class == "mlp"
+    solved = fit_linear(inputs.values, problem.data, model, weights, np.array([selection.ridge]))[:, 0]
     network = EnsembleNetwork(
         len(weights),
         problem.inputs.shape[-1],
-        columns=problem.columns[:0],
-        hidden=config.hidden,
+        columns=problem.columns if selection.base == "quadratic" else problem.columns[:0],
+        hidden=config.hidden if adds_network else (),
         generator=generator,
     )
-    scale = torch.from_numpy(gain.astype(np.float32))
     with torch.no_grad():
-        network.skip.zero_()
-        if len(network.weights):
+        network.skip.copy_(torch.from_numpy(solved @ inputs.back.T)[..., None])
+        if adds_network:
             some = problem.inputs[:_SCALE_SEGMENTS]
-            added = network(some.flatten(0, 1).expand(len(weights), -1, -1))
-            means = scale[:, None] * added.view(len(weights), *some.shape[:2]).mean(dim=-1)
+            added = network.added(some.flatten(0, 1).expand(len(weights), -1, -1))
+            means = inputs.gain * added.view(len(weights), *some.shape[:2]).mean(dim=-1)
             sd = means.std(dim=1, correction=0).clamp_min(1e-6)
             network.weights[-1].mul_(_NETWORK_SHARE / sd[:, None, None])
-        network.skip.copy_(torch.from_numpy(solved[:, 0, :, None]))
     training_set = TrainingSet(
         inputs=problem.inputs,
         said=evidence(problem.data, model),
         weights=torch.from_numpy(weights),
-        gain=scale,
+        gain=torch.full((len(weights),), inputs.gain),
+        linear_returns=torch.from_numpy((solved @ inputs.values.T).astype(np.float32)),
     )
     return network, training_set
 
 
 def _solved_class(
-    problem: Problem, model: AnswerModel, folds: Folds, name: ModelClass
+    problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass
 ) -> tuple[float, Float64]:
     """Return the best ridge of a class that is solved for and the held-out losses (A,) with it."""
     inputs = problem.directions[name]
@@ -223,7 +243,7 @@ def _network_class(
     problem: Problem,
     model: AnswerModel,
     folds: Folds,
-    ridge: float,
+    start_from: Selection,
     config: RewardConfig,
     generator: torch.Generator,
 ) -> tuple[float, int, Float64]:
@@ -234,7 +254,7 @@ def _network_class(
     decays = config.weight_decays
     weights = np.repeat(folds.trains, len(decays), axis=0)
     is_tested = np.repeat(folds.is_tested, len(decays), axis=0)
-    network, training_set = start_networks(problem, model, weights, ridge, config, generator)
+    network, training_set = start_networks(problem, model, weights, start_from, config, generator)
     held_out = HeldOut(training_set, torch.from_numpy(is_tested), generator)
     curves: list[Float64] = []  # per epoch (decays, A)
 
@@ -281,6 +301,7 @@ def _score(selection: Selection, losses: Float64, best: Float64) -> CandidateSco
         excess=float((losses - best).mean()),
         excess_error=error(losses - best),
         ridge=selection.ridge,
+        base=selection.base,
         weight_decay=selection.weight_decay,
         epochs=selection.epochs,
     )

@@ -29,6 +29,8 @@ class TrainingSet:
     """float32 (M, A), how often a member counts an answer; zero leaves it out."""
     gain: Tensor
     """float32 (M,)."""
+    linear_returns: Tensor
+    """float32 (M, S), returns in logits by the linear terms, which are solved for and not trained."""
 
 
 def train(
@@ -41,7 +43,7 @@ def train(
     epochs: int,
     goes_on: Callable[[int], bool] = lambda epoch: True,
 ) -> None:
-    """Fit the network in place.
+    """Fit what the networks add to their linear terms, in place.
 
     Members share nothing but the arithmetic: each has its own answers, order and stretches of the segments.
     The sum of their losses therefore is only a way to get all gradients in one pass.
@@ -55,7 +57,8 @@ def train(
         epochs: passes over the answers.
         goes_on: called before each epoch with its number, and after the last; False ends the training.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=0.0, fused=True)
+    parameters = [*network.weights, *network.biases]
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0, fused=True)
     batch_size = min(config.batch_size, max(4, data.weights.shape[1] // 8))  # few answers: smaller batches
     kept = 1.0 - config.learning_rate * weight_decay[:, None, None]
     for epoch in range(epochs):
@@ -77,13 +80,14 @@ def _step(
 ) -> None:
     said = data.said.at(answers)
     steps = _training_steps(said.segments.shape, data.inputs.shape[1], config, generator)
-    log_prob = answer_log_prob(_returns(network, _gather(data.inputs, said.segments, steps), data.gain), said)
+    inputs, offset = _gather(data.inputs, said.segments, steps), _linear_returns(data, said.segments)
+    log_prob = answer_log_prob(offset + _added_returns(network, inputs, data.gain), said)
     weights = data.weights.gather(1, answers)
     losses = -(weights * log_prob).sum(-1) / weights.sum(-1).clamp_min(1e-12)
     optimizer.zero_grad(set_to_none=True)
     losses.sum().backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in (*network.weights, *network.biases):
             parameter.mul_(kept)
     optimizer.step()
 
@@ -105,12 +109,14 @@ class HeldOut:
         self._said = data.said.at(self._answers)
         steps = _stratified_steps(self._said.segments.shape, data.inputs.shape[1], _HELD_OUT_STEPS, generator)
         self._inputs = _gather(data.inputs, self._said.segments, steps)
+        self._linear_returns = _linear_returns(data, self._said.segments)
         self._gain = data.gain
 
     def log_prob(self, network: EnsembleNetwork) -> Tensor:
         """Return each member's log-probability of every answer, (M, A); 0 where it is not tested."""
         with torch.no_grad():
-            log_prob = answer_log_prob(_returns(network, self._inputs, self._gain), self._said)
+            returns = self._linear_returns + _added_returns(network, self._inputs, self._gain)
+            log_prob = answer_log_prob(returns, self._said)
             everywhere = torch.zeros(self._is_tested.shape).scatter(1, self._answers, log_prob)
             return everywhere * self._is_tested
 
@@ -167,8 +173,13 @@ def _gather(inputs: Tensor, segments: Tensor, steps: Tensor) -> Tensor:
     return gathered.view(*rows.shape, inputs.shape[-1])
 
 
-def _returns(network: EnsembleNetwork, inputs: Tensor, gain: Tensor) -> Tensor:
-    """Return returns in logits, (M, B, K), of inputs (M, B, K, T, F)."""
-    outputs: Tensor = network(inputs.flatten(1, -2))
+def _linear_returns(data: TrainingSet, segments: Tensor) -> Tensor:
+    """Return the linear terms' returns of segments (M, B, K)."""
+    return data.linear_returns.gather(1, segments.flatten(1)).view(segments.shape)
+
+
+def _added_returns(network: EnsembleNetwork, inputs: Tensor, gain: Tensor) -> Tensor:
+    """Return what the networks add to returns, in logits, (M, B, K), of inputs (M, B, K, T, F)."""
+    outputs = network.added(inputs.flatten(1, -2))
     returns: Tensor = gain[:, None, None] * outputs.view(inputs.shape[:-1]).mean(dim=-1)
     return returns

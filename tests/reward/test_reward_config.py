@@ -16,6 +16,7 @@ def test_settings_survive_being_written_down() -> None:
         ("num_members", 0),
         ("noise", 1.0),
         ("weight_decays", "-1"),
+        ("hidden", "0"),
         ("reselect_growth", -0.1),
         ("crop_fraction", "0.9,0.7"),
         ("batch_size", 0),

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import torch
 from synthetic_truths import make_problem
@@ -26,6 +28,7 @@ def training_set(labels: str = "true") -> tuple[EnsembleNetwork, TrainingSet]:
         said=evidence(data, ordinary(data, 0.1)),
         weights=torch.from_numpy(bootstrap_weights(data, 3, np.random.default_rng(0))),
         gain=torch.ones(3),
+        linear_returns=torch.zeros(3, len(data.features)),
     )
 
 
@@ -61,7 +64,7 @@ def test_training_stops_when_told_to() -> None:
     once, _ = training_set()
     run(once, data, epochs=3)
     assert told == [0, 1, 2, 3]
-    torch.testing.assert_close(network.skip, once.skip)
+    torch.testing.assert_close(network.weights[0], once.weights[0])
 
 
 def test_the_end_is_told_too() -> None:
@@ -84,3 +87,24 @@ def test_crops_change_what_is_seen_and_nothing_else() -> None:
     before = tested.log_prob(network).sum()
     run(network, data, RewardConfig(hidden=(16,), crops=True))
     assert tested.log_prob(network).sum() > before
+
+
+def test_the_linear_term_is_left_as_it_was_solved() -> None:
+    network, data = training_set()
+    before = network.skip.detach().clone()
+    run(network, data)
+    assert torch.equal(network.skip, before)
+
+
+def test_what_the_linear_term_explains_is_not_learned_again() -> None:
+    explained, data = training_set()
+    answered = torch.from_numpy(make_problem("linear", 0, 60).data.prob_first)
+    returns = torch.zeros(120)
+    returns[data.said.segments[:, 0]] = 20.0 * (2.0 * answered - 1.0)  # agrees with every answer
+    ahead = dataclasses.replace(data, linear_returns=returns.expand(3, -1))
+    start = explained.weights[-1].detach().clone()
+    run(explained, ahead, weight_decay=torch.zeros(3))
+    fresh, _ = training_set()
+    run(fresh, data, weight_decay=torch.zeros(3))
+    moved = [float((net.weights[-1].detach() - start).abs().mean()) for net in (explained, fresh)]
+    assert moved[0] < 0.2 * moved[1]
