@@ -61,11 +61,10 @@ _PREFPPO: Mapping[str, Any] = {
     "reward.use_actions": True,
     "reward.noise": 0.0,
     "reward.learning_rate": 3e-4,
-    "reward.weight_decay": 0.0,
+    "reward.weight_decays": (0.0,),
     "reward.batch_size": 128,
     "reward.max_epochs": 50,
     "reward.patience": 10,
-    "reward.warm_start": 1.0,
     "queries.acquisition": "disagreement",
     "queries.candidates_per_query": 10,
     "collect.explore_steps": 32_000,
@@ -76,12 +75,12 @@ _PREFPPO: Mapping[str, Any] = {
 }
 """B-Pref's PrefPPO (https://arxiv.org/abs/2111.03026, its train_PrefPPO.py and walker_walk scripts).
 
-Reproduced: three members of three layers of 256 over observation and action, which go on training from one
-session to the next; no noise floor and no weight decay; a tenth of the answers in the first session;
+Reproduced: three members of three layers of 256 over observation and action; no noise floor and no weight decay; a tenth of the answers in the first session;
 disagreement among ten candidates per query, which come from the whole history with the random phase in it;
 no audit, no filter of ties or repeats; past rollouts are not relabelled and the critic is not refitted.
 
-Not reproduced, all to its advantage: observations in the drifting units of a running normaliser, clips that
+Not reproduced, all to its advantage: networks that start from nothing (here each adds to a linear reward
+that is solved for), and that go on training from session to session; observations in the drifting units of a running normaliser, clips that
 stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a
 reward that is not normalised, stopping at 97 % training accuracy (here by held-out answers). Its bounded
 output and its unsupervised phase of nearest-neighbour entropy have no counterpart; random policies explore
@@ -119,7 +118,7 @@ _CHRISTIANO: Mapping[str, Any] = {
 }
 """Like https://arxiv.org/abs/1706.03741: three networks of two layers of 64 over observation and action, a
 tenth of the answers taken for random, a quarter of them about the untrained policy, the rest at a falling
-rate to the end, disagreement. Differs: our PPO in place of TRPO; held-out answers stop the fit instead of
+rate to the end, disagreement. Differs: each network adds to a linear reward that is solved for; our PPO in place of TRPO; held-out answers stop the fit instead of
 tuning its decay."""
 
 

@@ -38,8 +38,9 @@ FOR_UI = (
 BLIND_TO_TRUTH = ("reward", "policy", "queries", "clips")
 KNOWS_TRUTH = {
     "ask_teacher": "teachers judge by it",
+    "baseline": "a random policy's sets the teachers' scale, and is reported",
     "choose_queries": "stores that of the segments asked about, for teachers",
-    "collect_experience": "keeps what environments pay; a random policy's sets the teachers' scale",
+    "collect_experience": "keeps what environments pay",
     "evaluate_policy": "reports",
     "memory": "keeps it until segments are cut",
     "publish": "reports",
