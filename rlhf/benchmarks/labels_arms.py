@@ -75,16 +75,17 @@ _PREFPPO: Mapping[str, Any] = {
 }
 """B-Pref's PrefPPO (https://arxiv.org/abs/2111.03026, its train_PrefPPO.py and walker_walk scripts).
 
-Reproduced: three members of three layers of 256 over observation and action; no noise floor and no weight decay; a tenth of the answers in the first session;
-disagreement among ten candidates per query, which come from the whole history with the random phase in it;
-no audit, no filter of ties or repeats; past rollouts are not relabelled and the critic is not refitted.
+Reproduced: three members of three layers of 256 over observation and action; no noise floor and no weight
+decay; a tenth of the answers in the first session; disagreement among ten candidates per query, which come
+from the whole history with the random phase in it; no audit, no filter of ties or repeats; past rollouts are
+not relabelled and the critic is not refitted.
 
 Not reproduced, all to its advantage: networks that start from nothing (here each adds to a linear reward
-that is solved for), and that go on training from session to session; observations in the drifting units of a running normaliser, clips that
-stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a
-reward that is not normalised, stopping at 97 % training accuracy (here by held-out answers). Its bounded
-output and its unsupervised phase of nearest-neighbour entropy have no counterpart; random policies explore
-for as many steps instead.
+that is solved for); observations in the drifting units of a running normaliser, clips that stay in old
+units, a reward that changes in the middle of a rollout, time limits taken for failures, a reward that is not
+normalised, stopping at 97 % training accuracy (here by held-out answers). Networks are fitted afresh in every
+session. Its bounded output and its unsupervised phase of nearest-neighbour entropy have no counterpart;
+random policies explore for as many steps instead.
 """
 
 _PREFPPO_POLICY: Mapping[str, Any] = {
