@@ -119,8 +119,8 @@ _CHRISTIANO: Mapping[str, Any] = {
 }
 """Like https://arxiv.org/abs/1706.03741: three networks of two layers of 64 over observation and action, a
 tenth of the answers taken for random, a quarter of them about the untrained policy, the rest at a falling
-rate to the end, disagreement. Differs: each network adds to a linear reward that is solved for; our PPO in place of TRPO; held-out answers stop the fit instead of
-tuning its decay."""
+rate to the end, disagreement. Differs: each network adds to a linear reward that is solved for; our PPO
+in place of TRPO; held-out answers stop the fit instead of tuning its decay."""
 
 
 def _ablation(about: str, **groups: Mapping[str, Any]) -> Arm:
