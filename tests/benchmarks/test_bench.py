@@ -80,7 +80,7 @@ def test_an_ablation_is_kept_apart_from_the_presets(out: Path) -> None:
 
 
 def report(score: float, random: float) -> dict[str, object]:
-    return {"true_return": {"mean": score}, "random_return": random, "wall_s": 1.0, "curve": []}
+    return {"true_return": {"mean": score}, "random_return": random, "curve": []}
 
 
 @pytest.mark.parametrize(("score", "short_by"), [(450.0, 50.0), (500.0, 0.0)])
