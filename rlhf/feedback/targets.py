@@ -14,7 +14,8 @@ _PROB_FIRST: dict[Choice, float | None] = {
 def prob_first(choice: Choice) -> float | None:
     """Return the target P(first preferred), or None for answers that say nothing about the order.
 
-    LEFT 1, RIGHT 0, EQUAL 0.5; SKIP and UNDO give none. The reward model allows for mistakes in its
-    likelihood, so targets are not smoothed here.
+    LEFT 1, RIGHT 0, EQUAL 0.5, also where it came as "both bad": that says nothing more about the order of
+    the two, and the fact is kept with the answer. SKIP and UNDO give none. The reward model allows for
+    mistakes in its likelihood, so targets are not smoothed here.
     """
     return _PROB_FIRST[choice]

@@ -2,7 +2,8 @@
 
 Each answer is stored in a transaction of its own, so that one bad answer never costs a good one, and is
 durable when this returns. Nothing is ever overwritten: an undo, or a second answer to the same query by the
-same annotator, is a new row that supersedes the old one.
+same annotator, is a new row that supersedes the old one. So is a reason given afterwards: it arrives as the
+same answer once more, with the reason and the name of the answer it completes.
 """
 
 import dataclasses
@@ -24,6 +25,10 @@ from rlhf.types.run import QueryStatus
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _QUERY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_DETAILS = 20
+_MAX_TAGS = 8
+_MAX_TAG = 40
+_MAX_COMMENT = 500
+_STRENGTHS = (1, 2)
 
 
 @enum.unique
@@ -48,14 +53,23 @@ class Answer:
     choice: Choice
     takes_back: str | None = None
     """Key of the answer that an UNDO takes back."""
+    is_swapped: bool = False
+    """Whether the query's right clip was on the left when this was answered; ``choice`` is as it was seen."""
+    completes: str | None = None
+    """Key of the answer that this one repeats to add a reason to it."""
     shown_at: float | None = None
     answered_at: float | None = None
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Everything else that was sent, kept as it is."""
+    """Everything else that was sent. Checked: ``strength``, ``both_bad``, ``tags`` and ``comment``, see
+    ``from_json``; the rest is kept as it is."""
 
     @classmethod
     def from_json(cls, data: Any) -> "Answer":
         """Check and convert one answer of a request.
+
+        Details that mean something: ``strength`` of a LEFT or RIGHT, 1 (better) or 2 (much better);
+        ``both_bad``, true on an EQUAL that says that neither clip is any good; ``tags``, short words for the
+        reason; ``comment``, a free text.
 
         Raises:
             FeedbackError: a field is missing or malformed.
@@ -74,16 +88,22 @@ class Answer:
             raise FeedbackError("an undo, and only an undo, names the answer it takes back in 'of'.")
         if isinstance(takes_back, str) and not _KEY.fullmatch(takes_back):
             raise FeedbackError(f"'of' {takes_back!r} is not the key of an answer.")
-        known = {"key", "query_id", "choice", "of", "shown_at", "answered_at"}
-        rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known}
+        completes = data.get("completes")
+        if completes is not None and not (isinstance(completes, str) and _KEY.fullmatch(completes)):
+            raise FeedbackError(f"'completes' {completes!r} is not the key of an answer.")
+        known = {"key", "query_id", "choice", "of", "completes", "is_swapped", "shown_at", "answered_at"}
+        checked = _checked_details(Choice(choice), data)
+        rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known | _CHECKED}
         return cls(
             key=key,
             query_id=query_id,
             choice=Choice(choice),
             takes_back=takes_back,
+            is_swapped=data.get("is_swapped") is True,
+            completes=completes,
             shown_at=_time(data.get("shown_at")),
             answered_at=_time(data.get("answered_at")),
-            details=dict(list(rest.items())[:_MAX_DETAILS]),
+            details=checked | dict(list(rest.items())[: _MAX_DETAILS - len(_CHECKED)]),
         )
 
 
@@ -121,11 +141,15 @@ def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, a
     is_late = query["status"] is QueryStatus.EXPIRED
     others = answers.count_standing_of_query(connection, query["id"])
     earlier = answers.standing_answer(connection, query["id"], annotator_id)
+    if answer.completes is not None and (earlier is None or earlier["key"] != answer.completes):
+        return _rejected(answer, "the answer that the reason belongs to was taken back or replaced")
     _append(connection, query, annotator_id, answer, None if earlier is None else earlier["id"], is_late)
     if is_late:
         message = "This pair had expired; your answer is kept but not learned from."
         return Receipt(key=answer.key, outcome=Outcome.LATE, message=message)
     queries.set_status(connection, query["id"], QueryStatus.ANSWERED)
+    if answer.completes is not None:
+        return Receipt(key=answer.key, outcome=Outcome.SAVED)
     if earlier is not None:
         return Receipt(key=answer.key, outcome=Outcome.SAVED, message="Your earlier answer was replaced.")
     note = "Somebody else answered this pair too; both answers count." if others else None
@@ -155,6 +179,8 @@ def _append(
     supersedes: int | None,
     is_late: bool,
 ) -> None:
+    sides = (query["left_id"], query["right_id"])
+    left_id, right_id = reversed(sides) if answer.is_swapped else sides
     answers.insert_answer(
         connection,
         run_id=query["run_id"],
@@ -162,8 +188,8 @@ def _append(
         annotator_id=annotator_id,
         key=answer.key,
         choice=answer.choice,
-        left_id=query["left_id"],
-        right_id=query["right_id"],
+        left_id=left_id,
+        right_id=right_id,
         supersedes=supersedes,
         is_late=is_late,
         reward_version=query["reward_version"],
@@ -176,6 +202,37 @@ def _append(
 
 def _rejected(answer: Answer, why: str) -> Receipt:
     return Receipt(key=answer.key, outcome=Outcome.REJECTED, message=f"Not saved: {why}.")
+
+
+_CHECKED = {"strength", "both_bad", "tags", "comment"}
+
+
+def _checked_details(choice: Choice, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those details that mean something to the program, after checking them."""
+    checked: dict[str, Any] = {}
+    if (strength := data.get("strength")) is not None:
+        if choice not in (Choice.LEFT, Choice.RIGHT):
+            raise FeedbackError(f"only 'left' and 'right' have a strength; got one with {choice.value!r}.")
+        if isinstance(strength, bool) or strength not in _STRENGTHS:
+            raise FeedbackError(f"strength {strength!r} must be 1 (better) or 2 (much better).")
+        checked["strength"] = int(strength)
+    if (both_bad := data.get("both_bad")) is not None:
+        if both_bad is not True or choice is not Choice.EQUAL:
+            raise FeedbackError(
+                f"'both_bad' may only be true, with 'equal'; got {both_bad!r}, {choice.value!r}."
+            )
+        checked["both_bad"] = True
+    if tags := data.get("tags"):
+        if not isinstance(tags, list) or len(tags) > _MAX_TAGS:
+            raise FeedbackError(f"'tags' must be a list of at most {_MAX_TAGS}.")
+        if not all(isinstance(tag, str) and 0 < len(tag) <= _MAX_TAG for tag in tags):
+            raise FeedbackError(f"each tag must be a text of 1 to {_MAX_TAG} characters; got {tags!r}.")
+        checked["tags"] = list(dict.fromkeys(tags))
+    if comment := data.get("comment"):
+        if not isinstance(comment, str) or len(comment) > _MAX_COMMENT:
+            raise FeedbackError(f"'comment' must be a text of at most {_MAX_COMMENT} characters.")
+        checked["comment"] = comment
+    return checked
 
 
 def _time(value: Any) -> float | None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.storage.schema import annotators, answers, queries, runs
+from rlhf.storage.schema import annotators, answers, queries, runs, segments
 from rlhf.types.feedback import Choice
 
 _newer = answers.alias("newer")
 _stands = ~sa.exists().where(_newer.c.supersedes == answers.c.id) & (answers.c.choice != Choice.UNDO)
+_RECENT_ROWS = 2000
 _COUNTERS = {
     Choice.LEFT: runs.c.num_left,
     Choice.RIGHT: runs.c.num_right,
@@ -97,10 +98,13 @@ def _count(connection: sa.Connection, run_id: str, choice: Choice, is_late: bool
 def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     """Return the answers of a run that stand, late ones included, in the order they came.
 
-    Beside the answer's columns: the query's ``kind`` and the model's ``predicted`` probability.
+    Beside the answer's columns: the query's ``kind`` and ``predicted``, the model's probability that the clip
+    this annotator saw on the left is preferred.
     """
+    as_asked = answers.c.left_id == queries.c.left_id
+    predicted = sa.case((as_asked, queries.c.predicted), else_=1.0 - queries.c.predicted)
     query = (
-        sa.select(answers, queries.c.kind, queries.c.predicted)
+        sa.select(answers, queries.c.kind, predicted.label("predicted"))
         .join(queries, queries.c.id == answers.c.query_id)
         .where(answers.c.run_id == run_id, _stands)
         .order_by(answers.c.id)
@@ -112,6 +116,45 @@ def standing_answers_to(connection: sa.Connection, query_ids: Collection[str]) -
     """Return the answers to these queries that stand, in the order they came."""
     query = sa.select(answers).where(answers.c.query_id.in_(list(query_ids)), _stands)
     return list(connection.execute(query.order_by(answers.c.id)).mappings())
+
+
+def recent_answers(
+    connection: sa.Connection, run_id: str, annotator_id: str, limit: int
+) -> list[sa.RowMapping]:
+    """Return an annotator's latest answers that stand, the newest last, with what shows the pair again.
+
+    Only the run's newest rows are looked through, so that it takes the same time beside a million answers of
+    others.
+
+    Returns:
+        Rows of the answer, the query's ``kind``, ``query_left_id`` and ``query_right_id``, and of both clips
+        as the query had them, as in ``queries.lease_ready``.
+    """
+    newest = (
+        sa.select(answers.c.id)
+        .where(answers.c.run_id == run_id)
+        .order_by(answers.c.id.desc())
+        .limit(_RECENT_ROWS)
+        .subquery()
+    )
+    left, right = segments.alias("left_segment"), segments.alias("right_segment")
+    clip_columns = [
+        table.c[name].label(f"{side}_{name}")
+        for side, table in (("left", left), ("right", right))
+        for name in ("clip_fps", "clip_frames", "ended_at_frame")
+    ]
+    sides = (queries.c.left_id.label("query_left_id"), queries.c.right_id.label("query_right_id"))
+    query = (
+        sa.select(answers, queries.c.kind, *sides, *clip_columns)
+        .join(newest, newest.c.id == answers.c.id)
+        .join(queries, queries.c.id == answers.c.query_id)
+        .join(left, left.c.id == queries.c.left_id)
+        .join(right, right.c.id == queries.c.right_id)
+        .where(answers.c.annotator_id == annotator_id, _stands)
+        .order_by(answers.c.id.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(query).mappings())[::-1]
 
 
 def count_standing(connection: sa.Connection, run_id: str) -> dict[Choice, int]:
@@ -136,12 +179,22 @@ def count_rows(connection: sa.Connection, run_id: str) -> int:
 
 
 def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
-    """Return how many rows after ``after_id`` may change what is learned: not late ones, not skips."""
+    """Return how many rows after ``after_id`` may change what is learned.
+
+    Not late ones, not skips, and not a row that repeats the answer it supersedes, as a reason given
+    afterwards does.
+    """
+    earlier = answers.alias("earlier")
+    repeats = (
+        sa.exists()
+        .where(earlier.c.id == answers.c.supersedes, earlier.c.choice == answers.c.choice)
+        .where(earlier.c.left_id == answers.c.left_id)
+    )
     query = (
         sa.select(sa.func.count())
         .select_from(answers)
         .where(answers.c.run_id == run_id, answers.c.id > after_id)
-        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP)
+        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP, ~repeats)
     )
     return int(connection.scalar(query) or 0)
 

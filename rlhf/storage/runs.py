@@ -4,7 +4,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -114,6 +114,17 @@ def get_curves(
     if names is not None:
         query = query.where(measurements.c.name.in_(names))
     return [(name, steps, value) for name, steps, value in connection.execute(query)]
+
+
+def latest_measurements(connection: sa.Connection, run_id: str, names: Sequence[str]) -> dict[str, float]:
+    """Return the newest point of each named curve, those without any left out."""
+    found = {}
+    for name in names:
+        curve = (measurements.c.run_id == run_id) & (measurements.c.name == name)
+        newest = sa.select(measurements.c.value).where(curve).order_by(measurements.c.steps.desc()).limit(1)
+        if (value := connection.scalar(newest)) is not None:
+            found[name] = float(value)
+    return found
 
 
 def drop_measurements_after(connection: sa.Connection, run_id: str, steps: int) -> None:

@@ -21,28 +21,20 @@ from rlhf import __version__
 from rlhf.config import PROJECT_ROOT
 from rlhf.errors import FeedbackError, NotFoundError, RlhfError, StorageError
 from rlhf.loop.record_feedback import Answer, Outcome, Receipt, record_answer
-from rlhf.storage import answers, jobs, queries, runs, segments
+from rlhf.storage import answers, jobs, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
-from rlhf.types.feedback import Choice, QueryKind
-from rlhf.types.run import QueryStatus
+from rlhf.ui import pair_feed
 from rlhf.ui.store import Store, open_store
 
 PREVIEWS = PROJECT_ROOT / "data" / "previews"
 COOKIE = "preference_studio_annotator"
-PREFETCH = 6
 _HEADER = "x-preference-studio"
 _MAX_BODY_BYTES = 1_000_000
 _MAX_ANSWERS = 500
 _ID = re.compile(r"[0-9a-f]{32}")
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PREVIEW = re.compile(r"[a-z0-9-]{1,60}")
-_REASONS = {
-    QueryKind.INITIAL: "A first look: two different behaviours",
-    QueryKind.ACTIVE: "The reward model is unsure about this pair",
-    QueryKind.AUDIT: "A random pair, to check what the reward model has learned",
-    QueryKind.CONTEST: "The newest behaviour beside the best so far, to see whether it is going well",
-}
 
 
 def routes() -> list[Route]:
@@ -73,13 +65,21 @@ def health(request: Request) -> Response:
 def queue(request: Request) -> Response:
     """Give the annotator's browser its next pairs; any other request only the run's status.
 
-    Pairs are leased to whoever gets them, so an address that another site embeds must not take them.
+    Pairs are leased to whoever gets them, so an address that another site embeds must not take them. With
+    ``history=1`` the annotator's own latest answers come too.
     """
     run_id = request.query_params.get("run", "")
     if _annotator(request) is None and request.headers.get(_HEADER) != "1":
-        return _reply(lambda store: _status(store, run_id))
+        return _reply(lambda store: pair_feed.run_status(store, run_id))
     have = [q for q in request.query_params.get("have", "").split(",") if _ID.fullmatch(q)]
-    return _with_annotator(request, lambda store, annotator: _queue(store, run_id, annotator, have))
+
+    def work(store: Store, annotator: str) -> dict[str, Any]:
+        reply = pair_feed.next_pairs(store, run_id, annotator, have)
+        if request.query_params.get("history") == "1":
+            reply["history"] = pair_feed.own_answers(store, run_id, annotator)
+        return reply
+
+    return _with_annotator(request, work)
 
 
 async def post_answers(request: Request) -> Response:
@@ -102,7 +102,7 @@ async def post_answers(request: Request) -> Response:
 
     def work(store: Store, annotator: str) -> dict[str, Any]:
         receipts = [_receive(store, run_id, annotator, item) for item in sent]
-        reply = _queue(store, run_id, annotator, have)
+        reply = pair_feed.next_pairs(store, run_id, annotator, have)
         reply["results"] = [
             {"key": r.key, "outcome": r.outcome.value, "message": r.message} for r in receipts
         ]
@@ -147,55 +147,6 @@ def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
         # A lone surrogate is a legal JSON string that no reply could be encoded with.
         echo = str(key).encode(errors="replace").decode()
         return Receipt(key=echo, outcome=Outcome.REJECTED, message=str(error))
-
-
-def _queue(store: Store, run_id: str, annotator: str, have: list[str]) -> dict[str, Any]:
-    with writing(store.engine) as connection:
-        rows = queries.lease_ready(connection, run_id, annotator, max(0, PREFETCH - len(have)), have)
-    return _status(store, run_id) | {"queue": [_query(row) for row in rows]}
-
-
-def _status(store: Store, run_id: str) -> dict[str, Any]:
-    with reading(store.engine) as connection:
-        run = runs.get_run(connection, run_id)
-        numbers = queries.count_by_status(connection, run_id, (QueryStatus.READY,))
-        counts = answers.count_standing(connection, run_id)
-        num_late = answers.count_late(connection, run_id)
-    return {
-        "queue": [],
-        "status": {
-            "answers": sum(counts.values()) + num_late,
-            "goal": None,
-            "skipped": counts.get(Choice.SKIP, 0),
-            "ready": numbers.get(QueryStatus.READY, 0),
-            "state": run["state"].value,
-            "reward_version": run["reward_version"],
-            "policy_version": run["policy_version"],
-            "steps": run["steps"],
-            "message": run["error"] or run["message"],
-        },
-    }
-
-
-def _query(row: sa.RowMapping) -> dict[str, Any]:
-    def side(name: str) -> dict[str, Any]:
-        clip_id = row[f"{name}_id"]
-        return {
-            "url": f"clips/{clip_id}.mp4",
-            "poster": f"clips/{clip_id}.png",
-            "fps": row[f"{name}_clip_fps"],
-            "frames": row[f"{name}_clip_frames"],
-            "ended_at": row[f"{name}_ended_at_frame"],
-        }
-
-    return {
-        "query_id": row["id"],
-        "left": side("left"),
-        "right": side("right"),
-        "reason": _REASONS[row["kind"]],
-        "reward_version": row["reward_version"],
-        "policy_version": row["policy_version"],
-    }
 
 
 def _with_annotator(request: Request, work: Callable[[Store, str], dict[str, Any]]) -> Response:

@@ -238,12 +238,85 @@ GOOD = {"key": "key-00001", "query_id": "0" * 32, "choice": "left"}
         {"choice": "undo", "of": 7},
         {"choice": "undo", "of": "\ud800\ud800\ud800\ud800\ud800\ud800\ud800\ud800"},
         {"of": "key-00000"},
+        {"completes": 7},
+        {"completes": "short"},
+        {"strength": 0},
+        {"strength": 3},
+        {"strength": True},
+        {"strength": "2"},
+        {"strength": 1.5},
+        {"strength": 2, "choice": "equal"},
+        {"strength": 1, "choice": "skip"},
+        {"both_bad": True},
+        {"both_bad": False, "choice": "equal"},
+        {"both_bad": "yes", "choice": "equal"},
+        {"tags": "smooth"},
+        {"tags": [""]},
+        {"tags": ["x" * 41]},
+        {"tags": [7]},
+        {"tags": ["a"] * 9},
+        {"comment": "x" * 501},
+        {"comment": ["x"]},
     ],
     ids=repr,
 )
 def test_malformed_answer_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(FeedbackError):
         Answer.from_json(GOOD | change)
+
+
+def test_reasons_and_strength_are_kept_with_the_answer() -> None:
+    given = {"strength": 2, "tags": ["smoother", "faster", "smoother"], "comment": "\u00fcber"}
+    sent = Answer.from_json(GOOD | given | {f"more-{n}": n for n in range(40)})
+    assert {name: sent.details[name] for name in given} == given | {"tags": ["smoother", "faster"]}
+    assert len(sent.details) <= 20
+
+
+def test_both_bad_is_an_equal_answer_that_keeps_the_fact() -> None:
+    sent = Answer.from_json(GOOD | {"choice": "equal", "both_bad": True})
+    assert (sent.choice, sent.details) == (Choice.EQUAL, {"both_bad": True})
+
+
+def test_answer_is_stored_with_the_sides_that_were_seen(desk: Desk) -> None:
+    sent = Answer.from_json(GOOD | {"query_id": desk.query_id, "choice": "left", "is_swapped": True})
+    record_answer(desk.store.engine, desk.run_id, desk.annotator, sent)
+    with reading(desk.store.engine) as connection:
+        query = queries.get_query(connection, desk.query_id)
+        (row,) = answers.standing_answers(connection, desk.run_id)
+    assert (row["left_id"], row["right_id"]) == (query["right_id"], query["left_id"])
+    assert (row["choice"], row["predicted"]) == (Choice.LEFT, 1 - query["predicted"])
+
+
+def test_reason_given_afterwards_completes_the_answer_in_silence(desk: Desk) -> None:
+    desk.answer("key-00001")
+    with reading(desk.store.engine) as connection:
+        newest = answers.last_id(connection, desk.run_id)
+    more = {"key": "key-00002", "query_id": desk.query_id, "completes": "key-00001", "tags": ["smoother"]}
+    receipt = record_answer(desk.store.engine, desk.run_id, desk.annotator, Answer.from_json(GOOD | more))
+    assert receipt == Receipt(key="key-00002", outcome=Outcome.SAVED)
+    (_, row) = desk.rows()
+    assert (row["details"], row["supersedes"]) == ({"tags": ["smoother"]}, newest)
+    assert desk.standing() == [("key-00002", Choice.LEFT)]
+    with reading(desk.store.engine) as connection:
+        assert answers.count_changes(connection, desk.run_id, newest) == 0
+
+
+def test_changed_answer_is_a_change_to_learn_from(desk: Desk) -> None:
+    desk.answer("key-00001", Choice.LEFT)
+    with reading(desk.store.engine) as connection:
+        newest = answers.last_id(connection, desk.run_id)
+    desk.answer("key-00002", Choice.RIGHT)
+    with reading(desk.store.engine) as connection:
+        assert answers.count_changes(connection, desk.run_id, newest) == 1
+
+
+def test_reason_for_an_answer_taken_back_is_rejected(desk: Desk) -> None:
+    desk.answer("key-00001")
+    desk.undo("undo-0001", "key-00001")
+    more = {"key": "key-00002", "query_id": desk.query_id, "completes": "key-00001", "tags": ["smoother"]}
+    receipt = record_answer(desk.store.engine, desk.run_id, desk.annotator, Answer.from_json(GOOD | more))
+    assert receipt.outcome is Outcome.REJECTED
+    assert desk.standing() == []
 
 
 @pytest.mark.parametrize("data", [None, [], "answer", 7])

@@ -14,9 +14,9 @@ from http_browser import JSON, Browser, Reply
 from rlhf import __version__
 from rlhf.storage import jobs, queries, runs, schema
 from rlhf.storage.engine import reading, writing
-from rlhf.types.feedback import Choice
+from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.run import QueryStatus
-from rlhf.ui import routes
+from rlhf.ui import pair_feed, routes
 from rlhf.ui.store import Store
 
 Make = Callable[..., str]
@@ -74,9 +74,52 @@ def test_queue_gives_pairs_as_the_player_needs_them(browser: Browser, run_id: st
     (pair,) = reply.json()["queue"]
     assert (reply.status, pair["query_id"]) == (200, query_id)
     assert pair["left"].keys() == pair["right"].keys() == {"url", "poster", "fps", "frames", "ended_at"}
-    assert pair["reason"] == "The reward model is unsure about this pair"
+    assert pair["reason"] == pair_feed.WHY[QueryKind.ACTIVE]
     assert browser.get("/" + pair["left"]["url"]).status == 200
     assert browser.get("/" + pair["right"]["poster"]).status == 200
+
+
+def test_nothing_the_model_thinks_of_a_pair_reaches_the_browser(
+    browser: Browser, run_id: str, make_query: Make
+) -> None:
+    """Each key here is known not to depend on which clip the model prefers."""
+    make_query(run_id)
+    (pair,) = browser.get(f"/api/queue?run={run_id}", **OURS).json()["queue"]
+    assert pair.keys() == {"query_id", "left", "right", "reason", "reward_version", "policy_version"}
+
+
+def test_every_kind_of_pair_says_why_in_one_sentence() -> None:
+    assert pair_feed.WHY.keys() == set(QueryKind)
+    assert all(why.count(".") == 1 and why.endswith(".") for why in pair_feed.WHY.values())
+
+
+def test_own_answers_come_back_with_their_pairs(browser: Browser, run_id: str, make_query: Make) -> None:
+    cookie = uuid.uuid4().hex
+    first, second = make_query(run_id), make_query(run_id)
+    sent = [
+        _answer(first, "left", strength=2, tags=["smoother"], comment="so calm", plays=3, is_swapped=True),
+        _answer(second, "equal", both_bad=True, shown_at=5.0, answered_at=7.5),
+    ]
+    browser.post(run_id, sent, cookie=cookie)
+    own = {"Cookie": f"{routes.COOKIE}={cookie}"}
+    got = browser.get(f"/api/queue?run={run_id}&history=1", **own).json()["history"]
+    pairs = [entry.pop("query") for entry in got]
+    assert [pair["query_id"] for pair in pairs] == [first, second]
+    assert browser.get("/" + pairs[0]["left"]["poster"]).status == 200
+    nothing = {"shown_at": None, "answered_at": None, "is_swapped": False}
+    assert got == [
+        nothing
+        | {"key": sent[0]["key"], "choice": "left", "is_swapped": True}
+        | {"strength": 2, "tags": ["smoother"], "comment": "so calm"},
+        {"key": sent[1]["key"], "choice": "equal", "is_swapped": False, "both_bad": True}
+        | {"shown_at": 5.0, "answered_at": 7.5},
+    ]
+
+
+def test_nobody_gets_the_answers_of_somebody_else(browser: Browser, run_id: str, make_query: Make) -> None:
+    browser.post(run_id, [_answer(make_query(run_id))], cookie=uuid.uuid4().hex)
+    other = {"Cookie": f"{routes.COOKIE}={uuid.uuid4().hex}"}
+    assert browser.get(f"/api/queue?run={run_id}&history=1", **other).json()["history"] == []
 
 
 def test_queue_is_not_kept_in_a_cache(browser: Browser, run_id: str) -> None:
@@ -84,11 +127,11 @@ def test_queue_is_not_kept_in_a_cache(browser: Browser, run_id: str) -> None:
 
 
 def test_queue_is_only_as_long_as_needed(browser: Browser, run_id: str, make_query: Make) -> None:
-    made = [make_query(run_id) for _ in range(routes.PREFETCH + 2)]
+    made = [make_query(run_id) for _ in range(pair_feed.PREFETCH + 2)]
     first = browser.get(f"/api/queue?run={run_id}", **OURS)
     cookie = first.headers["set-cookie"].split(";")[0]
-    assert [pair["query_id"] for pair in first.json()["queue"]] == made[: routes.PREFETCH]
-    have = ",".join(made[1 : routes.PREFETCH])
+    assert [pair["query_id"] for pair in first.json()["queue"]] == made[: pair_feed.PREFETCH]
+    have = ",".join(made[1 : pair_feed.PREFETCH])
     more = browser.send("GET", f"/api/queue?run={run_id}&have={have}", headers={"Cookie": cookie})
     assert [pair["query_id"] for pair in more.json()["queue"]] == [made[0]]
 
@@ -117,10 +160,11 @@ def test_status_counts_what_stands(browser: Browser, store: Store, run_id: str, 
         runs.update_run(
             connection, run_id, steps=123, reward_version=4, policy_version=5, message="Learning."
         )
+        for steps, accuracy in ((50, 0.5), (100, 0.75)):
+            runs.add_measurements(connection, run_id, steps, {"reward/audit_accuracy": accuracy})
     status = browser.post(run_id, [_answer(first), _answer(second, "skip")]).json()["status"]
     assert status == {
         "answers": 2,
-        "goal": None,
         "skipped": 1,
         "ready": 1,
         "state": "created",
@@ -128,6 +172,8 @@ def test_status_counts_what_stands(browser: Browser, store: Store, run_id: str, 
         "policy_version": 5,
         "steps": 123,
         "message": "Learning.",
+        "audit_accuracy": 0.75,
+        "unseen_accuracy": None,
     }
 
 
