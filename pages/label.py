@@ -34,8 +34,9 @@ if run_id is None:
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
     view = view_run(open_store().engine, run_id)
-    st.subheader(view.goal, anchor=False)
-    st.caption("Which clip does it better?")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader(view.goal, anchor=False, width="content")
+        st.caption("Which clip does it better?", width="content")
     pair_player(run_id=run_id, key="pairs")
     if view.state is RunState.CREATED:
         st.caption("The run is not started yet; start it below.")

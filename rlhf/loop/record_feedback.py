@@ -2,8 +2,8 @@
 
 Each answer is stored in a transaction of its own, so that one bad answer never costs a good one, and is
 durable when this returns. Nothing is ever overwritten: an undo, or a second answer to the same query by the
-same annotator, is a new row that supersedes the old one. So is a reason given afterwards: it arrives as the
-same answer once more, with the reason and the name of the answer it completes.
+same annotator, is a new row that supersedes the old one. So is a reason given afterwards: the same
+answer once more, with the reason.
 """
 
 import dataclasses
@@ -29,6 +29,8 @@ _MAX_TAGS = 8
 _MAX_TAG = 40
 _MAX_COMMENT = 500
 _STRENGTHS = (1, 2)
+_REASON = {"tags", "comment"}
+_CHECKED = {"strength", "both_bad"} | _REASON
 
 
 @enum.unique
@@ -56,7 +58,7 @@ class Answer:
     is_swapped: bool = False
     """Whether the query's right clip was on the left when this was answered; ``choice`` is as it was seen."""
     completes: str | None = None
-    """Key of the answer that this one repeats to add a reason to it."""
+    """Key of the answer whose reason this one brings; all else of that answer stays."""
     shown_at: float | None = None
     answered_at: float | None = None
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -141,8 +143,10 @@ def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, a
     is_late = query["status"] is QueryStatus.EXPIRED
     others = answers.count_standing_of_query(connection, query["id"])
     earlier = answers.standing_answer(connection, query["id"], annotator_id)
-    if answer.completes is not None and (earlier is None or earlier["key"] != answer.completes):
-        return _rejected(answer, "the answer that the reason belongs to was taken back or replaced")
+    if answer.completes is not None:
+        if earlier is None or earlier["key"] != answer.completes:
+            return _rejected(answer, "the answer that the reason belongs to was taken back or replaced")
+        answer = _completed(answer, earlier, query)
     _append(connection, query, annotator_id, answer, None if earlier is None else earlier["id"], is_late)
     if is_late:
         message = "This pair had expired; your answer is kept but not learned from."
@@ -154,6 +158,19 @@ def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, a
         return Receipt(key=answer.key, outcome=Outcome.SAVED, message="Your earlier answer was replaced.")
     note = "Somebody else answered this pair too; both answers count." if others else None
     return Receipt(key=answer.key, outcome=Outcome.SAVED, message=note)
+
+
+def _completed(answer: Answer, earlier: sa.RowMapping, query: sa.RowMapping) -> Answer:
+    """Return the earlier answer once more, with the reason that came afterwards in place of its own."""
+    reason = {name: answer.details[name] for name in _REASON if name in answer.details}
+    return dataclasses.replace(
+        answer,
+        choice=earlier["choice"],
+        is_swapped=earlier["left_id"] != query["left_id"],
+        shown_at=earlier["shown_at"],
+        answered_at=earlier["answered_at"],
+        details={k: v for k, v in earlier["details"].items() if k not in _REASON} | reason,
+    )
 
 
 def _take_back(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:
@@ -202,9 +219,6 @@ def _append(
 
 def _rejected(answer: Answer, why: str) -> Receipt:
     return Receipt(key=answer.key, outcome=Outcome.REJECTED, message=f"Not saved: {why}.")
-
-
-_CHECKED = {"strength", "both_bad", "tags", "comment"}
 
 
 def _checked_details(choice: Choice, data: Mapping[str, Any]) -> dict[str, Any]:

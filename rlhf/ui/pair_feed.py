@@ -22,6 +22,7 @@ WHY = {
     QueryKind.INITIAL: "One of the first pairs: they show behaviour as different as possible.",
     QueryKind.ACTIVE: "The reward model is unsure about this pair, so your answer teaches it the most.",
     QueryKind.AUDIT: "A random pair: it checks what the reward model has learned so far.",
+    QueryKind.CONTEST: "Two versions of the behaviour side by side: it checks that practice makes it better.",
 }
 """Why a pair is asked, in words for the annotator."""
 _ACCURACIES = {"reward/audit_accuracy": "audit_accuracy", "reward/out_of_bag_accuracy": "unseen_accuracy"}

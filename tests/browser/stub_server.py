@@ -32,11 +32,13 @@ class World:
     failing: bool = False
     outcome: str = "saved"
     message: str | None = None
-    goal: int | None = None
     state: str = "running"
     ended_at: int | None = None
     broken: list[int] = dataclasses.field(default_factory=list)
     short_right: bool = False
+    reward_version: int = 3
+    policy_version: int = 7
+    audit_accuracy: float | None = 0.75
     stored: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     posts: int = 0
 
@@ -56,31 +58,42 @@ def _clip(world: World, number: int, *, short: bool) -> dict[str, Any]:
     }
 
 
-def _reply(world: World, have: list[str]) -> dict[str, Any]:
-    taken_back = {answer["of"] for answer in world.stored.values() if answer["choice"] == "undo"}
-    standing = [a for k, a in world.stored.items() if a["choice"] != "undo" and k not in taken_back]
-    closed = {answer["query_id"] for answer in standing} | set(have)
-    free = [number for number in range(world.supply) if f"q{number}" not in closed]
-    queue = [
-        {
-            "query_id": f"q{number}",
-            "left": _clip(world, 2 * number, short=False),
-            "right": _clip(world, 2 * number + 1, short=world.short_right),
-            "reason": "The reward model is unsure about this pair",
-            "reward_version": 3,
-            "policy_version": 7,
-        }
-        for number in free[: max(0, 6 - len(have))]
-    ]
-    status = {
-        "answers": len(standing),
-        "goal": world.goal,
-        "ready": len(free),
-        "state": world.state,
+def _query(world: World, number: int) -> dict[str, Any]:
+    return {
+        "query_id": f"q{number}",
+        "left": _clip(world, 2 * number, short=False),
+        "right": _clip(world, 2 * number + 1, short=world.short_right),
+        "reason": "The reward model is unsure about this pair.",
         "reward_version": 3,
         "policy_version": 7,
+    }
+
+
+def _standing(world: World) -> list[dict[str, Any]]:
+    """What stands for each query, the latest last."""
+    latest: dict[str, dict[str, Any]] = {}
+    for answer in world.stored.values():
+        earlier = latest.pop(answer["query_id"], None)
+        if "completes" in answer:
+            answer = (earlier or {}) | answer
+        latest[answer["query_id"]] = answer
+    return [answer for answer in latest.values() if answer["choice"] != "undo"]
+
+
+def _reply(world: World, have: list[str]) -> dict[str, Any]:
+    standing = _standing(world)
+    closed = {answer["query_id"] for answer in standing} | set(have)
+    free = [number for number in range(world.supply) if f"q{number}" not in closed]
+    queue = [_query(world, number) for number in free[: max(0, 6 - len(have))]]
+    status = {
+        "answers": len(standing),
+        "ready": len(free),
+        "state": world.state,
+        "reward_version": world.reward_version,
+        "policy_version": world.policy_version,
+        "audit_accuracy": world.audit_accuracy,
         "steps": 120000,
-        "message": f"Learning from {len(standing)} answers, reward version 3",
+        "message": "",
     }
     return {"queue": queue, "status": status}
 
@@ -92,7 +105,10 @@ async def queue(request: Request) -> Response:
         return JSONResponse({"error": "the store is busy"}, status_code=503)
     if request.headers.get("x-preference-studio") != "1":
         return JSONResponse({"error": "header missing"}, status_code=403)
-    return JSONResponse(_reply(world, [h for h in request.query_params["have"].split(",") if h]))
+    reply = _reply(world, [h for h in request.query_params["have"].split(",") if h])
+    if request.query_params["history"] == "1":
+        reply["history"] = [a | {"query": _query(world, int(a["query_id"][1:]))} for a in _standing(world)]
+    return JSONResponse(reply)
 
 
 async def answers(request: Request) -> Response:

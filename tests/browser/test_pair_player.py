@@ -1,6 +1,6 @@
 import statistics
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from stub_client import PLAYER, READ_PAIR, Studio, on_query
 
 KEYS = (("ArrowLeft", "left"), ("ArrowRight", "right"), ("ArrowDown", "equal"), ("s", "skip"))
@@ -241,30 +241,3 @@ def test_clip_that_cannot_be_loaded_is_left_out(page: Page, studio: Studio) -> N
     player = studio.open(page)
     on_query(player, "q1")
     expect(player.get_by_role("alert")).to_contain_text("A pair was left out")
-
-
-def test_goal_is_shown_as_progress(page: Page, studio: Studio) -> None:
-    studio.set(page, goal=4)
-    player = studio.open(page)
-    page.keyboard.press("ArrowLeft")
-    expect(player).to_contain_text("1 of 4 answers")
-    expect(page.get_by_role("progressbar", name="Answers given")).to_have_attribute("aria-valuenow", "25")
-
-
-def test_phone_shows_the_clips_side_by_side_without_overflow(chromium: Browser, studio: Studio) -> None:
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    player = studio.open(page)
-    left, right = (video.bounding_box() for video in page.locator(".pp-shown video").all())
-    assert left is not None
-    assert right is not None
-    assert (left["y"], left["height"]) == (right["y"], right["height"])
-    assert left["width"] > 150
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    button = page.get_by_role("button", name="Left better", exact=True)
-    box = button.bounding_box()
-    assert box is not None
-    assert box["height"] >= 44
-    button.tap()
-    on_query(player, "q1")
-    context.close()

@@ -288,15 +288,25 @@ def test_answer_is_stored_with_the_sides_that_were_seen(desk: Desk) -> None:
 
 
 def test_reason_given_afterwards_completes_the_answer_in_silence(desk: Desk) -> None:
-    desk.answer("key-00001")
+    given = {
+        "query_id": desk.query_id,
+        "strength": 2,
+        "is_swapped": True,
+        "shown_at": 5.0,
+        "answered_at": 7.0,
+    }
+    first = Answer.from_json(GOOD | given | {"tags": ["faster"], "speed": 0.5})
+    record_answer(desk.store.engine, desk.run_id, desk.annotator, first)
     with reading(desk.store.engine) as connection:
         newest = answers.last_id(connection, desk.run_id)
-    more = {"key": "key-00002", "query_id": desk.query_id, "completes": "key-00001", "tags": ["smoother"]}
+    more = {"key": "key-00002", "query_id": desk.query_id, "completes": "key-00001", "comment": "calm"}
     receipt = record_answer(desk.store.engine, desk.run_id, desk.annotator, Answer.from_json(GOOD | more))
     assert receipt == Receipt(key="key-00002", outcome=Outcome.SAVED)
-    (_, row) = desk.rows()
-    assert (row["details"], row["supersedes"]) == ({"tags": ["smoother"]}, newest)
-    assert desk.standing() == [("key-00002", Choice.LEFT)]
+    before, after = desk.rows()
+    assert after["details"] == {"strength": 2, "speed": 0.5, "comment": "calm"}
+    assert after["supersedes"] == newest
+    same = ("choice", "left_id", "right_id", "shown_at", "answered_at", "is_late")
+    assert [after[name] for name in same] == [before[name] for name in same]
     with reading(desk.store.engine) as connection:
         assert answers.count_changes(connection, desk.run_id, newest) == 0
 

@@ -12,7 +12,23 @@ import streamlit as st
 from rlhf.ui.playback import base_path, joined_markup, joined_script, joined_style
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("outbox.js", "clips.js", "view.js", "player.js")
+_SCRIPTS = (
+    "browser_storage.js",
+    "answers.js",
+    "keys.js",
+    "outbox.js",
+    "feed.js",
+    "clips.js",
+    "view.js",
+    "history.js",
+    "reasons.js",
+    "sitting.js",
+    "impact.js",
+    "help.js",
+    "gestures.js",
+    "player.js",
+    "controls.js",
+)
 
 # Without a shadow root: the player's elements are found by tests and assistive tools as any others.
 _component = st.components.v2.component(

@@ -60,6 +60,11 @@ class Pair {
     this.root.removeAttribute("aria-hidden");
   }
 
+  // Whether the clips have changed places; the picture follows from the style sheet.
+  nameSides(swapped) {
+    this.videos.forEach((video, side) => video.setAttribute("aria-label", `${(side === 1) === swapped ? "Left" : "Right"} clip`));
+  }
+
   hide() {
     this.root?.classList.remove("pp-shown");
     this.root?.setAttribute("aria-hidden", "true");
@@ -96,24 +101,24 @@ class Pair {
     this.root.className = "pp-pair";
     this.root.setAttribute("aria-hidden", "true");
     this.tags = [];
-    for (const name of ["Left", "Right"]) {
-      const side = document.createElement("div");
-      side.className = "pp-side";
+    for (let side = 0; side < 2; side += 1) {
+      const frame = document.createElement("div");
+      frame.className = "pp-side";
       const video = document.createElement("video");
       video.muted = true;
       video.playsInline = true;
       video.disablePictureInPicture = true;
       video.preload = "auto";
-      video.setAttribute("aria-label", `${name} clip`);
       const tag = document.createElement("span");
       tag.className = "pp-ended";
       tag.textContent = "Ended";
       tag.hidden = true;
-      side.append(video, tag);
-      this.root.append(side);
+      frame.append(video, tag);
+      this.root.append(frame);
       this.videos.push(video);
       this.tags.push(tag);
     }
+    this.nameSides(false);
     this.stage.prepend(this.root);
   }
 

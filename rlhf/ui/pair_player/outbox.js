@@ -97,12 +97,7 @@ class Outbox {
   }
 
   #stored() {
-    try {
-      const items = JSON.parse(localStorage.getItem(this.name) ?? "[]");
-      return Array.isArray(items) ? items : [];
-    } catch {
-      return [];
-    }
+    return recall(this.name, []);
   }
 
   // Another tab may keep answers under the same name: add ours, take away only what was acknowledged.
@@ -110,12 +105,8 @@ class Outbox {
     const mine = new Set(this.items.map((item) => item.key));
     const others = this.#stored().filter((item) => !mine.has(item.key) && !acknowledged.has(item.key));
     const all = [...others, ...this.items];
-    try {
-      if (all.length) localStorage.setItem(this.name, JSON.stringify(all));
-      else localStorage.removeItem(this.name);
-    } catch {
-      // Storage is full or forbidden: the answers stay in memory and are sent all the same.
-    }
+    if (all.length) remember(this.name, all);
+    else forget(this.name);
   }
 }
 

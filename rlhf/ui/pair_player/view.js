@@ -1,8 +1,7 @@
-// What is written around the clips: state, counters, saving, notices. Changes nothing but the page.
+// What is written around the clips: state, saving, notices, announcements. Changes nothing but the page.
 
 const NOTICE_MS = 9000;
 const SAVING_AFTER_MS = 400; // shorter than this is not worth saying
-const ANSWERS = { left: "Left better", right: "Right better", equal: "Equal", skip: "Can't tell" };
 
 class View {
   #noticeTimer = 0;
@@ -15,13 +14,15 @@ class View {
     this.cover = part("cover");
     this.coverText = part("cover-text");
     this.reason = part("reason");
-    this.count = part("count");
-    this.progress = part("progress");
-    this.message = part("message");
     this.saving = part("saving");
     this.notice = part("notice");
+    this.announcer = part("announcer");
     this.bigPlay = part("big-play");
     this.undo = part("undo");
+    this.swap = part("swap");
+    this.swapMark = part("swap-mark");
+    this.visit = part("visit");
+    this.visitText = part("visit-text");
     this.answerButtons = [...root.querySelectorAll("[data-choice]")];
     this.flashes = { left: [part("flash-left")], right: [part("flash-right")] };
     this.flashes.equal = [...this.flashes.left, ...this.flashes.right];
@@ -33,11 +34,22 @@ class View {
     if (this.root.dataset.state === state) return;
     this.root.dataset.state = state;
     this.cover.hidden = state === "ready";
-    for (const button of this.answerButtons) button.disabled = state !== "ready";
+    for (const button of this.answerButtons) setEnabled(button, state === "ready");
   }
 
-  setReason(text) {
-    this.reason.textContent = text ?? "";
+  // entry: the answer that is looked at again, or null; asked: the pair's own reason.
+  setReason(asked, entry = null) {
+    const focused = this.visit.contains(document.activeElement);
+    this.reason.textContent = asked ? `Why this pair? ${asked}` : "";
+    this.reason.hidden = entry !== null;
+    this.visit.hidden = entry === null;
+    this.root.classList.toggle("pp-visiting", entry !== null);
+    if (entry) this.visitText.textContent = `You said: ${ANSWERS[answerName(entry)].words}. Answer again to change it.`;
+    else if (focused) this.root.focus({ preventScroll: true });
+    for (const button of this.answerButtons) {
+      if (entry && button.dataset.choice === answerName(entry)) button.setAttribute("aria-pressed", "true");
+      else button.removeAttribute("aria-pressed");
+    }
   }
 
   // problem: why the server could not be asked, or null.
@@ -51,21 +63,11 @@ class View {
     let text = texts[status?.state] ?? "Rendering the next pair…";
     if (problem) text = `${problem}. Trying again…`;
     else if (this.root.dataset.state === "loading") text = "Loading the first pair…";
-    if (this.coverText.textContent !== text) this.coverText.textContent = text;
-    this.cover.classList.toggle("pp-still", !problem && status?.state in texts);
-  }
-
-  setStatus(status) {
-    const { answers, goal } = status;
-    const noun = answers === 1 && !goal ? "answer" : "answers";
-    this.count.textContent = goal ? `${answers} of ${goal} ${noun}` : `${answers} ${noun}`;
-    this.progress.hidden = !goal;
-    if (goal) {
-      const share = Math.min(1, answers / goal);
-      this.progress.firstElementChild.style.transform = `scaleX(${share})`;
-      this.progress.setAttribute("aria-valuenow", Math.round(100 * share));
+    if (this.coverText.textContent !== text) {
+      this.coverText.textContent = text;
+      this.announce(text);
     }
-    this.message.textContent = status.message ?? "";
+    this.cover.classList.toggle("pp-still", !problem && status?.state in texts);
   }
 
   setSaving(outbox) {
@@ -85,6 +87,12 @@ class View {
     this.saving.classList.toggle("pp-warning", Boolean(outbox.problem && length));
   }
 
+  setSwapped(swapped) {
+    this.root.classList.toggle("pp-swapped", swapped);
+    this.swap.setAttribute("aria-pressed", swapped);
+    this.swapMark.hidden = !swapped;
+  }
+
   // Something the annotator should know; goes away by itself.
   notify(text) {
     clearTimeout(this.#noticeTimer);
@@ -93,12 +101,17 @@ class View {
     this.#noticeTimer = setTimeout(() => (this.notice.hidden = true), NOTICE_MS);
   }
 
+  // For screen readers only.
+  announce(text) {
+    this.announcer.textContent = text;
+  }
+
   // A short glow on the chosen side; runs beside the change of pair and does not delay it.
-  flash(choice) {
+  flash(name) {
     const glow = [{ opacity: 1 }, { opacity: 0 }];
-    for (const element of this.flashes[choice] ?? []) element.animate(glow, 120);
-    const button = this.answerButtons.find((candidate) => candidate.dataset.choice === choice);
-    button?.querySelector(".pp-press").animate(glow, 120);
+    const { choice, both_bad: bothBad } = ANSWERS[name];
+    for (const element of (!bothBad && this.flashes[choice]) || []) element.animate(glow, 120);
+    this.answerButtons.find((button) => button.dataset.choice === name).querySelector(".pp-press").animate(glow, 120);
   }
 
   // The box of the clips gets the shape of the first ones, once: nothing jumps from pair to pair.

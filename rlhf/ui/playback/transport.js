@@ -31,7 +31,7 @@ class Transport {
     const { clock } = this;
     const on = clock.videos.length > 0;
     this.#once("on", on, () => {
-      for (const control of this.controls) control.disabled = !on;
+      for (const control of this.controls) setEnabled(control, on);
       if (!on) this.time.textContent = this.#drawn.position = "";
     });
     this.#once("playing", clock.playing, () => {
@@ -104,6 +104,11 @@ class Transport {
   }
 }
 
+// Not the attribute `disabled`: it would take the focus away from whoever is on the control.
+function setEnabled(control, on) {
+  control.setAttribute("aria-disabled", !on);
+}
+
 // Clicks must not move the focus: a focused button would swallow the space bar. Tab still focuses.
 function keepFocusOnClick(root) {
   root.addEventListener("mousedown", (event) => {
@@ -112,9 +117,11 @@ function keepFocusOnClick(root) {
 }
 
 // True when the key press belongs to someone else: a text field, a menu, a dialog, a browser shortcut.
-function belongsElsewhere(event) {
+// shift: whether Shift with this key is ours; signs such as "+" and "?" may need it anyhow.
+function belongsElsewhere(event, { shift = false } = {}) {
   if (event.defaultPrevented || event.repeat || event.isComposing) return true;
-  if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key !== "+")) return true;
+  if (event.ctrlKey || event.metaKey || event.altKey) return true;
+  if (event.shiftKey && !shift && !/^[^\p{L}\p{N} ]$/u.test(event.key)) return true;
   if (document.querySelector('[role="dialog"], [role="alertdialog"], dialog[open]')) return true;
   const target = event.composedPath()[0];
   if (!(target instanceof Element)) return false;
