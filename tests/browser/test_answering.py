@@ -192,10 +192,12 @@ def test_phone_shows_the_clips_side_by_side_without_overflow(phone: Page, studio
 
 def test_phone_answers_are_large_and_under_the_thumb(phone: Page, studio: Studio) -> None:
     player = studio.open(phone)
-    phone.get_by_role("button", name="Left better", exact=True).tap()
+    buttons = {name: phone.get_by_role("button", name=name, exact=True) for _, name, _ in EVERY}
+    boxes = {name: button.bounding_box() for name, button in buttons.items()}
+    buttons["Left better"].tap()
     on_query(player, "q1")
-    for _, name, _ in EVERY:
-        box = phone.get_by_role("button", name=name, exact=True).bounding_box()
+    assert {name: button.bounding_box() for name, button in buttons.items()} == boxes  # nothing moves
+    for name, box in boxes.items():
         assert box is not None
         assert min(box["width"], box["height"]) >= 44, name
         assert box["x"] >= 0, name

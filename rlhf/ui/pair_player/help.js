@@ -25,6 +25,7 @@ class Help {
     this.dialog.addEventListener("keydown", (event) => this.#onKey(event));
     this.dialog.addEventListener("close", () => (this.#waiting = null));
     this.sitting = sitting;
+    this.#draw();
   }
 
   open() {

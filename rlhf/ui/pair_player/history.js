@@ -68,7 +68,7 @@ class History {
     });
     this.entries.forEach((entry, index) => this.#mark(wanted.at(-1 - index), entry));
     if (focused && document.activeElement !== focused) (focused.isConnected ? focused : (this.list.querySelector("button") ?? this.root)).focus();
-    this.strip.hidden = !this.entries.length;
+    this.strip.classList.toggle("pp-empty", !this.entries.length);
   }
 
   #thumb(entry) {

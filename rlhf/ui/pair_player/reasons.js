@@ -23,6 +23,7 @@ class Reasons {
     this.entry = null;
     this.own = recall(OWN_TAGS_NAME, []).filter((tag) => typeof tag === "string").slice(-OWN_TAGS);
     this.#listen();
+    this.draw();
   }
 
   // Speaks of this answer from now on; null: of none.
@@ -61,16 +62,15 @@ class Reasons {
   }
 
   draw() {
-    this.row.hidden = !this.entry;
-    if (!this.entry) return;
-    this.label.textContent = `You said: ${ANSWERS[answerName(this.entry)].words}. Why?`;
+    this.row.classList.toggle("pp-empty", !this.entry);
+    this.label.textContent = this.entry ? `You said: ${ANSWERS[answerName(this.entry)].words}. Why?` : "";
     const offered = this.#offered;
     while (this.chips.children.length > offered.length) this.chips.lastElementChild.remove();
     offered.forEach((tag, index) => {
       const chip = this.chips.children[index] ?? this.#addChip();
       chip.querySelector("span").textContent = chip.dataset.tag = tag;
       chip.querySelector("kbd").textContent = index < 9 ? index + 1 : "";
-      chip.setAttribute("aria-pressed", this.entry.tags.includes(tag));
+      chip.setAttribute("aria-pressed", Boolean(this.entry?.tags.includes(tag)));
     });
   }
 
