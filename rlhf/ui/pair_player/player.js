@@ -315,6 +315,7 @@ class PairPlayer {
       if (outcome === "rejected") this.#onRejected(key, message);
       else if (outcome === "late") this.view.notify(message ?? "That answer came late: it was kept, but marked.");
       else if (message) this.view.notify(message);
+      else if (this.said) this.said += "Saved. "; // told with the pair that is about to be painted
       else this.view.announce("Saved.");
     }
     this.#take(reply);
