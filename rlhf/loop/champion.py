@@ -138,7 +138,11 @@ def _contests(session: Session) -> tuple[int, int, bool]:
     with reading(session.engine) as connection:
         rows = answers.standing_answers_to(connection, contests)
         waiting = {row["id"] for row in queries.list_open(connection, session.run_id)}
-    targets = [(prob_first(row["choice"]), contests[row["query_id"]]) for row in rows]
+    # The newest policy's clip may have changed sides before the answer.
+    targets = [
+        (prob_first(row["choice"]), contests[row["query_id"]] == (row["left_id"] == row["query_left_id"]))
+        for row in rows
+    ]
     wins = sum(target == (1.0 if is_left else 0.0) for target, is_left in targets)
     losses = sum(target == (0.0 if is_left else 1.0) for target, is_left in targets)
     return wins, losses, not rows and not waiting.isdisjoint(contests)

@@ -113,8 +113,12 @@ def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMappi
 
 
 def standing_answers_to(connection: sa.Connection, query_ids: Collection[str]) -> list[sa.RowMapping]:
-    """Return the answers to these queries that stand, in the order they came."""
-    query = sa.select(answers).where(answers.c.query_id.in_(list(query_ids)), _stands)
+    """Return the answers to these queries that stand, in the order they came, each with ``query_left_id``."""
+    query = (
+        sa.select(answers, queries.c.left_id.label("query_left_id"))
+        .join(queries, queries.c.id == answers.c.query_id)
+        .where(answers.c.query_id.in_(list(query_ids)), _stands)
+    )
     return list(connection.execute(query.order_by(answers.c.id)).mappings())
 
 

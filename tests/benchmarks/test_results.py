@@ -39,7 +39,6 @@ def test_comments_do_not_change_the_digest_of_the_code_but_code_does(
     file = tmp_path / "rlhf" / "seeding.py"
     file.parent.mkdir()
     monkeypatch.setattr(results, "PROJECT_ROOT", tmp_path)
-    monkeypatch.setattr(results, "_TRAINING_CODE", ("seeding.py",))
     digests = []
     for text in (
         'def f():\n    """One."""\n    return 1\n',
@@ -47,5 +46,5 @@ def test_comments_do_not_change_the_digest_of_the_code_but_code_does(
         "def f():\n    return 2\n",
     ):
         file.write_text(text)
-        digests.append(results.source_digest())
+        digests.append(results.source_digest(("seeding.py",)))
     assert digests[0] == digests[1] != digests[2]
