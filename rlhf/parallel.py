@@ -219,12 +219,16 @@ def _serve(
             done.release()
 
 
+_let_others_run: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
+
+
 def _acquire(semaphore: Any, is_alive: Callable[[], bool]) -> bool:
     """Take a semaphore: look for a moment, then sleep; return False if the other process is gone."""
     until = time.perf_counter() + _LOOK_S
     while time.perf_counter() < until:
         if semaphore.acquire(False):
             return True
+        _let_others_run()  # on a busy machine that may be the very one who is waited for
     while not semaphore.acquire(True, _SLEEP_S):
         if not is_alive():
             return bool(semaphore.acquire(False))
