@@ -78,6 +78,7 @@ def test_undo_goes_back_in_order_and_asks_again(page: Page, studio: Studio) -> N
     for number in (3, 2, 1):  # the last of them is no longer decoded
         page.keyboard.press("z")
         on_query(player, f"q{number}")
+    page.wait_for_function(f"({READ_PAIR})().every(Boolean)")  # it has to be decoded again
     assert [s["clip"] for s in page.evaluate(READ_PAIR)] == [2, 3]
     for number in (1, 2, 3):
         on_query(player, f"q{number}")
