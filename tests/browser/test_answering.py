@@ -149,6 +149,7 @@ def test_keys_can_be_changed_and_stay_changed(page: Page, studio: Studio) -> Non
     page.keyboard.press("?")
     page.get_by_role("button", name="Keys as they were").click()
     page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()  # until then the keys are its own
     page.keyboard.press("ArrowLeft")
     on_query(player, "q2")
 
