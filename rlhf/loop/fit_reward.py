@@ -33,7 +33,7 @@ def fit_reward(session: Session) -> FitReport | None:
         newest = answers.last_id(connection, session.run_id)
         if newest == session.fitted_id or not _is_due(session, connection):
             return None
-        rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
+        rows = [row for row in answers.standing_answers(connection, session.run_id) if teaches(row)]
     if not rows:
         return None
     people = list(dict.fromkeys(row["annotator_id"] for row in rows))
@@ -91,7 +91,8 @@ def _is_due(session: Session, connection: sa.Connection) -> bool:
     )
 
 
-def _teaches(row: sa.RowMapping) -> bool:
+def teaches(row: sa.RowMapping) -> bool:
+    """Return whether an answer says something about an order, and came while its query stood."""
     return not row["is_late"] and prob_first(row["choice"]) is not None
 
 

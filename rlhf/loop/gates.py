@@ -13,7 +13,7 @@ from rlhf.evaluation.reward_drift import diverges, share_above, spread_limit
 from rlhf.evaluation.statistics import wilson_interval
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.champion import judge
-from rlhf.loop.fit_reward import segment_inputs
+from rlhf.loop.fit_reward import segment_inputs, teaches
 from rlhf.loop.score_rollout import Scored
 from rlhf.loop.session import Session
 from rlhf.storage import answers, models, runs
@@ -49,7 +49,7 @@ def _start_readings(session: Session) -> None:
     gates.forget_readings()
     gates.reward_version = session.reward_version
     with reading(session.engine) as connection:
-        rows = [row for row in answers.standing_answers(connection, session.run_id) if _teaches(row)]
+        rows = [row for row in answers.standing_answers(connection, session.run_id) if teaches(row)]
         report = models.latest_reward_report(connection, session.run_id)
     gates.spread_limit = _NOTHING_UNFAMILIAR
     if rows:  # all may have been taken back
@@ -129,7 +129,3 @@ def _compared_spread(session: Session, rows: list[sa.RowMapping]) -> Float32:
     thinned = features[:: max(1, len(features) // _MAX_COMPARED)]
     spread: Float32 = session.reward.member_rewards(thinned).std(axis=0)
     return spread
-
-
-def _teaches(row: sa.RowMapping) -> bool:
-    return not row["is_late"] and prob_first(row["choice"]) is not None
