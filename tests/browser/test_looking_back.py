@@ -10,6 +10,7 @@ def _answer(page: Page, studio: Studio, count: int) -> None:
         on_query(player, f"q{number}")
         page.keyboard.press("ArrowLeft")
     on_query(player, f"q{count}")
+    expect(page.locator(".pp-thumb")).to_have_count(count)  # drawn after the pair
 
 
 def _shown(page: Page, first_clip: int) -> None:

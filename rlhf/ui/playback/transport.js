@@ -125,6 +125,7 @@ function belongsElsewhere(event, { shift = false } = {}) {
   if (document.querySelector('[role="dialog"], [role="alertdialog"], dialog[open]')) return true;
   const target = event.composedPath()[0];
   if (!(target instanceof Element)) return false;
+  if (!target.checkVisibility()) return false; // the field of a dialog just closed, focused until the next frame
   if (target.isContentEditable || target.closest("textarea, select")) return true;
   if (target.closest("input:not([type=button], [type=submit], [type=reset])")) return true;
   if (target.closest(ARROW_WIDGETS)) return true;
