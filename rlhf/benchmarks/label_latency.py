@@ -1,7 +1,9 @@
 """Key press to next pair painted, in the real app and browser: ``python -m rlhf.benchmarks.label_latency``.
 
 Measures twice: while nothing is learned (the run waits for more answers than are given) and while the
-trainer works at full speed. Needs ``tests/requirements.txt`` for the browser's driver.
+trainer works at full speed. A press that finds no pair ready is measured until one is painted, so at a pace
+faster than clips are drawn the waiting for the renderer counts. Needs ``tests/requirements.txt`` for the
+browser's driver.
 """
 
 import argparse
@@ -29,7 +31,6 @@ from rlhf.storage.migrations import migrate
 
 CASES = {"idle": {"schedule.first_answers": 10**6}, "training": {"schedule.total_steps": 10**8}}
 WARM_UP = 12
-PACE_MS = 400
 _MEASURE = """
 () => {
   const player = document.querySelector("[data-testid=pair-player]");
@@ -38,7 +39,9 @@ _MEASURE = """
   new MutationObserver(() => {
     if (pressed === null || player.dataset.state !== "ready") return;
     const start = pressed; pressed = null;
-    requestAnimationFrame(() => window.latencies.push(performance.now() - start));
+    const painted = new MessageChannel();  // messages come after the frame whose callbacks set the state
+    painted.port1.onmessage = () => window.latencies.push(performance.now() - start);
+    painted.port2.postMessage(null);
   }).observe(player, {attributes: true, attributeFilter: ["data-query-id", "data-state"]});
 }
 """
@@ -49,10 +52,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Key press to next pair painted.")
     parser.add_argument("--task", default="pendulum-swingup")
     parser.add_argument("--answers", type=int, default=200)
+    parser.add_argument("--pace", type=float, default=1.0, help="seconds from one press to the next")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     options = parser.parse_args()
-    for case, overrides in CASES.items():
+    for case in options.cases:
         with tempfile.TemporaryDirectory() as folder, _app(folder) as url:
-            latencies, steps = _measure(url, folder, options.task, overrides, options.answers)
+            latencies, steps = _measure(url, folder, options, CASES[case])
         median, p95 = np.percentile(latencies, [50, 95])
         print(
             f"{case}: {len(latencies)} answers, median {median:.1f} ms, p95 {p95:.1f} ms, "
@@ -61,7 +66,7 @@ def main() -> None:
 
 
 def _measure(
-    url: str, folder: str, task: str, overrides: dict[str, Any], count: int
+    url: str, folder: str, options: argparse.Namespace, overrides: dict[str, Any]
 ) -> tuple[list[float], int]:
     from playwright.sync_api import sync_playwright
 
@@ -70,7 +75,7 @@ def _measure(
         raise JobError("there is no Chromium on this machine; install one to measure in it.")
     engine = open_engine(Settings.from_environment({"RLHF_DATA_DIR": folder}).database_url)
     migrate(engine)
-    run_id = new_run(engine, task, overrides=overrides)
+    run_id = new_run(engine, options.task, overrides=overrides)
     start_run(engine, run_id)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -82,20 +87,21 @@ def _measure(
         ready = page.locator("[data-testid=pair-player][data-state=ready]")
         ready.wait_for(timeout=60_000)
         for _ in range(WARM_UP):
-            _answer(page, ready)
+            _answer(page, ready, options.pace)
         page.evaluate(_MEASURE)
         before = _steps(engine, run_id)
-        for _ in range(count):
-            _answer(page, ready)
+        for _ in range(options.answers):
+            _answer(page, ready, options.pace)
         latencies: list[float] = page.evaluate("() => window.latencies")
         browser.close()
     return latencies, _steps(engine, run_id) - before
 
 
-def _answer(page: Any, ready: Any) -> None:
+def _answer(page: Any, ready: Any, pace: float) -> None:
     ready.wait_for(timeout=60_000)
+    next_at = time.monotonic() + pace
     page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(PACE_MS)
+    page.wait_for_timeout(1000 * max(0.0, next_at - time.monotonic()))
 
 
 def _steps(engine: Any, run_id: str) -> int:

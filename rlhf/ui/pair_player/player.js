@@ -42,6 +42,7 @@ class PairPlayer {
     const item = this.#item(pair.query, { ...fields, ...seen });
     this.outbox.add(item);
     this.history.add(item, pair.query);
+    this.reasons.speakOf(this.history.latest); // a reason given before the next frame is this answer's
     this.answered.add(pair.id);
     this.past.push(pair);
     this.current = this.visiting = null;
@@ -200,7 +201,8 @@ class PairPlayer {
     this.clock.attach(pair.videos, pair.clips, { play: this.autoplay });
     requestAnimationFrame(() => {
       this.#onShown(pair);
-      setTimeout(() => this.#afterPaint(), 0);
+      // Not before the frame is on the screen: a busy main thread holds up the next frame, not only its own.
+      requestAnimationFrame(() => setTimeout(() => this.#afterPaint(), 0));
     });
   }
 
@@ -385,7 +387,8 @@ class PairPlayer {
     this.history.visited = this.visiting;
     this.history.store();
     this.history.draw();
-    this.reasons.show(this.visiting ?? this.history.latest);
+    this.reasons.speakOf(this.visiting ?? this.history.latest);
+    this.reasons.draw();
     setEnabled(this.view.undo, this.history.latest !== null);
   }
 

@@ -26,13 +26,12 @@ class Reasons {
     this.draw();
   }
 
-  // Speaks of this answer from now on; null: of none.
-  show(entry) {
+  // Speaks of this answer from now on, null: of none; `draw` shows it when there is time.
+  speakOf(entry) {
     if (entry === this.entry) return;
     this.commit();
     this.entry = entry;
     this.comment.value = entry?.comment ?? "";
-    this.draw();
   }
 
   toggle(tag) {
