@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     todo = [(env_id, seed) for seed in range(seeds) for env_id in options.envs]
     reports: dict[str, list[dict[str, Any]]] = {env_id: [] for env_id in options.envs}
     keys = [run_key(env_id, lengths[env_id], seed, options.settings) for env_id, seed in todo]
-    found = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
+    found = measure_all(NAME, keys, train_run, describe_run, jobs=options.jobs, tell=tell)
     for (env_id, _), report in zip(todo, found, strict=True):
         reports[env_id].append(report)
     summary = {
@@ -227,11 +227,13 @@ def _rows(env_id: str, reports: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     return rows
 
 
-def _train(key: Mapping[str, Any]) -> dict[str, Any]:
+def train_run(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the training run of a ``run_key`` and return what ``train`` reports."""
     steps = key["config"]["schedule"]["total_steps"]
     arguments = ["train", "--task", key["task"], "--steps", str(steps), "--seed", str(key["seed"])]
     return verb_report([*arguments, "--set", *key["settings"]] if key["settings"] else arguments)
 
 
-def _describe(key: Mapping[str, Any]) -> str:
+def describe_run(key: Mapping[str, Any]) -> str:
+    """Return a ``run_key`` in a few words."""
     return f"{key['task']}, seed {key['seed']}"

@@ -1,4 +1,4 @@
-"""Two kinds of plots as SVG text: curves with a band, and dots with a range. No library is needed to draw."""
+"""Plots as SVG text: curves with a band, dots with a range, a forest. No library is needed to draw."""
 
 import dataclasses
 import html
@@ -43,6 +43,30 @@ def dots(panels: Sequence[Panel]) -> str:
     return _document(panels, [_dot_panel(panel) for panel in panels])
 
 
+def forest(title: str, rows: Mapping[str, tuple[float, float, float]]) -> str:
+    """Return one line per name, from top to bottom: its (low, middle, high) beside a line at zero."""
+    low = min(0.0, *(values[0] for values in rows.values()))
+    high = max(0.0, *(values[2] for values in rows.values()))
+    width, names, line = 2 * WIDTH, 190, 22
+    height = _TOP + line * len(rows) + _BOTTOM
+
+    def across(value: float) -> float:
+        return names + (value - low) / ((high - low) or 1.0) * (width - names - 3 * _RIGHT)
+
+    zero = f'<path d="M{across(0):.1f},{_TOP} V{height - _BOTTOM}" stroke="{_GREY}" stroke-dasharray="4 3"/>'
+    parts = [_title(title), zero]
+    for k, (name, (left, middle, right)) in enumerate(rows.items()):
+        y = _TOP + line * (k + 0.6)
+        parts.append(_text(names - 10, y + 4, name, "end"))
+        parts.append(
+            f'<line x1="{across(left):.1f}" x2="{across(right):.1f}" y1="{y:.1f}" y2="{y:.1f}" '
+            f'stroke="{COLOURS[0]}" stroke-width="2"/>'
+            f'<circle cx="{across(middle):.1f}" cy="{y:.1f}" r="4" fill="{COLOURS[0]}"/>'
+        )
+    parts += [_text(across(value), height - 12, f"{value:+.2f}", "middle") for value in (low, 0.0, high)]
+    return _page(width, height, parts)
+
+
 def _document(panels: Sequence[Panel], bodies: Sequence[str]) -> str:
     columns = max(1, min(COLUMNS, len(panels)))
     rows = -(-len(panels) // columns)
@@ -51,11 +75,15 @@ def _document(panels: Sequence[Panel], bodies: Sequence[str]) -> str:
         f'<g transform="translate({(k % columns) * WIDTH},{(k // columns) * HEIGHT})">{body}</g>'
         for k, body in enumerate(bodies)
     ]
+    return _page(width, height, placed)
+
+
+def _page(width: int, height: int, parts: Sequence[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" {_STYLE} fill="{_INK}">'
     )
-    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="white"/>', *placed, "</svg>", ""])
+    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="white"/>', *parts, "</svg>", ""])
 
 
 def _curve_panel(panel: Panel, x_label: str) -> str:

@@ -72,6 +72,17 @@ def test_strength_trains_every_seed_once(out: Path, capsys: pytest.CaptureFixtur
     ET.parse(out / "plot.svg")
 
 
+def test_a_change_meets_the_presets_on_the_same_seeds(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["bench", "ppo-ablation", "--quick", "--seeds", "2", "--envs", "CartPole-v1"]
+    assert main([*arguments, "--changes", "half the epochs", "--out", str(out)]) == 0
+    assert "half the epochs" in capsys.readouterr().out
+    found = json.loads((out / "summary.json").read_text())["changes"]
+    assert found["presets"]["difference"] == 0.0
+    half = found["half the epochs"]
+    assert half["low"] <= half["difference"] <= half["high"] < 0.0
+    ET.parse(out / "plot.svg")
+
+
 def test_an_ablation_is_kept_apart_from_the_presets(out: Path) -> None:
     keys = [ppo_strength.run_key("CartPole-v1", 4096, 0, changed) for changed in ([], ["ppo.num_epochs=2"])]
     assert [key["config"]["ppo"]["num_epochs"] for key in keys] == [10, 2]
