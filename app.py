@@ -23,6 +23,7 @@ def show_pages() -> None:
         st.Page(PAGES / "label.py", title="Label", icon=":material/compare:"),
         st.Page(PAGES / "replays.py", title="Replays", icon=":material/movie:"),
         st.Page(PAGES / "reward_model.py", title="Reward model", icon=":material/insights:"),
+        st.Page(PAGES / "training.py", title="Training", icon=":material/show_chart:"),
     ]
     st.navigation(pages, position="top").run()
 

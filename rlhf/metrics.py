@@ -93,5 +93,12 @@ METRICS: dict[str, Metric] = {
         "Probability that people prefer the newest policy, by pairs of both they were shown; .5 if none.",
     ),
     "reward/num_answers": Metric("Answers learned from", "Comparisons behind the reward version."),
+    "seconds/experience": Metric("Collecting", "Seconds spent stepping environments, since the start."),
+    "seconds/policy": Metric("Improving the policy", "Seconds spent in PPO, since the start."),
+    "seconds/reward": Metric("Fitting the reward", "Seconds spent fitting and using the reward model."),
+    "seconds/queries": Metric("Choosing pairs", "Seconds spent choosing what to ask, since the start."),
+    "seconds/clips": Metric(
+        "Drawing clips", "Seconds the trainer itself drew clips; a renderer is not counted."
+    ),
 }
 """Every name that ``storage.runs.add_measurements`` is given."""

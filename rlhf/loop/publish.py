@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+from rlhf.loop.report import STAGES
 from rlhf.loop.session import Session
 from rlhf.policy.ppo import PolicyStats
 from rlhf.storage import answers, runs
@@ -33,6 +34,7 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
         )
         if is_point:
             values = {f"policy/{name}": value for name, value in dataclasses.asdict(stats).items()}
+            values |= {f"seconds/{stage}": session.seconds.get(stage, 0.0) for stage in STAGES}
             values["experience/predicted_return"] = session.predicted_reward * session.task.horizon
             if session.gates.means:
                 values["reward/mean"] = session.gates.means[-1]

@@ -106,11 +106,12 @@ def add_measurements(connection: sa.Connection, run_id: str, steps: int, values:
 
 
 def get_curves(
-    connection: sa.Connection, run_id: str, names: list[str] | None = None
+    connection: sa.Connection, run_id: str, names: list[str] | None = None, *, after_steps: int = -1
 ) -> list[tuple[str, int, float]]:
-    """Return (name, steps, value) of a run's curves in order of steps."""
+    """Return (name, steps, value) of a run's curves in order of steps, of all names or these."""
     columns = (measurements.c.name, measurements.c.steps, measurements.c.value)
-    query = sa.select(*columns).where(measurements.c.run_id == run_id).order_by(measurements.c.steps)
+    query = sa.select(*columns).where(measurements.c.run_id == run_id, measurements.c.steps > after_steps)
+    query = query.order_by(measurements.c.steps)
     if names is not None:
         query = query.where(measurements.c.name.in_(names))
     return [(name, steps, value) for name, steps, value in connection.execute(query)]

@@ -62,6 +62,7 @@ def links(view: RunView) -> None:
             ("label.py", "Label", ":material/compare:"),
             ("replays.py", "Replays", ":material/movie:"),
             ("reward_model.py", "Reward model", ":material/insights:"),
+            ("training.py", "Training", ":material/show_chart:"),
         )
         for page, title, icon in pages:
             st.page_link(page, label=title, icon=icon, query_params={"run": view.run_id})

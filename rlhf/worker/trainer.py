@@ -5,6 +5,7 @@ import threading
 
 import sqlalchemy as sa
 
+from rlhf.config import Settings
 from rlhf.errors import StorageError
 from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.schedule import labels_due
@@ -13,6 +14,7 @@ from rlhf.storage import answers, jobs, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.run import JobKind, JobState, RunState
+from rlhf.worker.event_files import EventFiles
 
 KINDS = (JobKind.TRAIN,)
 _WAIT_S = 0.2
@@ -45,16 +47,27 @@ def train(
         session.guard = lambda connection: jobs.beat(connection, job["id"], worker_id)
         with session.writing() as connection:
             runs.update_run(connection, session.run_id, state=RunState.RUNNING, error=None)
-        return _advance(session, job, worker_id, stop, once)
+        folder = Settings.from_environment().data_dir / "tensorboard" / session.run_id
+        curves = EventFiles(engine, session.run_id, folder, from_steps=session.steps)
+        with contextlib.closing(curves):
+            return _advance(session, curves, job, worker_id, stop, once)
 
 
-def _advance(session: Session, job: sa.RowMapping, worker_id: str, stop: threading.Event, once: bool) -> bool:
+def _advance(
+    session: Session,
+    curves: EventFiles,
+    job: sa.RowMapping,
+    worker_id: str,
+    stop: threading.Event,
+    once: bool,
+) -> bool:
     engine, run_id = session.engine, session.run_id
     while True:
         if stop.is_set() or _wanted(engine, run_id) is not RunState.RUNNING:
             _give_back(session, job, worker_id)
             return False
         turn = iterate(session)
+        curves.update()
         if turn is Turn.FINISHED:
             _finish(session, job, worker_id)
             return False

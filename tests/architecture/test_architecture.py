@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rlhf.config import PROJECT_ROOT, child_environment
+from rlhf.loop.report import STAGES
 from rlhf.metrics import METRICS
 
 MAX_LINES = {"rlhf": 500, "pages": 120, "app.py": 60}
@@ -323,6 +324,8 @@ def _measured() -> dict[str, str]:
             elif isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'policy/"):
                 for field in _fields(PROJECT_ROOT / "rlhf/policy/ppo.py", "PolicyStats"):
                     found[f"policy/{field}"] = _shown(path, node)
+            elif isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'seconds/"):
+                found |= {f"seconds/{stage}": _shown(path, node) for stage in STAGES}
     return found
 
 

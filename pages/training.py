@@ -1,0 +1,42 @@
+"""Every curve of a run, beside other runs, with what happened on the way and where the time goes."""
+
+import streamlit as st
+
+from rlhf.metrics import METRICS
+from rlhf.ui import run_panel, training_view
+from rlhf.ui.run_view import view_run
+from rlhf.ui.session import current_run
+from rlhf.ui.store import open_store
+
+REFRESH_S = 5.0
+
+
+@st.fragment(run_every=REFRESH_S)
+def curves(run_id: str) -> None:
+    engine = open_store().engine
+    view = view_run(engine, run_id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(view.goal, anchor=False)
+        run_panel.state_badge(view)
+    run_panel.progress(view)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        group = st.segmented_control(
+            "Curves", list(training_view.GROUPS), default=next(iter(training_view.GROUPS)), required=True
+        )
+        chosen = training_view.choose_runs(engine, run_id)
+    points = training_view.view_training(engine, list(chosen), list(METRICS))
+    events = training_view.view_events(engine, run_id)
+    training_view.legend(events)
+    training_view.draw_curves(points, events, training_view.GROUPS[group], chosen, key=f"training-{run_id}")
+    st.markdown("**Where the time goes**", help="Seconds of each stage since the start of the run.")
+    training_view.draw_seconds(points, chosen, key=f"seconds-{run_id}")
+    st.markdown("**What happened**")
+    training_view.draw_events(events)
+
+
+run_id = current_run()
+if run_id is None:
+    st.title("No curves yet", anchor=False)
+    st.page_link("home.py", label="Start something to teach", icon=":material/home:")
+else:
+    curves(run_id)
