@@ -103,7 +103,7 @@ def legend(events: pd.DataFrame) -> None:
 
 def draw_seconds(points: pd.DataFrame, run_names: Mapping[str, str], *, key: str) -> None:
     """Draw how long each stage of the loop has taken so far."""
-    seconds = points[points["name"].str.startswith(_SECONDS)]
+    seconds = points[points["name"].str.startswith(_SECONDS) & (points["value"] > 0)]
     if seconds.empty:
         st.caption("Nothing to show yet.")
         return
@@ -115,7 +115,7 @@ def draw_seconds(points: pd.DataFrame, run_names: Mapping[str, str], *, key: str
         .mark_bar()
         .encode(
             x=alt.X("value:Q", title="seconds"),
-            y=alt.Y("stage:N", title=None, sort="-x"),
+            y=alt.Y("stage:N", title=None, sort="-x", axis=alt.Axis(labelLimit=200)),
             yOffset="run:N",
             color=alt.Color("run:N", legend=None),
             tooltip=["run:N", "stage:N", alt.Tooltip("value:Q", title="seconds", format=",.1f")],

@@ -179,3 +179,14 @@ def test_reward_page_gives_the_accuracy_on_pairs_judged_before(labelled_run: str
 def test_replays_offer_the_first_and_the_newest(labelled_run: str) -> None:
     page = open_page("replays.py", labelled_run)
     assert [box.value for box in page.selectbox] == [0, 3]
+
+
+def test_training_compares_runs(labelled_run: str, make_run: Callable[..., str], store: Store) -> None:
+    other = make_run(seed=7)
+    with writing(store.engine) as connection:
+        runs.add_measurements(connection, other, 100, {"policy/entropy": 0.5})
+    page = open_page("training.py", labelled_run)
+    assert "**Entropy**" not in [text.value for text in page.markdown]
+    page.multiselect[0].set_value([other]).run()
+    assert not page.exception
+    assert "**Entropy**" in [text.value for text in page.markdown]
