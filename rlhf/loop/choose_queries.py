@@ -7,6 +7,7 @@ import numpy as np
 
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.champion import challenger_episodes
+from rlhf.loop.fit_reward import segment_inputs
 from rlhf.loop.schedule import labels_due, session_size
 from rlhf.loop.session import Session
 from rlhf.queries.candidates import propose
@@ -110,7 +111,7 @@ def _cut_segments(session: Session, count: int) -> list[Segment]:
 def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Selection, Float32 | None]:
     """Return the pairs of segments to ask about and the model's P(left preferred) of each."""
     config, rng = _settings(session), session.rngs["queries"]
-    motions, asked = _motions(session, segments)
+    motions, asked, asked_ids = _motions(session, segments)
     if session.reward is None:
         return select_initial(motions, len(segments), asked, count, config, rng), None
     ages = {e.reset_seed: age for age, e in enumerate([*session.memory.older, *session.memory.recent])}
@@ -124,7 +125,8 @@ def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Sele
         rarity=nearest_of(motions[: len(segments)], motions[np.unique(asked)]),
         rng=rng,
     )
-    returns = session.reward.member_returns(_features(session, segments))
+    inputs = [*_features(session, segments), *(segment_inputs(session, one) for one in asked_ids)]
+    returns = session.reward.member_returns(np.stack(inputs))
     predict = functools.partial(session.reward.member_probs, returns)
     chosen = select(candidates, predict, motions, asked, count, config, rng)
     return chosen, predict(chosen.first, chosen.second).mean(axis=0)
@@ -139,8 +141,8 @@ def _settings(session: Session) -> QueryConfig:
     return dataclasses.replace(config, low_density_share=min(low, 1.0 - config.new_versus_old_share))
 
 
-def _motions(session: Session, segments: list[Segment]) -> tuple[Float32, Int64]:
-    """Return what ``segments`` and those asked about look like, and the pairs asked, as indices into it."""
+def _motions(session: Session, segments: list[Segment]) -> tuple[Float32, Int64, list[str]]:
+    """Return what ``segments`` and then those asked about look like, the asked pairs as rows of it, ids."""
     with reading(session.engine) as connection:
         pairs = queries.list_asked_pairs(connection, session.run_id, _MAX_ASKED)
         for segment_id in {one for pair in pairs for one in pair} - session.motions.keys():
@@ -149,7 +151,7 @@ def _motions(session: Session, segments: list[Segment]) -> tuple[Float32, Int64]
     rows = [*map(_motion, segments), *(session.motions[one] for one in ids)]
     index = {segment_id: len(segments) + i for i, segment_id in enumerate(ids)}
     asked = np.array([[index[one] for one in pair] for pair in pairs], np.int64).reshape(-1, 2)
-    return standardise(np.stack(rows)), asked
+    return standardise(np.stack(rows)), asked, ids
 
 
 def _motion(segment: Segment) -> Float32:

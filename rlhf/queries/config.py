@@ -34,7 +34,8 @@ class QueryConfig:
     tie_margin: float = 0.03
     """A mean probability within this of one half counts as a predicted tie..."""
     tie_spread: float = 0.03
-    """...if the members' standard deviation is below this too; such pairs are not asked."""
+    """...if the members' standard deviation is below this too; such pairs are not asked. Both are for members
+    that are sure of the pairs asked so far; as far as they are not, both are smaller."""
     num_clusters: int = 8
     """Kinds of behaviour that the segments are grouped into, for ``cluster_share``."""
     cluster_share: float = 1.0

@@ -19,7 +19,8 @@ from rlhf.types.experience import Bool, Float32, Int64
 from rlhf.types.feedback import QueryKind
 
 Predict = Callable[[Int64, Int64], Float32]
-"""predict(first, second): every member's P(answer is first) of pairs of segments (B,) each, (M, B)."""
+"""predict(first, second): every member's P(answer is first) of pairs of segments (B,) each, (M, B); segments
+are indices into ``motions``."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,8 @@ class _Chooser:
         near = candidates.near_on_policy
         self._targets = self._probs[:, near] if near.any() else self._probs
         self._segments = np.unique(self.pairs)
+        # Whoever has learned nothing yet takes everything for a tie, and would never ask again.
+        self._decision = _decision(predict(asked[:, 0], asked[:, 1])) if len(asked) else 1.0
 
     def pair(self, row: int) -> Pair:
         """Return candidate number ``row``."""
@@ -205,11 +208,16 @@ class _Chooser:
     def _score(self, pairs: Int64, member_probs: Float32) -> Float32:
         """Return the acquisition's score of each pair (B, 2), minus infinity for those not worth asking."""
         config = self._config
-        is_tie = np.abs(member_probs.mean(axis=0) - 0.5) < config.tie_margin
-        is_settled = is_tie & (member_probs.std(axis=0) < config.tie_spread)
+        is_tie = np.abs(member_probs.mean(axis=0) - 0.5) < config.tie_margin * self._decision
+        is_settled = is_tie & (member_probs.std(axis=0) < config.tie_spread * self._decision)
         is_worth = ~is_settled & _is_new_and_clear(pairs, self._motions, self._asked, config)
         scores = acquisition(config.acquisition)(member_probs, self._targets)
         return np.where(is_worth, scores, -np.inf).astype(np.float32)
+
+
+def _decision(member_probs: Float32) -> float:
+    """Return how decided the members are about pairs on the whole, from 0 to 1."""
+    return 2.0 * float(np.sqrt(np.mean((member_probs.mean(axis=0) - 0.5) ** 2)))
 
 
 def _is_new_and_clear(pairs: Int64, motions: Float32, asked: Int64, config: QueryConfig) -> Bool:

@@ -124,9 +124,9 @@ def test_drawn_pairs_stay_until_newer_ones_are_drawn(store: Store, taught: Sessi
 
 def test_what_was_asked_is_remembered_across_a_stop(store: Store, taught: Session) -> None:
     segments_now = [cut(taught.memory.recent[0], 0, 50, taught.task.horizon)] * 2
-    motions, asked = _motions(taught, segments_now)
+    motions, asked, _ = _motions(taught, segments_now)
     resumed = dataclasses.replace(taught, motions={})
-    again, asked_again = _motions(resumed, segments_now)
+    again, asked_again, _ = _motions(resumed, segments_now)
     assert len(asked) == 16
     np.testing.assert_array_equal(again, motions)
     np.testing.assert_array_equal(asked_again, asked)

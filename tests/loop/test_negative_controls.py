@@ -129,7 +129,7 @@ def test_the_true_reward_reaches_only_teachers_and_reports(
     assert honest.reward is not None
     assert other.reward is not None
     assert (other.reward_version, other.policy.version) == (honest.reward_version, honest.policy.version)
-    assert honest.reward_version >= 2
+    assert honest.reward_version >= 3
     for mine, theirs in (
         (honest.policy.policy_arrays(), other.policy.policy_arrays()),
         (honest.reward.to_arrays(), other.reward.to_arrays()),

@@ -88,6 +88,19 @@ def test_settled_ties_are_not_asked() -> None:
     assert (chosen.scores[is_active] > 0.2).all()
 
 
+def test_a_model_that_knows_nothing_does_not_call_everything_a_tie() -> None:
+    probs = (0.5 + 0.02 * np.random.default_rng(0).normal(size=(5, 300))).astype(np.float32)
+    pool, config = candidates(count=300), QueryConfig(audit_share=0.0, look_alike_distance=0.0)
+    asked = np.array([[0, 1]])
+    for about_asked, is_decided in ((np.full((5, 1), 0.95), True), (np.full((5, 1), 0.51), False)):
+
+        def predict(first: np.ndarray, second: np.ndarray, seen: np.ndarray = about_asked) -> np.ndarray:
+            return seen.astype(np.float32) if len(first) == 1 else probs
+
+        chosen = select(pool, predict, MOTIONS, asked, 20, config, np.random.default_rng(0))
+        assert (len(chosen) < 20) is is_decided
+
+
 def test_slots_without_a_question_worth_asking_stay_empty() -> None:
     chosen = choose(np.full((5, 300), 0.5, dtype=np.float32), 10, audit_share=0.2)
     assert chosen.kinds == (QueryKind.AUDIT,) * 2
