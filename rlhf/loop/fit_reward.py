@@ -19,8 +19,8 @@ from rlhf.types.feedback import PreferenceData, QueryKind
 
 _AUDIT_WINDOW = 50
 """Latest audit pairs that the audit accuracy is of."""
-_MAX_REFERENCE = 20_000
-"""Recent transitions that set the scale of a reward version."""
+_MAX_REFERENCE = 5_000
+"""Recent transitions that set the scale of a reward version, and as many answered ones."""
 
 
 def fit_reward(session: Session) -> FitReport | None:

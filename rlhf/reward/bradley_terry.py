@@ -38,8 +38,8 @@ class Evidence:
     """float32 (A,)."""
     noise: float
 
-    def at(self, answers: Tensor) -> "Evidence":
-        """Return the evidence of the answers with the given indices, of any shape."""
+    def at(self, answers: Tensor | tuple[slice, ...]) -> "Evidence":
+        """Return the evidence of the answers with the given indices, of any shape, or of slices of it."""
         chosen = {
             field.name: getattr(self, field.name)[answers]
             for field in dataclasses.fields(self)

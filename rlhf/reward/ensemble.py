@@ -18,7 +18,7 @@ from rlhf.config import from_dict, to_dict
 from rlhf.errors import CheckpointError, ConfigError
 from rlhf.reward.answer_model import AnswerModel
 from rlhf.reward.config import RewardConfig
-from rlhf.reward.networks import PRODUCT_SCALE, EnsembleNetwork, expand
+from rlhf.reward.networks import PRODUCT_SCALE, EnsembleNetwork
 from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
 from rlhf.reward.selection import Selection, unchosen
 from rlhf.types.experience import Float32, Int64
@@ -166,7 +166,7 @@ class RewardModel:
 def member_outputs(network: EnsembleNetwork, normalised: Float32) -> Float32:
     """Return every member's raw output, float32 (M, B), for normalised features (B, F)."""
     with torch.inference_mode():
-        inputs = expand(torch.from_numpy(np.ascontiguousarray(normalised)), network.columns)
+        inputs = torch.from_numpy(np.ascontiguousarray(normalised))
         members = network.num_members
         outputs: Float32 = network(inputs.expand(members, *inputs.shape)).numpy()
         return outputs

@@ -18,7 +18,6 @@ MAX_QUADRATIC_FEATURES = 24
 PRODUCT_SCALE = 0.5
 """Products count for so much less than features: a ridge then holds them back more, four times as much, and a
 goal that is linear on the whole is not lost among hundreds of products."""
-_SEGMENTS_AT_ONCE = 64
 
 
 class EnsembleNetwork(nn.Module):
@@ -29,7 +28,7 @@ class EnsembleNetwork(nn.Module):
     Args:
         num_members: M.
         num_features: F.
-        columns: features whose products are inputs too, see ``expand``.
+        columns: features whose products are inputs of the linear term too, see ``mean_inputs``.
         hidden: widths of the hidden layers of the network; none leaves the linear term alone.
         generator: draws the initial weights.
     """
@@ -58,41 +57,44 @@ class EnsembleNetwork(nn.Module):
             self.biases.append(_normal((num_members, 1, width), 0.1, generator))
         self.skip = _normal((num_members, inputs, 1), 0.5 / math.sqrt(inputs), generator)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return one number per step and member: inputs (M, N, P) -> (M, N); see ``expand``."""
-        output = torch.bmm(inputs, self.skip).squeeze(-1)
-        return output + self.added(inputs[..., : self.num_features]) if len(self.weights) else output
+    def forward(self, features: Tensor) -> Tensor:
+        """Return one number per step and member: normalised features (M, N, F) -> (M, N)."""
+        output = torch.bmm(features, self.skip[:, : self.num_features]).squeeze(-1)
+        if len(self.columns):
+            output = output + self._products(features[..., self.columns])
+        return output + self.added(features) if len(self.weights) else output
 
     def added(self, features: Tensor) -> Tensor:
         """Return what the network adds to the linear term: features (M, N, F) -> (M, N)."""
         hidden = features
-        for weight, bias in zip(self.weights[:-1], self.biases, strict=True):
+        *weights, last = self.weights
+        for weight, bias in zip(weights, self.biases, strict=True):
             hidden = F.silu(torch.baddbmm(bias, hidden, weight))
-        return torch.bmm(hidden, self.weights[-1]).squeeze(-1)
+        return torch.bmm(hidden, last).squeeze(-1)
 
-
-def expand(inputs: Tensor, columns: Tensor) -> Tensor:
-    """Return the network's inputs (..., P) for normalised features (..., F): the features, then products.
-
-    Products are ``PRODUCT_SCALE`` x_i x_j for i <= j of ``columns``; without columns there are none.
-    """
-    if not len(columns):
-        return inputs
-    rows, others = torch.triu_indices(len(columns), len(columns))
-    products = PRODUCT_SCALE * inputs[..., columns[rows]] * inputs[..., columns[others]]
-    return torch.cat([inputs, products], dim=-1)
+    def _products(self, chosen: Tensor) -> Tensor:
+        """Return the weighted sum of products of the columns (M, N, C), (M, N), without forming them."""
+        size = len(self.columns)
+        rows, others = torch.triu_indices(size, size)
+        form = torch.zeros(self.num_members, size, size)
+        form[:, rows, others] = PRODUCT_SCALE * self.skip[:, self.num_features :, 0]
+        return (torch.bmm(chosen, form) * chosen).sum(dim=-1)
 
 
 def mean_inputs(inputs: Tensor, columns: Int64) -> Float64:
-    """Return what a plain linear term sees of whole segments, (S, P): the means of their expanded steps.
+    """Return what the linear term sees of whole segments, (S, P): the means over their steps.
+
+    Of the features, then of ``PRODUCT_SCALE`` x_i x_j for i <= j of ``columns``.
 
     Args:
         inputs: normalised features, (S, L, F).
-        columns: see ``expand``.
+        columns: features whose products are inputs too; none leaves the features alone.
     """
-    blocks = torch.split(inputs, _SEGMENTS_AT_ONCE)
-    means = [expand(block, torch.from_numpy(columns)).mean(dim=1) for block in blocks]
-    return np.asarray(torch.cat(means).double().numpy())
+    chosen = inputs[..., torch.from_numpy(columns)]
+    products = torch.bmm(chosen.mT, chosen) * (PRODUCT_SCALE / inputs.shape[1])
+    rows, others = torch.triu_indices(len(columns), len(columns))
+    means = torch.cat([inputs.mean(dim=1), products[:, rows, others]], dim=-1)
+    return np.asarray(means.double().numpy())
 
 
 def product_columns(normalised: Float32) -> Int64:

@@ -4,7 +4,7 @@ Knows normalised inputs and networks; nothing of features, versions or the scale
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -64,26 +64,34 @@ def train(
     for epoch in range(epochs):
         if not goes_on(epoch):
             return
-        for answers in _batches(data.weights, batch_size, generator):
-            _step(network, optimizer, data, answers, config, generator, kept)
+        for batch in _batches(data, batch_size, config, generator):
+            _step(network, optimizer, data, batch, kept)
     goes_on(epochs)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """B answers of every member, with what their segments look like."""
+
+    said: Evidence
+    weights: Tensor
+    """(M, B)."""
+    inputs: Tensor
+    """(M, B, K, T, F)."""
+    linear_returns: Tensor
+    """(M, B, K)."""
 
 
 def _step(
     network: EnsembleNetwork,
     optimizer: torch.optim.Optimizer,
     data: TrainingSet,
-    answers: Tensor,
-    config: RewardConfig,
-    generator: torch.Generator,
+    batch: _Batch,
     kept: Tensor,
 ) -> None:
-    said = data.said.at(answers)
-    steps = _training_steps(said.segments.shape, data.inputs.shape[1], config, generator)
-    inputs, offset = _gather(data.inputs, said.segments, steps), _linear_returns(data, said.segments)
-    log_prob = answer_log_prob(offset + _added_returns(network, inputs, data.gain), said)
-    weights = data.weights.gather(1, answers)
-    losses = -(weights * log_prob).sum(-1) / weights.sum(-1).clamp_min(1e-12)
+    returns = batch.linear_returns + _added_returns(network, batch.inputs, data.gain)
+    log_prob = answer_log_prob(returns, batch.said)
+    losses = -(batch.weights * log_prob).sum(-1) / batch.weights.sum(-1).clamp_min(1e-12)
     optimizer.zero_grad(set_to_none=True)
     losses.sum().backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -121,12 +129,29 @@ class HeldOut:
             return everywhere * self._is_tested
 
 
-def _batches(weights: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Return indices of answers (M, B), which together are all that each member counts, in random order."""
-    answers = _nonzero_first(weights, generator)
+def _batches(
+    data: TrainingSet, size: int, config: RewardConfig, generator: torch.Generator
+) -> Iterator[_Batch]:
+    """Yield batches which together are all that each member counts, in random order.
+
+    What they look at is gathered for all of them at once: a batch is too small to be worth the calls.
+    """
+    answers = _nonzero_first(data.weights, generator)
     # members differ in how many answers they count; shuffling spreads the padding over all batches
     shuffled = torch.rand(answers.shape, generator=generator).argsort(dim=1)
-    return answers.gather(1, shuffled).chunk(max(1, round(answers.shape[1] / size)), dim=1)
+    answers = answers.gather(1, shuffled)
+    said, weights = data.said.at(answers), data.weights.gather(1, answers)
+    steps = _training_steps(said.segments.shape, data.inputs.shape[1], config, generator)
+    inputs, linear_returns = _gather(data.inputs, said.segments, steps), _linear_returns(data, said.segments)
+    number = answers.shape[1]
+    for part in torch.arange(number).chunk(max(1, round(number / size))):
+        rows = (slice(None), slice(int(part[0]), int(part[-1]) + 1))
+        yield _Batch(
+            said=said.at(rows),
+            weights=weights[rows],
+            inputs=inputs[rows],
+            linear_returns=linear_returns[rows],
+        )
 
 
 def _nonzero_first(weights: Tensor, generator: torch.Generator) -> Tensor:
@@ -144,7 +169,7 @@ def _training_steps(
 ) -> Tensor:
     """Return the steps of each segment to look at now, (*shape, T), within a random stretch if wanted.
 
-    All segments of a batch share the stretch's length, so that pairs stay comparable, not its start.
+    All segments share the stretch's length, so that pairs stay comparable, not its start.
     """
     if not config.crops:
         return _stratified_steps(shape, length, config.steps_per_segment, generator)

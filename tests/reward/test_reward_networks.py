@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -7,7 +6,6 @@ from rlhf.reward.networks import (
     MAX_QUADRATIC_FEATURES,
     PRODUCT_SCALE,
     EnsembleNetwork,
-    expand,
     mean_inputs,
     product_columns,
 )
@@ -42,23 +40,24 @@ def test_members_do_not_touch_each_others_gradients() -> None:
         assert parameter.grad[1].any()
 
 
-@pytest.mark.parametrize("columns", [NONE, np.array([1, 3])])
-def test_without_hidden_layers_it_is_linear_in_its_inputs(columns: np.ndarray) -> None:
-    network = make(num_members=2, hidden=(), columns=columns)
-    one, other = torch.randn(2, 2, 5, network.skip.shape[1])
+def test_without_hidden_layers_it_is_linear_in_its_features() -> None:
+    network = make(num_members=2, hidden=())
+    one, other = torch.randn(2, 2, 5, 4)
     torch.testing.assert_close(network(one + 2.0 * other), network(one) + 2.0 * network(other))
 
 
 def test_quadratic_inputs_are_all_products_of_the_columns() -> None:
-    expanded = expand(torch.tensor([2.0, 3.0, 5.0]), torch.tensor([0, 2]))
+    means = mean_inputs(torch.tensor([[[2.0, 3.0, 5.0]]]), np.array([0, 2]))
     products = [PRODUCT_SCALE * value for value in (4.0, 10.0, 25.0)]
-    assert expanded.tolist() == [2.0, 3.0, 5.0, *products]
+    assert means.tolist() == [[2.0, 3.0, 5.0, *products]]
 
 
-def test_means_are_over_expanded_steps() -> None:
-    inputs = torch.randn(70, 3, 4)
-    means = mean_inputs(inputs, np.array([0, 1]))
-    np.testing.assert_allclose(means, expand(inputs, torch.tensor([0, 1])).mean(dim=1), atol=1e-6)
+def test_the_mean_output_is_the_linear_term_of_the_mean_inputs() -> None:
+    columns = np.array([0, 1, 3])
+    network, inputs = make(num_members=2, hidden=(), columns=columns), torch.randn(7, 3, 4)
+    outputs = network(inputs.flatten(0, 1).expand(2, -1, -1)).view(2, 7, 3).mean(dim=-1)
+    from_means = network.skip[..., 0].double() @ torch.from_numpy(mean_inputs(inputs, columns)).T
+    torch.testing.assert_close(outputs.double(), from_means, atol=1e-5, rtol=1e-5)
 
 
 def test_few_features_all_make_products() -> None:

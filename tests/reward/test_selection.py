@@ -7,7 +7,6 @@ from synthetic_truths import make_problem as make_truth
 
 from rlhf.reward.answer_model import ordinary
 from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig
-from rlhf.reward.networks import expand
 from rlhf.reward.normalise import input_normaliser
 from rlhf.reward.selection import (
     CandidateScore,
@@ -95,7 +94,7 @@ def test_networks_start_at_the_solved_returns(base: str) -> None:
         FEW_EPOCHS,
         torch.Generator().manual_seed(0),
     )
-    steps = expand(problem.inputs.flatten(0, 1), network.columns).expand(2, -1, -1)
+    steps = problem.inputs.flatten(0, 1).expand(2, -1, -1)
     with torch.no_grad():
         returns = training_set.gain[:, None] * network(steps).view(2, len(inputs), -1).mean(dim=-1)
         network.weights[-1].zero_()
