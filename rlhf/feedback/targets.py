@@ -1,6 +1,11 @@
-"""An answer -> the target P(first preferred). The only home of this rule; first is the clip shown left."""
+"""An answer -> what is learned from it. The only home of these rules; first is the clip shown left."""
 
-from rlhf.types.feedback import Choice
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlhf.types.experience import Int64
+from rlhf.types.feedback import Choice, Strength
 
 _PROB_FIRST: dict[Choice, float | None] = {
     Choice.LEFT: 1.0,
@@ -19,3 +24,24 @@ def prob_first(choice: Choice) -> float | None:
     mistakes in its likelihood, so targets are not smoothed here.
     """
     return _PROB_FIRST[choice]
+
+
+def strengths(said: Sequence[int | None], annotators: Sequence[str]) -> Int64:
+    """Return how clearly each comparison was decided, as ``Strength``.
+
+    "Better" (1) is SLIGHT and "much better" (2) is CLEAR: on the page they are neighbouring answers, so the
+    first also says "not much". Whoever has never said "much better" does not use the scale: their "better"
+    stays UNSAID, or every clear preference of theirs would be taken for a slight one.
+
+    Args:
+        said: what came with each answer; None for ties, teachers and answers from before it was asked.
+        annotators: who gave each.
+    """
+    uses_scale = {who for value, who in zip(said, annotators, strict=True) if value == Strength.CLEAR}
+    return np.array(
+        [
+            Strength.UNSAID if value is None or who not in uses_scale else Strength(value)
+            for value, who in zip(said, annotators, strict=True)
+        ],
+        np.int64,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from rlhf.evaluation.agreement import preference_accuracy
-from rlhf.feedback.targets import prob_first
+from rlhf.feedback.targets import prob_first, strengths
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
 from rlhf.reward.features import segment_features, transition_features
@@ -106,6 +106,9 @@ def _load(session: Session, rows: list[sa.RowMapping], people: list[str]) -> Pre
         second=np.array([index[row["right_id"]] for row in rows], np.int64),
         prob_first=np.array([prob_first(row["choice"]) for row in rows], np.float32),
         annotator=np.array([who[row["annotator_id"]] for row in rows], np.int64),
+        strength=strengths(
+            [row["details"].get("strength") for row in rows], [row["annotator_id"] for row in rows]
+        ),
     )
 
 

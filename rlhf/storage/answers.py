@@ -185,14 +185,15 @@ def count_rows(connection: sa.Connection, run_id: str) -> int:
 def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
     """Return how many rows after ``after_id`` may change what is learned.
 
-    Not late ones, not skips, and not a row that repeats the answer it supersedes, as a reason given
-    afterwards does.
+    Not late ones, not skips, and not a row that repeats choice, sides and strength of the answer it
+    supersedes, as a reason given afterwards does.
     """
     earlier = answers.alias("earlier")
+    strength, before = (table.c.details["strength"].as_integer() for table in (answers, earlier))
     repeats = (
         sa.exists()
         .where(earlier.c.id == answers.c.supersedes, earlier.c.choice == answers.c.choice)
-        .where(earlier.c.left_id == answers.c.left_id)
+        .where(earlier.c.left_id == answers.c.left_id, before.is_not_distinct_from(strength))
     )
     query = (
         sa.select(sa.func.count())

@@ -320,6 +320,19 @@ def test_changed_answer_is_a_change_to_learn_from(desk: Desk) -> None:
         assert answers.count_changes(connection, desk.run_id, newest) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "changes"), [(1, 2, 1), (None, 1, 1), (2, 2, 0), (None, None, 0)]
+)
+def test_a_change_of_strength_alone_is_a_change_to_learn_from(
+    desk: Desk, before: int | None, after: int | None, changes: int
+) -> None:
+    for key, strength in (("key-00001", before), ("key-00002", after)):
+        sent = Answer.from_json(GOOD | {"key": key, "query_id": desk.query_id, "strength": strength})
+        record_answer(desk.store.engine, desk.run_id, desk.annotator, sent)
+    with reading(desk.store.engine) as connection:
+        assert answers.count_changes(connection, desk.run_id, desk.rows()[0]["id"]) == changes
+
+
 def test_reason_for_an_answer_taken_back_is_rejected(desk: Desk) -> None:
     desk.answer("key-00001")
     desk.undo("undo-0001", "key-00001")
