@@ -1,42 +1,26 @@
 """The pair player: two clips of one clock side by side, answered by one key, the next pair at once.
 
-One Streamlit component that owns videos, keys, prefetch and the outbox of answers. It talks to the server's
-own routes (``GET api/queue``, ``POST api/answers``, ``GET clips/ID.mp4``) and needs no rerun of the page.
-Knows nothing of the database; the routes are elsewhere.
+One Streamlit component that owns videos, keys, prefetch and the outbox of answers; ``rlhf.ui.answering`` is
+what it shares with other players. Knows nothing of the database; the routes are elsewhere.
 """
 
 from pathlib import Path
 
-import streamlit as st
+from rlhf.ui.answering import answering_player
 
-from rlhf.ui.playback import base_path, joined_markup, joined_script, joined_style
-
-_FOLDER = Path(__file__).parent
-_SCRIPTS = (
-    "browser_storage.js",
-    "answers.js",
-    "keys.js",
-    "outbox.js",
-    "feed.js",
-    "clips.js",
-    "view.js",
-    "history.js",
-    "reasons.js",
-    "sitting.js",
-    "impact.js",
-    "help.js",
-    "gestures.js",
-    "player.js",
-    "controls.js",
-)
-
-# Without a shadow root: the player's elements are found by tests and assistive tools as any others.
-_component = st.components.v2.component(
-    "preference_studio_pair_player",
-    html=joined_markup(_FOLDER),
-    css=joined_style(_FOLDER),
-    js=joined_script(_FOLDER, _SCRIPTS),
-    isolate_styles=False,
+_draw = answering_player(
+    Path(__file__).parent,
+    (
+        "answers.js",
+        "keys.js",
+        "view.js",
+        "history.js",
+        "reasons.js",
+        "help.js",
+        "gestures.js",
+        "player.js",
+        "controls.js",
+    ),
 )
 
 
@@ -54,9 +38,4 @@ def pair_player(*, run_id: str, key: str, max_clip_height: int = 420, prefetch: 
     Raises:
         ValueError: ``max_clip_height`` or ``prefetch`` is below 1.
     """
-    if max_clip_height < 1 or prefetch < 1:
-        raise ValueError(
-            f"max_clip_height and prefetch must be at least 1; got {max_clip_height} and {prefetch}."
-        )
-    data = {"run": run_id, "base": base_path(), "max_clip_height": max_clip_height, "prefetch": prefetch}
-    _component(key=f"{key}-{run_id}", data=data)
+    _draw(run_id=run_id, key=key, max_clip_height=max_clip_height, prefetch=prefetch)

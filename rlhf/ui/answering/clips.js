@@ -1,23 +1,34 @@
-// One pair of clips: fetched, decoded and laid over the others in the stage, invisible until its turn.
+// Clips that are shown together: fetched, decoded and laid over the others in the stage, invisible until their turn.
 
 const LOAD_RETRY_S = [1, 2, 4, 8];
 
-class Pair {
+class ClipSet {
   #abort = new AbortController();
   #objectUrls = [];
+  #names;
 
-  // onSettled(pair): it became ready, failed, or needs another try.
-  constructor(query, { resolve, stage, onSettled }) {
-    this.query = query;
-    this.id = query.query_id;
-    this.clips = [query.left, query.right];
+  // id: its own; queries: those that its clips are of; names: what the clips are called.
+  // onSettled(set): it became ready, failed, or needs another try.
+  constructor({ id, queries, clips, names }, { resolve, stage, onSettled }) {
+    Object.assign(this, { id, queries, clips });
     this.resolve = resolve;
     this.stage = stage;
     this.onSettled = onSettled;
     this.state = "idle"; // idle -> loading -> ready | failed
     this.stuck = false; // no connection at the last try: others may go first
     this.root = null;
+    this.frames = []; // the element around each clip
     this.videos = [];
+    this.tags = [];
+    this.#names = names;
+  }
+
+  get query() {
+    return this.queries[0];
+  }
+
+  get queryIds() {
+    return this.queries.map((query) => query.query_id);
   }
 
   get ready() {
@@ -30,7 +41,7 @@ class Pair {
     this.#build();
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await Promise.all(this.clips.map((clip, side) => this.#loadSide(clip, side)));
+        await Promise.all(this.clips.map((clip, index) => this.#loadClip(clip, index)));
         this.state = "ready";
         this.stuck = false;
         break;
@@ -60,9 +71,8 @@ class Pair {
     this.root.removeAttribute("aria-hidden");
   }
 
-  // Whether the clips have changed places; the picture follows from the style sheet.
-  nameSides(swapped) {
-    this.videos.forEach((video, side) => video.setAttribute("aria-label", `${(side === 1) === swapped ? "Left" : "Right"} clip`));
+  nameClips(names) {
+    this.videos.forEach((video, index) => video.setAttribute("aria-label", names[index]));
   }
 
   hide() {
@@ -77,9 +87,9 @@ class Pair {
 
   // Marks each clip from the frame on at which its episode ended.
   markEnded(frames) {
-    this.clips.forEach((clip, side) => {
-      const hidden = clip.ended_at === null || clip.ended_at === undefined || frames[side] < clip.ended_at;
-      const tag = this.tags[side];
+    this.clips.forEach((clip, index) => {
+      const hidden = clip.ended_at === null || clip.ended_at === undefined || frames[index] < clip.ended_at;
+      const tag = this.tags[index];
       if (tag.hidden !== hidden) tag.hidden = hidden;
     });
   }
@@ -100,8 +110,7 @@ class Pair {
     this.root = document.createElement("div");
     this.root.className = "pp-pair";
     this.root.setAttribute("aria-hidden", "true");
-    this.tags = [];
-    for (let side = 0; side < 2; side += 1) {
+    for (let count = 0; count < this.clips.length; count += 1) {
       const frame = document.createElement("div");
       frame.className = "pp-side";
       const video = document.createElement("video");
@@ -115,15 +124,16 @@ class Pair {
       tag.hidden = true;
       frame.append(video, tag);
       this.root.append(frame);
+      this.frames.push(frame);
       this.videos.push(video);
       this.tags.push(tag);
     }
-    this.nameSides(false);
+    this.nameClips(this.#names);
     this.stage.prepend(this.root);
   }
 
-  async #loadSide(clip, side) {
-    const video = this.videos[side];
+  async #loadClip(clip, index) {
+    const video = this.videos[index];
     if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return; // from an earlier attempt
     this.#objectUrls.push(await loadVideo(video, this.resolve(clip.url), this.#abort.signal));
   }
