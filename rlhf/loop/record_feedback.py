@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError, NotFoundError
-from rlhf.storage import answers, queries
+from rlhf.storage import answers, queries, segments
 from rlhf.storage.engine import writing
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
@@ -28,8 +28,10 @@ _MAX_DETAILS = 20
 _MAX_TAGS = 8
 _MAX_TAG = 40
 _MAX_COMMENT = 500
+_MAX_FRAME = 1_000_000
 _STRENGTHS = (1, 2)
-_REASON = {"tags", "comment"}
+_REASON = {"tags", "comment", "moment"}
+"""What may be given after the answer that it belongs to."""
 _CHECKED = {"strength", "both_bad"} | _REASON
 
 
@@ -62,8 +64,8 @@ class Answer:
     shown_at: float | None = None
     answered_at: float | None = None
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Everything else that was sent. Checked: ``strength``, ``both_bad``, ``tags`` and ``comment``, see
-    ``from_json``; the rest is kept as it is."""
+    """Everything else that was sent. Checked: ``strength``, ``both_bad``, ``tags``, ``comment`` and
+    ``moment``, see ``from_json``; the rest is kept as it is."""
 
     @classmethod
     def from_json(cls, data: Any) -> "Answer":
@@ -71,7 +73,8 @@ class Answer:
 
         Details that mean something: ``strength`` of a LEFT or RIGHT, 1 (better) or 2 (much better);
         ``both_bad``, true on an EQUAL that says that neither clip is any good; ``tags``, short words for the
-        reason; ``comment``, a free text.
+        reason; ``comment``, a free text; ``moment``, ``{"frame": n}``, the frame that decided, counted from 0
+        in the longer of the two clips. The moment is shown with the answer; nothing is learned from it.
 
         Raises:
             FeedbackError: a field is missing or malformed.
@@ -141,6 +144,7 @@ def record_answer(engine: sa.Engine, run_id: str, annotator_id: str, answer: Ans
 
 def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:
     is_late = query["status"] is QueryStatus.EXPIRED
+    answer = _without_moment_outside(connection, query, answer)
     others = answers.count_standing_of_query(connection, query["id"])
     earlier = answers.standing_answer(connection, query["id"], annotator_id)
     if answer.completes is not None:
@@ -158,6 +162,17 @@ def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, a
         return Receipt(key=answer.key, outcome=Outcome.SAVED, message="Your earlier answer was replaced.")
     note = "Somebody else answered this pair too; both answers count." if others else None
     return Receipt(key=answer.key, outcome=Outcome.SAVED, message=note)
+
+
+def _without_moment_outside(connection: sa.Connection, query: sa.RowMapping, answer: Answer) -> Answer:
+    """Return the answer without its moment if the clips have no such frame: the rest of it still counts."""
+    if "moment" not in answer.details:
+        return answer
+    sides = [segments.get_segment_row(connection, query[side]) for side in ("left_id", "right_id")]
+    if answer.details["moment"]["frame"] < max(side["clip_frames"] or 0 for side in sides):
+        return answer
+    rest = {name: value for name, value in answer.details.items() if name != "moment"}
+    return dataclasses.replace(answer, details=rest)
 
 
 def _completed(answer: Answer, earlier: sa.RowMapping, query: sa.RowMapping) -> Answer:
@@ -246,6 +261,13 @@ def _checked_details(choice: Choice, data: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(comment, str) or len(comment) > _MAX_COMMENT:
             raise FeedbackError(f"'comment' must be a text of at most {_MAX_COMMENT} characters.")
         checked["comment"] = comment
+    if (moment := data.get("moment")) is not None:
+        frame = moment.get("frame") if isinstance(moment, dict) else None
+        if not isinstance(frame, int) or isinstance(frame, bool) or not 0 <= frame < _MAX_FRAME:
+            raise FeedbackError(
+                f"'moment' must be {{'frame': n}} with 0 <= n < {_MAX_FRAME}; got {moment!r}."
+            )
+        checked["moment"] = {"frame": frame}
     return checked
 
 

@@ -50,7 +50,7 @@ def own_answers(store: Store, run_id: str, annotator: str) -> list[dict[str, Any
     """Return the latest answers of an annotator that stand, the newest last, each with its pair."""
     with reading(store.engine) as connection:
         rows = answers.recent_answers(connection, run_id, annotator, HISTORY)
-    told = ("strength", "both_bad", "tags", "comment")
+    told = ("strength", "both_bad", "tags", "comment", "moment")
     return [
         {
             "key": row["key"],

@@ -257,6 +257,12 @@ GOOD = {"key": "key-00001", "query_id": "0" * 32, "choice": "left"}
         {"tags": ["a"] * 9},
         {"comment": "x" * 501},
         {"comment": ["x"]},
+        {"moment": 3},
+        {"moment": {}},
+        {"moment": {"frame": -1}},
+        {"moment": {"frame": True}},
+        {"moment": {"frame": "3"}},
+        {"moment": {"frame": 10**9}},
     ],
     ids=repr,
 )
@@ -270,6 +276,15 @@ def test_reasons_and_strength_are_kept_with_the_answer() -> None:
     sent = Answer.from_json(GOOD | given | {f"more-{n}": n for n in range(40)})
     assert {name: sent.details[name] for name in given} == given | {"tags": ["smoother", "faster"]}
     assert len(sent.details) <= 20
+
+
+@pytest.mark.parametrize(("frame", "is_kept"), [(3, True), (4, False)])
+def test_moment_outside_the_clips_does_not_cost_the_answer(desk: Desk, frame: int, is_kept: bool) -> None:
+    more = {"query_id": desk.query_id, "moment": {"frame": frame, "odd": 1}, "strength": 2}
+    receipt = record_answer(desk.store.engine, desk.run_id, desk.annotator, Answer.from_json(GOOD | more))
+    assert receipt.outcome is Outcome.SAVED
+    kept = {"moment": {"frame": frame}} if is_kept else {}
+    assert desk.rows()[0]["details"] == {"strength": 2} | kept
 
 
 def test_both_bad_is_an_equal_answer_that_keeps_the_fact() -> None:

@@ -16,6 +16,7 @@ _draw = answering_player(
         "view.js",
         "history.js",
         "reasons.js",
+        "moments.js",
         "help.js",
         "gestures.js",
         "player.js",

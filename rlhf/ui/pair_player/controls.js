@@ -17,7 +17,7 @@ function listenToPair(player, signal) {
 
 function onKeyDown(player, event) {
   const action = player.keys.actionOf(event);
-  if (belongsElsewhere(event, { shift: action in MUCH })) return;
+  if (belongsElsewhere(event, { shift: Boolean(ACTIONS[action]?.withShift) })) return;
   if (!act(player, action, event)) return;
   event.preventDefault();
   event.stopPropagation();
@@ -29,6 +29,8 @@ function act(player, action, event) {
   else if (action in ANSWERS) player.answer(action);
   else if (action === "undo") player.undo();
   else if (action === "back") player.goBackTo(player.history.before(player.visiting));
+  else if (action === "moment" && event.shiftKey) player.markBefore();
+  else if (action === "moment") player.toggleMoment();
   else if (action === "swap") player.setSwapped(true);
   else if (action === "comment") player.reasons.writeComment();
   else if (event.key === "Escape" && (player.visiting || player.arriving)) player.leaveVisit();

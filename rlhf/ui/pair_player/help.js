@@ -41,7 +41,7 @@ class Help {
     const { label, withShift } = ACTIONS[action];
     row.className = "pp-help-row";
     row.innerHTML = '<dt></dt><dd><button type="button" class="pb-button"><kbd></kbd></button></dd>';
-    row.querySelector("dt").textContent = withShift ? `${label}; with Shift: much better` : label;
+    row.querySelector("dt").textContent = withShift ? `${label}; with Shift: ${withShift}` : label;
     row.querySelector("button").dataset.action = action;
     row.querySelector("button").addEventListener("click", () => {
       this.#waiting = this.#waiting === action ? null : action;

@@ -1,5 +1,5 @@
 // The answers that can be gone back to: kept for this tab, completed from the server, drawn as a strip.
-// An entry is {key, choice, strength, both_bad, is_swapped, tags, comment, query}.
+// An entry is {key, choice, strength, both_bad, is_swapped, moment, tags, comment, query}.
 
 const HISTORY = 20;
 const MARKS = { left: "‹", "much-left": "«", right: "›", "much-right": "»", equal: "=", "both-bad": "×", skip: "?" };
@@ -36,8 +36,8 @@ class History {
 
   // A pair answered again moves to the end, as the answer to take back first.
   add(item, query) {
-    const { key, choice, strength, both_bad, is_swapped } = item;
-    const entry = { key, choice, strength, both_bad, is_swapped, tags: [], comment: "", query };
+    const { key, choice, strength, both_bad, is_swapped, moment } = item;
+    const entry = { key, choice, strength, both_bad, is_swapped, moment, tags: [], comment: "", query };
     this.entries = [...this.entries.filter((other) => other.query.query_id !== query.query_id), entry].slice(-HISTORY);
     return entry;
   }
@@ -98,7 +98,8 @@ class History {
     const side = preferred === 1 ? "right" : "left"; // as the strip shows them, even if they were changed over
     button.querySelector("b").textContent = MARKS[preferred === null ? name : entry.strength === 2 ? MUCH[side] : side];
     const ago = this.entries.length - this.entries.indexOf(entry);
-    const words = `${ANSWERS[name].words}${entry.is_swapped ? ", sides changed over" : ""}`;
+    const when = entry.moment ? `, decided at ${(entry.moment.frame / entry.query.left.fps).toFixed(1)} s` : "";
+    const words = `${ANSWERS[name].words}${when}${entry.is_swapped ? ", sides changed over" : ""}`;
     button.setAttribute("aria-label", `Answer ${ago === 1 ? "before this" : `${ago} back`}: ${words}. See the pair again`);
     button.title = `You said: ${words}`;
     if (entry === this.visited) button.setAttribute("aria-current", "true");

@@ -1,13 +1,14 @@
 // Which key does what. Changes are the annotator's own and stay in this browser.
 
 const ACTIONS = {
-  left: { label: "Left better", key: "ArrowLeft", withShift: "Left much better" },
-  right: { label: "Right better", key: "ArrowRight", withShift: "Right much better" },
+  left: { label: "Left better", key: "ArrowLeft", withShift: "much better" },
+  right: { label: "Right better", key: "ArrowRight", withShift: "much better" },
   equal: { label: "Equal", key: "ArrowDown" },
   "both-bad": { label: "Both bad", key: "b" },
   skip: { label: "Can't tell", key: "s" },
   undo: { label: "Undo", key: "z" },
   back: { label: "See the pair before again", key: "h" },
+  moment: { label: "Mark the moment that decided", key: "m", withShift: "of the answer before" },
   swap: { label: "Change sides while held", key: "x" },
   comment: { label: "Comment on the last answer", key: "n" },
   play: { label: "Play or pause", key: " ", transport: " " },
@@ -50,7 +51,7 @@ class KeyMap {
     if (key === HELP_KEY || /^[0-9]$/.test(key)) return "Digits choose reasons, and ? opens this list.";
     if (key === "c" || key === "r") return "C and R belong to the page itself.";
     const shifted = key.length > 1 || key !== key.toUpperCase();
-    if (ACTIONS[action].withShift && !shifted) return "Take a letter or an arrow: with Shift it means “much better”.";
+    if (ACTIONS[action].withShift && !shifted) return `Take a letter or an arrow: with Shift it means “${ACTIONS[action].withShift}”.`;
     const taken = this.actionOf(event);
     if (taken && taken !== action) return `${KEY_NAMES[key] ?? key.toUpperCase()} is taken by “${ACTIONS[taken].label}”.`;
     this.own = { ...this.own, [action]: key };

@@ -10,10 +10,16 @@ class PairPlayer extends ClipPlayer {
     this.visiting = null; // the answer whose pair is on screen again
     this.arriving = null; // {entry, pair}: gone back to, not yet decoded
     this.swapped = false;
+    this.marksOnly = false; // gone back to an answer only to mark its moment
     const resolve = (url) => this.resolve(url);
     this.keys = new KeyMap(root);
     this.history = new History(root, { run: this.run, resolve, onVisit: (entry) => this.goBackTo(entry) });
     this.reasons = new Reasons(root, { onChange: (entry) => this.#sendReason(entry) });
+    this.moments = new Moments(root, {
+      onToggle: () => this.toggleMoment(),
+      onAsked: () => this.markBefore(),
+      onAsks: () => this.#drawHistory(),
+    });
     this.help = new Help(root, this.keys, this.sitting);
     for (const id of [...this.history.queryIds, ...this.outbox.items.map((item) => item.query_id)]) this.answered.add(id);
     this.#drawHistory();
@@ -29,11 +35,12 @@ class PairPlayer extends ClipPlayer {
     if (!pair || !this.accepting) return;
     const { words, ...fields } = ANSWERS[name];
     const seen = { is_swapped: this.swapped || undefined, swaps: this.swaps || undefined };
-    const item = this.item({ query_id: pair.id, ...fields, ...seen });
+    const item = this.item({ query_id: pair.id, ...fields, ...seen, moment: pair.moment ?? undefined });
     this.outbox.add(item);
     this.history.add(item, pair.query);
     this.reasons.speakOf(this.history.latest); // a reason given before the next frame is this answer's
     this.visiting = null;
+    this.marksOnly = false;
     this.goOn(pair);
     this.view.flash(name);
     this.sitting.add(this.shownAt, new Date(item.answered_at));
@@ -51,6 +58,7 @@ class PairPlayer extends ClipPlayer {
     this.answered.delete(entry.query.query_id);
     this.sitting.takeBack();
     this.said = "Taken back. ";
+    this.marksOnly = false;
     if (this.visiting) {
       this.visiting = null;
       this.show(this.current);
@@ -63,6 +71,7 @@ class PairPlayer extends ClipPlayer {
   goBackTo(entry) {
     if (!entry) return;
     this.#cancelArrival();
+    this.marksOnly = false;
     if (entry === this.visiting) return;
     const pair = this.#pairOf(entry);
     this.accepting = false; // a key meant for that pair must not answer this one
@@ -72,8 +81,30 @@ class PairPlayer extends ClipPlayer {
     else pair.load();
   }
 
+  // Marks the frame on screen as the moment that decided, or takes the mark away.
+  toggleMoment() {
+    const pair = this.current;
+    if (!pair || !this.accepting) return;
+    pair.moment = pair.moment ? null : { frame: this.clock.frame };
+    this.#drawMoment();
+    this.view.announce(pair.moment ? "Moment marked" : "Mark removed");
+    if (!this.visiting) return;
+    this.visiting.moment = pair.moment;
+    this.#sendReason(this.visiting);
+    if (this.marksOnly && pair.moment) this.leaveVisit();
+  }
+
+  // Goes back to the answer before for its moment to be marked, and from there on by itself.
+  markBefore() {
+    const { latest } = this.history;
+    if (!latest || this.visiting) return this.toggleMoment();
+    this.goBackTo(latest);
+    this.marksOnly = true;
+  }
+
   // Back from an earlier pair to those to come.
   leaveVisit() {
+    this.marksOnly = false;
     if (this.arriving) return this.#cancelArrival();
     if (!this.visiting) return;
     const previous = this.current;
@@ -105,7 +136,9 @@ class PairPlayer extends ClipPlayer {
     super.onShown(pair);
     this.accepting = !this.arriving;
     this.swaps = this.swapped ? 1 : 0;
-    this.view.setReason(pair.query.reason, this.visiting);
+    const hint = this.marksOnly ? "Mark the moment that decided." : "Answer again to change it.";
+    this.view.setReason(pair.query.reason, this.visiting, hint);
+    this.#drawMoment();
   }
 
   onPainted() {
@@ -146,9 +179,9 @@ class PairPlayer extends ClipPlayer {
 
   // The same answer once more, with its reason; the server keeps when and how it was given.
   #sendReason(entry) {
-    const { key: completes, choice, tags, comment, query } = entry;
+    const { key: completes, choice, tags, comment, moment, query } = entry;
     entry.key = newKey();
-    this.outbox.add({ key: entry.key, query_id: query.query_id, choice, completes, tags, comment });
+    this.outbox.add({ key: entry.key, query_id: query.query_id, choice, completes, tags, comment, moment: moment ?? undefined });
     this.history.store();
   }
 
@@ -186,11 +219,19 @@ class PairPlayer extends ClipPlayer {
     const { query } = entry;
     const kept = this.past.find((pair) => pair.id === query.query_id);
     this.past = this.past.filter((pair) => pair !== kept);
-    return kept ?? this.#newPair(query);
+    const pair = kept ?? this.#newPair(query);
+    pair.moment = entry.moment ?? null;
+    return pair;
   }
 
   #newPair(query) {
     return this.newSet({ id: query.query_id, queries: [query], clips: [query.left, query.right], names: sideNames(false) });
+  }
+
+  #drawMoment() {
+    const moment = this.current.moment ?? null;
+    this.transport.mark(moment?.frame ?? null);
+    this.moments.draw(moment, this.clock.fps);
   }
 
   #drawHistory() {
@@ -199,6 +240,7 @@ class PairPlayer extends ClipPlayer {
     this.history.draw();
     this.reasons.speakOf(this.visiting ?? this.history.latest);
     this.reasons.draw();
+    this.moments.ask(this.visiting ? null : this.history.latest);
     setEnabled(this.view.undo, this.history.latest !== null);
   }
 }

@@ -12,14 +12,14 @@ class PairView extends View {
     this.flashes.equal = [...this.flashes.left, ...this.flashes.right];
   }
 
-  // entry: the answer that is looked at again, or null; asked: the pair's own reason.
-  setReason(asked, entry = null) {
+  // asked: the pair's own reason; entry: the answer that is looked at again, or null; hint: what can be done there.
+  setReason(asked, entry = null, hint = "") {
     super.setReason(asked);
     const focused = this.visit.contains(document.activeElement);
     this.reason.hidden = entry !== null;
     this.visit.hidden = entry === null;
     this.root.classList.toggle("pp-visiting", entry !== null);
-    if (entry) this.visitText.textContent = `You said: ${ANSWERS[answerName(entry)].words}. Answer again to change it.`;
+    if (entry) this.visitText.textContent = `You said: ${ANSWERS[answerName(entry)].words}. ${hint}`;
     else if (focused) this.root.focus({ preventScroll: true });
     for (const button of this.answerButtons) {
       if (entry && button.dataset.choice === answerName(entry)) button.setAttribute("aria-pressed", "true");

@@ -13,6 +13,7 @@ class Transport {
     this.playText = part("play-text");
     this.scrub = part("scrub");
     this.time = part("time");
+    this.tick = part("mark");
     this.controls = [this.playButton, part("back"), part("forward"), this.scrub];
     this.playButton.addEventListener("click", () => this.toggle());
     part("back").addEventListener("click", () => clock.step(-1));
@@ -50,6 +51,12 @@ class Transport {
       this.scrub.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${frames}`);
       this.time.textContent = `${(frame / fps).toFixed(1)} / ${(frames / fps).toFixed(1)} s`;
     });
+  }
+
+  // Puts a tick on the scrub bar at a frame; null takes it away.
+  mark(frame) {
+    this.tick.hidden = frame === null;
+    if (frame !== null) this.tick.style.setProperty("--pb-at", frame / Math.max(1, this.clock.frames - 1));
   }
 
   // True when the key was one of ours.
