@@ -12,10 +12,11 @@ from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
 from rlhf.reward.features import segment_features, transition_features
 from rlhf.reward.fit import FitReport, fit
-from rlhf.storage import answers, models, runs, segments
+from rlhf.storage import acts, answers, models, runs, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
 from rlhf.types.feedback import PreferenceData, QueryKind
+from rlhf.types.people import TEACHING_ACTS, ActKind
 
 _AUDIT_WINDOW = 50
 """Latest audit pairs that the audit accuracy is of."""
@@ -31,14 +32,17 @@ def fit_reward(session: Session) -> FitReport | None:
     """
     with reading(session.engine) as connection:
         newest = answers.last_id(connection, session.run_id)
-        if newest == session.fitted_id or not _is_due(session, connection):
+        act = acts.last_id(connection, session.run_id, TEACHING_ACTS)
+        decided = act != session.fitted_act and session.fitted > 0
+        if not decided and (newest == session.fitted_id or not _is_due(session, connection)):
             return None
-        rows = [row for row in answers.standing_answers(connection, session.run_id) if teaches(row)]
+        rows, weights = teaching_answers(connection, session.run_id)
+    session.fitted_act = act
     if not rows:
         return None
     people = list(dict.fromkeys(row["annotator_id"] for row in rows))
     with session.timed("reward"):
-        data = _load(session, rows, people)
+        data = _load(session, rows, weights, people)
         reference = _reference(session, data)
         session.reward, report = fit(
             data, reference, session.config.reward, session.rngs["reward"], session.reward
@@ -91,12 +95,29 @@ def _is_due(session: Session, connection: sa.Connection) -> bool:
     )
 
 
-def teaches(row: sa.RowMapping) -> bool:
-    """Return whether an answer says something about an order, and came while its query stood."""
-    return not row["is_late"] and prob_first(row["choice"]) is not None
+def teaching_answers(connection: sa.Connection, run_id: str) -> tuple[list[sa.RowMapping], list[float]]:
+    """Return the answers of a run that are learned from, in the order they came, and what each counts.
+
+    They say something about an order, came while their query stood, were given by people who count, and are
+    not about pairs that people are scored by.
+    """
+    given = acts.holding(connection, run_id, ActKind.WEIGHT)
+    gold = {query for query, choice in acts.holding(connection, run_id, ActKind.GOLD).items() if choice}
+    rows = [
+        row
+        for row in answers.standing_answers(connection, run_id)
+        if not row["is_late"]
+        and prob_first(row["choice"]) is not None
+        and given.get(row["annotator_id"], 1.0) > 0
+        and row["kind"] is not QueryKind.GOLD
+        and row["query_id"] not in gold
+    ]
+    return rows, [float(given.get(row["annotator_id"], 1.0)) for row in rows]
 
 
-def _load(session: Session, rows: list[sa.RowMapping], people: list[str]) -> PreferenceData:
+def _load(
+    session: Session, rows: list[sa.RowMapping], weights: list[float], people: list[str]
+) -> PreferenceData:
     ids = list(dict.fromkeys(side for row in rows for side in (row["left_id"], row["right_id"])))
     index = {segment_id: i for i, segment_id in enumerate(ids)}
     who = {person: i for i, person in enumerate(people)}
@@ -109,6 +130,7 @@ def _load(session: Session, rows: list[sa.RowMapping], people: list[str]) -> Pre
         strength=strengths(
             [row["details"].get("strength") for row in rows], [row["annotator_id"] for row in rows]
         ),
+        weight=np.array(weights, np.float32),
     )
 
 

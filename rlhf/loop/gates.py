@@ -13,10 +13,10 @@ from rlhf.evaluation.reward_drift import diverges, share_above, spread_limit
 from rlhf.evaluation.statistics import wilson_interval
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.champion import judge
-from rlhf.loop.fit_reward import segment_inputs, teaches
+from rlhf.loop.fit_reward import segment_inputs, teaching_answers
 from rlhf.loop.score_rollout import Scored
 from rlhf.loop.session import Session
-from rlhf.storage import answers, models, runs
+from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32
 from rlhf.types.feedback import QueryKind
@@ -49,7 +49,7 @@ def _start_readings(session: Session) -> None:
     gates.forget_readings()
     gates.reward_version = session.reward_version
     with reading(session.engine) as connection:
-        rows = [row for row in answers.standing_answers(connection, session.run_id) if teaches(row)]
+        rows, _ = teaching_answers(connection, session.run_id)
         report = models.latest_reward_report(connection, session.run_id)
     gates.spread_limit = _NOTHING_UNFAMILIAR
     if rows:  # all may have been taken back

@@ -17,6 +17,13 @@ class QueryConfig:
     """Candidate pairs looked at for each query asked. More find better questions, and more extreme ones."""
     audit_share: float = 0.15
     """Share of queries drawn at random from recent behaviour, the only unbiased test; 0.1 to 0.3."""
+    repeat_share: float = 0.05
+    """Share of a person's questions that show a pair they answered a while ago, sides changed. Somebody who
+    presses at random passes four such tests once in 16 times; with 0.05 those four come within 100 answers,
+    with 0.03 within 150. The repeats are learned from, so little is lost. 0 to 0.1."""
+    gold_share: float = 0.03
+    """Share of a person's questions with a known right answer, as long as there are marked pairs that are new
+    to them. Nothing is learned from those. 0 to 0.1."""
     new_versus_old_share: float = 0.25
     """Share of candidates that compare recent behaviour with that of an older policy."""
     low_density_share: float = 0.0
@@ -52,7 +59,8 @@ class QueryConfig:
         for name in ("candidates_per_query", "recent_episodes", "num_clusters", "chain_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        for name in ("audit_share", "new_versus_old_share", "low_density_share", "cluster_share"):
+        shares = ("audit_share", "repeat_share", "gold_share", "new_versus_old_share", "low_density_share")
+        for name in (*shares, "cluster_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")
         if self.new_versus_old_share + self.low_density_share > 1.0:

@@ -20,7 +20,7 @@ from rlhf.reward.answer_model import (
     ranking_terms,
 )
 from rlhf.reward.linear import Directions, fit_linear
-from rlhf.types.experience import Bool, Float32, Float64, Int64
+from rlhf.types.experience import Bool, Float32, Float64
 from rlhf.types.feedback import PreferenceData, Strength
 
 _PRIOR_SD = 0.5
@@ -68,9 +68,10 @@ def estimate(held_out: HeldOutReturns, data: PreferenceData, noise: float) -> An
     """Return the most probable answer model given held-out returns.
 
     Only the annotators' reliability relative to each other is estimated: a common factor belongs to the
-    returns.
+    returns. Weights say how much people have a say in what is common to all; what somebody is like is
+    estimated from all of their own answers, or whoever counts little could never show that they improved.
     """
-    counts = np.bincount(data.annotator_of, minlength=data.num_annotators)
+    counts = np.bincount(data.annotator_of, data.weight_of, data.num_annotators).astype(np.float64)
     model = ordinary(data, noise)
     for step in range(_STEPS):
         if step % _STEPS_PER_WIDTH == 0:
@@ -100,11 +101,12 @@ def learn_annotators(
         returns = solved[:, 0] @ inputs.values.T
         model = estimate(held_out_returns(returns, data, is_held_out), data, noise)
     log_prob = answer_terms(returns, data, model).log_prob
-    return model, float((log_prob * is_held_out).sum() / max(1, is_held_out.sum()))
+    counted = is_held_out * data.weight_of
+    return model, float((log_prob * counted).sum() / max(1.0, counted.sum()))
 
 
 def _with_annotators(
-    model: AnswerModel, held_out: HeldOutReturns, data: PreferenceData, counts: Int64
+    model: AnswerModel, held_out: HeldOutReturns, data: PreferenceData, counts: Float64
 ) -> AnswerModel:
     """Return the model after one Newton step of every annotator's log rationality and side bias."""
     pairs, annotators = len(data.first), len(counts)
@@ -164,7 +166,7 @@ def _with_widths(model: AnswerModel, held_out: HeldOutReturns, data: PreferenceD
 
 def _best(models: list[AnswerModel], held_out: HeldOutReturns, data: PreferenceData) -> AnswerModel:
     """Return the most probable of the models, one for each of ``_WIDTHS``."""
-    known = held_out.is_known[: len(data.first)]
+    known = held_out.is_known[: len(data.first)] * data.weight_of[: len(data.first)]
     log_probs = [
         comparison_terms(held_out.differences, intervals(data, model)).log_prob @ known for model in models
     ]

@@ -12,8 +12,9 @@ MIN_OUT_OF_BAG = 10
 def bootstrap_weights(data: PreferenceData, num_members: int, rng: np.random.Generator) -> Float32:
     """Return how often each member counts each answer, float32 (M, Q + G); zero means out of bag.
 
-    Weights are Poisson(1) per question, that is per set of segments: repeated answers about one pair are in
-    or out together, so that no member is tested on a pair it has seen. Every member keeps at least one.
+    Counts are Poisson(1) per question, that is per set of segments, times the answer's own weight: repeated
+    answers about one pair are in or out together, so that no member is tested on a pair it has seen. Every
+    member keeps at least one.
     With fewer than ``MIN_OUT_OF_BAG`` answers each member sees all of them, once or twice: losing a third of
     so few would cost more than the bootstrap gives.
     """
@@ -30,7 +31,7 @@ def bootstrap_weights(data: PreferenceData, num_members: int, rng: np.random.Gen
         counts = rng.poisson(1.0, shape)
         empty = np.flatnonzero(counts.sum(axis=1) == 0)
         counts[empty, rng.integers(0, shape[1], len(empty))] = 1
-    return np.asarray(counts[:, question_of], dtype=np.float32)
+    return np.asarray(counts[:, question_of] * data.weight_of, dtype=np.float32)
 
 
 def holds_out(weights: Float32) -> bool:

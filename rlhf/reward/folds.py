@@ -23,7 +23,7 @@ class Folds:
     """N splits of A answers."""
 
     trains: Float32
-    """(N, A), 1 where an answer is trained on, else 0."""
+    """(N, A), an answer's weight where it is trained on, else 0."""
     is_tested: Bool
     """(N, A)."""
 
@@ -38,7 +38,7 @@ def make_folds(data: PreferenceData, num_folds: int, repeats: int, rng: np.rando
         touches[fold_of[first], answer] = True
         touches[fold_of[second], answer] = True
         is_whole = touches.sum(axis=0) == 1
-        trains.append(~touches)
+        trains.append(~touches * data.weight_of)
         is_tested.append(touches & is_whole)
     return Folds(trains=np.concatenate(trains).astype(np.float32), is_tested=np.concatenate(is_tested))
 

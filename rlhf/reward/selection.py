@@ -234,7 +234,7 @@ def _solved_class(
     inputs = problem.directions[name]
     solved = fit_linear(inputs.values, problem.data, model, folds.trains, np.array(RIDGES))
     log_prob = answer_terms(solved @ inputs.values.T, problem.data, model).log_prob
-    losses = _mean_losses(log_prob, folds.is_tested[:, None])
+    losses = _mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of)
     best = int(losses.sum(axis=-1).argmin())
     return RIDGES[best], losses[best]
 
@@ -260,7 +260,7 @@ def _network_class(
 
     def goes_on(epoch: int) -> bool:
         log_prob = held_out.log_prob(network).double().numpy().reshape(len(folds.trains), len(decays), -1)
-        curves.append(_mean_losses(log_prob, folds.is_tested[:, None]))
+        curves.append(_mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of))
         means = [curve.sum(axis=-1).min() for curve in curves]
         return epoch - int(np.argmin(means)) < config.patience
 
@@ -279,15 +279,17 @@ def _network_class(
     return decays[best], int(epoch), losses[epoch, best]
 
 
-def _mean_losses(log_prob: Float64, is_tested: Bool) -> Float64:
+def _mean_losses(log_prob: Float64, is_tested: Bool, weight: Float32) -> Float64:
     """Return each answer's mean loss (..., A) over those of N folds that test it; 0 if none does.
 
     Args:
         log_prob: (N, ..., A).
         is_tested: broadcasts to the same.
+        weight: what each answer counts, (A,); losses are in proportion, and are on average what they were.
     """
     counts = is_tested.sum(axis=0)
-    return np.asarray(-(log_prob * is_tested).sum(axis=0) / np.maximum(counts, 1))
+    share = weight / max(float(weight[counts.reshape(-1) > 0].mean()), 1e-12)
+    return np.asarray(-(log_prob * is_tested).sum(axis=0) / np.maximum(counts, 1) * share)
 
 
 def _score(selection: Selection, losses: Float64, best: Float64) -> CandidateScore:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.storage.schema import annotators, answers, queries, runs, segments
-from rlhf.types.feedback import Choice
+from rlhf.types.feedback import CONTROLS, Choice, QueryKind
 
 _newer = answers.alias("newer")
 _stands = ~sa.exists().where(_newer.c.supersedes == answers.c.id) & (answers.c.choice != Choice.UNDO)
@@ -185,8 +185,8 @@ def count_rows(connection: sa.Connection, run_id: str) -> int:
 def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
     """Return how many rows after ``after_id`` may change what is learned.
 
-    Not late ones, not skips, and not a row that repeats choice, sides and strength of the answer it
-    supersedes, as a reason given afterwards does.
+    Not late ones, not skips, not answers to gold pairs, and not a row that repeats choice, sides and
+    strength of the answer it supersedes, as a reason given afterwards does.
     """
     earlier = answers.alias("earlier")
     strength, before = (table.c.details["strength"].as_integer() for table in (answers, earlier))
@@ -195,11 +195,12 @@ def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
         .where(earlier.c.id == answers.c.supersedes, earlier.c.choice == answers.c.choice)
         .where(earlier.c.left_id == answers.c.left_id, before.is_not_distinct_from(strength))
     )
+    is_gold = sa.exists().where(queries.c.id == answers.c.query_id, queries.c.kind == QueryKind.GOLD)
     query = (
         sa.select(sa.func.count())
         .select_from(answers)
         .where(answers.c.run_id == run_id, answers.c.id > after_id)
-        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP, ~repeats)
+        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP, ~repeats, ~is_gold)
     )
     return int(connection.scalar(query) or 0)
 
@@ -207,3 +208,60 @@ def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
 def last_id(connection: sa.Connection, run_id: str) -> int:
     """Return the number of a run's newest row, undos included; 0 when there is none."""
     return int(connection.scalar(sa.select(sa.func.max(answers.c.id)).where(answers.c.run_id == run_id)) or 0)
+
+
+def last_id_of(connection: sa.Connection, run_id: str, annotator_id: str) -> int:
+    """Return the number of a person's newest row in a run, undos included; 0 when there is none."""
+    query = sa.select(sa.func.max(answers.c.id)).where(
+        answers.c.annotator_id == annotator_id, answers.c.run_id == run_id
+    )
+    return int(connection.scalar(query) or 0)
+
+
+def list_repeatable(
+    connection: sa.Connection, run_id: str, annotator_id: str, *, after: int, limit: int
+) -> list[sa.RowMapping]:
+    """Return a person's latest standing answers that at least ``after`` others of theirs followed.
+
+    Neither skips nor late answers nor those to repeats and gold pairs; the newest first, at most ``limit``.
+    """
+    query = (
+        sa.select(answers)
+        .join(queries, queries.c.id == answers.c.query_id)
+        .where(answers.c.annotator_id == annotator_id, answers.c.run_id == run_id, _stands)
+        .where(answers.c.choice != Choice.SKIP, ~answers.c.is_late, queries.c.kind.not_in(CONTROLS))
+        .order_by(answers.c.id.desc())
+        .offset(after)
+        .limit(limit)
+    )
+    return list(connection.execute(query).mappings())
+
+
+def standing_of(
+    connection: sa.Connection, annotator_id: str, query_ids: Collection[str]
+) -> list[sa.RowMapping]:
+    """Return a person's answers to some queries that stand, in the order they came."""
+    query = sa.select(answers).where(
+        answers.c.annotator_id == annotator_id, answers.c.query_id.in_(list(query_ids)), _stands
+    )
+    return list(connection.execute(query.order_by(answers.c.id)).mappings())
+
+
+def latest_of_people(connection: sa.Connection, run_id: str, limit: int) -> list[sa.RowMapping]:
+    """Return the run's latest standing answers, at most ``limit``, in the order they came.
+
+    Beside the answer's columns: ``name`` and ``is_teacher`` of who gave it, the query's ``kind``, ``again``
+    and ``query_left_id``, and ``predicted`` as in ``standing_answers``.
+    """
+    as_asked = answers.c.left_id == queries.c.left_id
+    predicted = sa.case((as_asked, queries.c.predicted), else_=1.0 - queries.c.predicted).label("predicted")
+    asked = (queries.c.kind, queries.c.again, queries.c.left_id.label("query_left_id"), predicted)
+    query = (
+        sa.select(answers, annotators.c.name, annotators.c.is_teacher, *asked)
+        .join(queries, queries.c.id == answers.c.query_id)
+        .join(annotators, annotators.c.id == answers.c.annotator_id)
+        .where(answers.c.run_id == run_id, _stands)
+        .order_by(answers.c.id.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(query).mappings())[::-1]

@@ -21,7 +21,19 @@ def _initial(connection: sa.Connection) -> None:
     """Do nothing: a database older than this one was never released."""
 
 
-MIGRATIONS: tuple[Migration, ...] = (("0001_initial", _initial),)
+def _quality(connection: sa.Connection) -> None:
+    """Add what is asked to learn about people, and what researchers decide about them."""
+    connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN asked_of VARCHAR(64)")
+    connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN again VARCHAR(64) REFERENCES queries (id)")
+    connection.exec_driver_sql("CREATE INDEX queries_asked_of ON queries (asked_of, run_id)")
+    connection.exec_driver_sql("CREATE INDEX answers_of_annotator ON answers (annotator_id, run_id, id)")
+    schema.acts.create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    ("0001_initial", _initial),
+    ("0003_quality", _quality),
+)
 
 
 def pending(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:

@@ -28,8 +28,13 @@ def insert_query(
     predicted: float | None,
     policy_version: int,
     reward_version: int,
+    asked_of: str | None = None,
+    again: str | None = None,
 ) -> str:
-    """Add a query whose clips have yet to be drawn and return its id."""
+    """Add a query whose clips have yet to be drawn and return its id.
+
+    One with ``asked_of`` is for that person alone; with ``again`` it shows the pair of that query once more.
+    """
     query_id = uuid.uuid4().hex
     connection.execute(
         queries.insert().values(
@@ -44,6 +49,8 @@ def insert_query(
             policy_version=policy_version,
             reward_version=reward_version,
             created_at=time.time(),
+            asked_of=asked_of,
+            again=again,
         )
     )
     return query_id
@@ -102,10 +109,10 @@ def count_by_status(
 
 
 def list_open(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
-    """Return the queries that wait for an answer, drawn or not, the oldest first."""
+    """Return the queries that wait for anybody's answer, drawn or not, the oldest first."""
     query = (
         sa.select(queries)
-        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN))
+        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), queries.c.asked_of.is_(None))
         .order_by(queries.c.created_at)
     )
     return list(connection.execute(query).mappings())
@@ -125,7 +132,7 @@ def list_asked_pairs(connection: sa.Connection, run_id: str, limit: int) -> list
 def lease_ready(
     connection: sa.Connection, run_id: str, annotator_id: str, count: int, exclude: Collection[str] = ()
 ) -> list[sa.RowMapping]:
-    """Lease up to ``count`` drawn queries to one annotator, those already leased to them first.
+    """Lease up to ``count`` drawn queries to one annotator: those leased to them, then those for them alone.
 
     Returns:
         Rows of the query and both clips: ``left_clip_fps``, ``right_ended_at_frame`` and so on.
@@ -139,6 +146,7 @@ def lease_ready(
     ]
     mine = queries.c.leased_to == annotator_id
     free = queries.c.leased_until.is_(None) | (queries.c.leased_until < now) | mine
+    free &= queries.c.asked_of.is_(None) | (queries.c.asked_of == annotator_id)
     # Named by status too where ids would do: SQLite may read the run's index, and few queries are drawn.
     is_ready = (queries.c.run_id == run_id) & (queries.c.status == QueryStatus.READY)
     query = (
@@ -147,7 +155,7 @@ def lease_ready(
         .join(right, right.c.id == queries.c.right_id)
         .where(is_ready, free)
         .where(queries.c.id.not_in(list(exclude)))
-        .order_by(sa.case((mine, 0), else_=1), queries.c.created_at)
+        .order_by(sa.case((mine, 0), (queries.c.asked_of == annotator_id, 1), else_=2), queries.c.created_at)
         .limit(count)
     )
     rows = list(connection.execute(query).mappings())
@@ -209,3 +217,10 @@ def expire_after(connection: sa.Connection, run_id: str, reward_version: int) ->
         .where(queries.c.reward_version > reward_version)
         .values(status=QueryStatus.EXPIRED)
     )
+
+
+def list_controls(connection: sa.Connection, run_id: str, annotator_id: str) -> list[sa.RowMapping]:
+    """Return what one person was asked to learn about them: ``id, kind, status, again``, the oldest first."""
+    columns = (queries.c.id, queries.c.kind, queries.c.status, queries.c.again)
+    query = sa.select(*columns).where(queries.c.asked_of == annotator_id, queries.c.run_id == run_id)
+    return list(connection.execute(query.order_by(queries.c.created_at)).mappings())

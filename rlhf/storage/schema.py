@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.types.feedback import Choice, QueryKind
+from rlhf.types.people import ActKind
 from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
 
 metadata = sa.MetaData()
@@ -129,7 +130,10 @@ queries = sa.Table(
     sa.Column("ready_at", sa.Float),
     sa.Column("leased_to", sa.String(64)),
     sa.Column("leased_until", sa.Float),
+    sa.Column("asked_of", sa.String(64)),  # the only person it is for, or null
+    sa.Column("again", sa.ForeignKey("queries.id")),  # the query whose pair it shows once more
     sa.Index("queries_by_status", "run_id", "status", "created_at"),
+    sa.Index("queries_asked_of", "asked_of", "run_id"),
 )
 
 annotators = sa.Table(
@@ -163,7 +167,23 @@ answers = sa.Table(
     sa.Column("details", sa.JSON, nullable=False),  # whatever else the browser said
     sa.Index("answers_of_run", "run_id", "id"),
     sa.Index("answers_of_query", "query_id", "annotator_id"),
+    sa.Index("answers_of_annotator", "annotator_id", "run_id", "id"),
     sa.Index("answers_superseded", "supersedes"),
+)
+
+# Append-only: what researchers decided about people and pairs; the newest of a kind on a subject holds.
+acts = sa.Table(
+    "acts",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _run_id(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("by", sa.String(100), nullable=False),
+    sa.Column("kind", _Value(ActKind), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),  # id of an annotator or of a query
+    sa.Column("value", sa.JSON),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("acts_on_subject", "run_id", "kind", "subject", "id"),
 )
 
 reward_versions = sa.Table(

@@ -35,6 +35,14 @@ class QueryKind(enum.Enum):
     """Random near-on-policy pair, scored before it is trained on."""
     CONTEST = "contest"
     """Random segments of the newest policy and of the best one stored: which of the two goes on?"""
+    REPEAT = "repeat"
+    """A pair that the same person answered a while ago, sides changed: do they answer alike?"""
+    GOLD = "gold"
+    """A pair whose right answer a researcher has marked: is it found?"""
+
+
+CONTROLS = (QueryKind.REPEAT, QueryKind.GOLD)
+"""Asked to learn about the person, not about the behaviour."""
 
 
 @enum.unique
@@ -105,11 +113,17 @@ class PreferenceData:
     strength: Int64 = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
     """(Q,), a ``Strength``; all UNSAID if left out. An EQUAL answer has none."""
     rankings: Rankings = dataclasses.field(default_factory=no_rankings)
+    weight: Float32 = dataclasses.field(default_factory=lambda: np.empty(0, np.float32))
+    """(Q + G,), above 0: what each answer counts; left out, all count 1, see ``weight_of``. What is to count
+    nothing is not in the data."""
 
     def __post_init__(self) -> None:
         """Check lengths, indices and the range of the targets."""
         if not len(self.strength):
             object.__setattr__(self, "strength", np.full(len(self.first), Strength.UNSAID, np.int64))
+        check_shape("PreferenceData.weight", self.weight_of, (len(self),))
+        if not (self.weight > 0).all():
+            raise ShapeError("PreferenceData.weight must be above 0; leave out answers that count nothing.")
         check_shape("PreferenceData.features", self.features, (None, None, None))
         for name in ("second", "prob_first", "annotator", "strength"):
             check_shape(f"PreferenceData.{name}", getattr(self, name), (len(self.first),))
@@ -141,6 +155,11 @@ class PreferenceData:
     def annotator_of(self) -> Int64:
         """(Q + G,), who gave each answer."""
         return np.concatenate([self.annotator, self.rankings.annotator])
+
+    @property
+    def weight_of(self) -> Float32:
+        """(Q + G,), what each answer counts."""
+        return self.weight if len(self.weight) else np.ones(len(self), np.float32)
 
     @property
     def num_annotators(self) -> int:

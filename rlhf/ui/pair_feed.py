@@ -8,9 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.storage import answers, queries, runs
+from rlhf.loop.ask_again import ask_again, count_consistent
+from rlhf.storage import acts, answers, queries, runs
 from rlhf.storage.engine import reading, writing
-from rlhf.types.feedback import Choice, QueryKind
+from rlhf.types.feedback import CONTROLS, Choice, QueryKind
+from rlhf.types.people import ActKind
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
 
@@ -25,11 +27,19 @@ WHY = {
     QueryKind.CONTEST: "Two versions of the behaviour side by side: it checks that practice makes it better.",
 }
 """Why a pair is asked, in words for the annotator."""
+# Knowing which pairs test them, people would answer those with more care than the others.
+WHY |= dict.fromkeys(CONTROLS, WHY[QueryKind.AUDIT])
+PAUSED = "The researcher has paused your part in this run. Your answers are kept. Thank you for them!"
+_CONSISTENCY_EVERY = 5
+"""Repeats between two figures of consistency; each alone would give away which pair it was."""
 _ACCURACIES = {"reward/audit_accuracy": "audit_accuracy", "reward/out_of_bag_accuracy": "unseen_accuracy"}
 
 
 def next_pairs(store: Store, run_id: str, annotator: str, have: Sequence[str]) -> dict[str, Any]:
     """Lease to an annotator as many pairs as their browser lacks, and return them with the run's status.
+
+    The status has a ``notice`` where the annotator is paused, and ``consistency``, how many of how many
+    repeats were answered alike, once there are some.
 
     Args:
         store: where they are.
@@ -41,9 +51,20 @@ def next_pairs(store: Store, run_id: str, annotator: str, have: Sequence[str]) -
         NotFoundError: there is no such run.
     """
     with writing(store.engine) as connection:
-        rows = queries.lease_ready(connection, run_id, annotator, max(0, PREFETCH - len(have)), have)
+        run = runs.get_run(connection, run_id)
+        is_paused = acts.holds(connection, run_id, ActKind.PAUSE, annotator)
+        missing = 0 if is_paused else max(0, PREFETCH - len(have))
+        if missing:
+            ask_again(connection, run, annotator)
+        rows = [] if is_paused else queries.lease_ready(connection, run_id, annotator, missing, have)
+        consistency = count_consistent(connection, run_id, annotator, _CONSISTENCY_EVERY)
     clips = [_pair(row, row["id"], row["left_id"], row["right_id"]) for row in rows]
-    return run_status(store, run_id) | {"queue": clips}
+    reply = run_status(store, run_id) | {"queue": clips}
+    if is_paused:
+        reply["status"]["notice"] = PAUSED
+    if consistency[1]:
+        reply["status"]["consistency"] = consistency
+    return reply
 
 
 def own_answers(store: Store, run_id: str, annotator: str) -> list[dict[str, Any]]:

@@ -26,8 +26,11 @@ LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
 ENTRY_LEVEL = 5
 FOR_UI = (
     "rlhf.ui",
+    "rlhf.loop.ask_again",
+    "rlhf.loop.assess_people",
     "rlhf.loop.record_feedback",
     "rlhf.loop.start_run",
+    "rlhf.loop.supervise",
     "rlhf.loop.config",
     "rlhf.storage",
     "rlhf.experience.tasks",

@@ -82,6 +82,20 @@ def test_mixed_people_teach_more_when_told_apart() -> None:
     assert np.mean(apart) > np.mean(pooled) + 0.02
 
 
+def test_who_counts_little_has_little_say_in_the_width_of_ties() -> None:
+    asked, loose = ask(Crowd(tie_width=0.5), 1000, 0), ask(Crowd(tie_width=3.0), 1000, 0)
+    half = np.arange(1000) < 500
+    both = dataclasses.replace(
+        asked.data,
+        prob_first=np.where(half, asked.data.prob_first, loose.data.prob_first),
+        annotator=np.where(half, 0, 1),
+        weight=np.where(half, 1.0, 1e-3).astype(np.float32),
+    )
+    known = known_returns(asked)
+    assert abs(estimate(known, both, 0.0).tie_width - 0.5) < 0.15
+    assert estimate(known, dataclasses.replace(both, weight=both.weight[:0]), 0.0).tie_width > 1.0
+
+
 def test_one_clean_annotator_loses_nothing() -> None:
     learned_from, plain = [], []
     for seed in range(8):

@@ -50,3 +50,11 @@ def test_a_ranking_stays_with_another_of_the_same_segments() -> None:
     assert weights.shape == (50, 43)
     np.testing.assert_array_equal(weights[:, 40], weights[:, 41])
     assert not np.array_equal(weights[:, 40], weights[:, 42])
+
+
+def test_weights_scale_what_is_counted_and_hold_nothing_out() -> None:
+    data = comparisons(40)
+    plain = bootstrap_weights(data, 5, np.random.default_rng(0))
+    weight = np.linspace(0.1, 1.0, 40).astype(np.float32)
+    weighed = bootstrap_weights(dataclasses.replace(data, weight=weight), 5, np.random.default_rng(0))
+    np.testing.assert_allclose(weighed, plain * weight)

@@ -52,6 +52,20 @@ def test_linear_learns_a_linear_truth() -> None:
     assert segments >= 0.95
 
 
+def test_answers_that_count_little_teach_little() -> None:
+    problem = make_problem("linear", 0, 200)
+    is_liar = np.arange(200) < 120
+    answers = np.where(is_liar, 1.0 - problem.data.prob_first, problem.data.prob_first)
+    lied_to = dataclasses.replace(problem.data, prob_first=answers.astype(np.float32))
+    weight = np.where(is_liar, 0.01, 1.0).astype(np.float32)
+    warned = dataclasses.replace(lied_to, weight=weight)
+    config = RewardConfig()
+    _, misled = correlations(dataclasses.replace(problem, data=lied_to), config)
+    _, learned = correlations(dataclasses.replace(problem, data=warned), config)
+    assert misled < 0.0
+    assert learned >= 0.9
+
+
 def test_random_answers_teach_nothing() -> None:
     signed = [correlations(make_problem("linear", seed, 100, labels="random"))[0] for seed in range(2)]
     assert abs(np.mean(signed)) < 0.3

@@ -35,6 +35,7 @@ def test_comparisons_alone_have_no_strength_and_no_rankings() -> None:
     assert len(data) == 2
     assert data.strength.tolist() == [Strength.UNSAID] * 2
     assert data.is_tie.tolist() == [False, True]
+    assert data.weight_of.tolist() == [1.0, 1.0]
 
 
 def test_rankings_are_answers_too() -> None:
@@ -53,6 +54,8 @@ def test_rankings_are_answers_too() -> None:
         ("strength", ints(0, 3)),
         ("annotator", ints(0)),
         ("rankings", rankings([[0, 9]], [1])),
+        ("weight", np.ones(3, np.float32)),
+        ("weight", np.array([1.0, 0.0], np.float32)),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, value: object) -> None:

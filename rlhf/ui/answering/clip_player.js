@@ -256,6 +256,7 @@ class ClipPlayer {
       this.sitting.setTotal(status.answers);
       const news = this.impact.update(status);
       if (news) this.view.announce(news);
+      if (status.notice) for (const set of this.queue.splice(0)) set.dispose(); // asked nothing more
     }
     const known = new Set([...this.held(), ...this.answered]);
     for (const query of queue ?? []) {

@@ -20,9 +20,15 @@ class Impact {
       this.#practisedFrom = status.policy_version;
     }
     this.#known = now;
-    const text = now.version ? this.#sentence(now, status.policy_version - this.#practisedFrom) : (status.message ?? "");
+    const learned = now.version ? this.#sentence(now, status.policy_version - this.#practisedFrom) : (status.message ?? "");
+    const text = learned + this.#consistency(status.consistency);
     if (this.element.textContent !== text) this.element.textContent = text;
     return isNews ? `Reward version ${now.version} has learned from the answers.` : null;
+  }
+
+  // In groups of several, so that it says nothing of any one pair.
+  #consistency([same, of] = [0, 0]) {
+    return of ? ` Some pairs come twice: you answered ${same} of ${of} the same way.` : "";
   }
 
   #sentence({ version, share, of }, updates) {

@@ -48,14 +48,14 @@ class View {
       finished: "This run has finished. Thank you!",
       failed: `This run has failed. There are no more ${many}.`,
     };
-    let text = texts[status?.state] ?? `Rendering the next ${one}…`;
+    let text = status?.notice ?? texts[status?.state] ?? `Rendering the next ${one}…`;
     if (problem) text = `${problem}. Trying again…`;
     else if (this.root.dataset.state === "loading") text = `Loading the first ${one}…`;
     if (this.coverText.textContent !== text) {
       this.coverText.textContent = text;
       this.announce(text);
     }
-    this.cover.classList.toggle("pp-still", !problem && status?.state in texts);
+    this.cover.classList.toggle("pp-still", !problem && (Boolean(status?.notice) || status?.state in texts));
   }
 
   setSaving(outbox) {
