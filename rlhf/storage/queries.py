@@ -98,11 +98,12 @@ def count_by_status(
 ) -> dict[QueryStatus, int]:
     """Return how many queries of a run are in each of ``statuses``, those of none left out.
 
+    Queries for one person alone are not counted: nobody else can answer them.
     It takes time in proportion to the queries counted; few are ever ``OPEN``, many become answered.
     """
     query = (
         sa.select(queries.c.status, sa.func.count())
-        .where(queries.c.run_id == run_id, queries.c.status.in_(statuses))
+        .where(queries.c.run_id == run_id, queries.c.status.in_(statuses), queries.c.asked_of.is_(None))
         .group_by(queries.c.status)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
