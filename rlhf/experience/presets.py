@@ -4,11 +4,12 @@ A clip of ``segment_steps`` lasts 1.5 to 3.5 seconds on screen, some of them in 
 are starting points for PPO; the fields they name are described in ``PPOConfig``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rlhf.types.task import Task
+from rlhf.experience import experts
+from rlhf.types.task import Expert, Task
 
 _HOPPER_FEATURES = (
     "height",
@@ -58,6 +59,7 @@ _TASKS = (
         segment_steps=50,
         playback_fps=25,
         feature_names=("cart position", "cart velocity", "pole angle", "pole angular velocity"),
+        expert=experts.BalanceCartPole,
         overrides={"collect.num_envs": 8},
     ),
     Task(
@@ -68,6 +70,7 @@ _TASKS = (
         segment_steps=50,
         playback_fps=25,
         feature_names=("cosine of angle", "sine of angle", "angular velocity"),
+        expert=experts.SwingUpPendulum,
         overrides={
             "collect.num_envs": 8,
             "ppo.num_steps": 128,
@@ -83,6 +86,7 @@ _TASKS = (
         segment_steps=100,
         playback_fps=30,
         feature_names=("position", "velocity"),
+        expert=experts.RockMountainCar,
         overrides={
             "collect.num_envs": 16,
             "ppo.num_steps": 128,
@@ -106,6 +110,7 @@ _TASKS = (
             "first angular velocity",
             "second angular velocity",
         ),
+        expert=experts.PumpAcrobot,
         overrides={
             "collect.num_envs": 16,
             "ppo.num_steps": 128,
@@ -131,6 +136,7 @@ _TASKS = (
             "left leg touches ground",
             "right leg touches ground",
         ),
+        expert=experts.LandSoftly,
         overrides={
             "collect.num_envs": 16,
             "ppo.num_steps": 256,
@@ -273,3 +279,8 @@ def overrides_for(env_id: str) -> Mapping[str, Any]:
     They are those of the first preset on the same environment; empty for one that nobody has tried.
     """
     return next((task.overrides for task in _TASKS if task.env_id == env_id), {})
+
+
+def expert_for(env_id: str) -> Callable[[], Expert] | None:
+    """Return the scripted expert of the first preset on an environment, or None."""
+    return next((task.expert for task in _TASKS if task.env_id == env_id), None)

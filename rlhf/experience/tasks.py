@@ -16,7 +16,7 @@ import gymnasium
 
 from rlhf.errors import TaskError
 from rlhf.experience.envpool_env import EnvPoolEnv
-from rlhf.experience.presets import PRESETS, overrides_for
+from rlhf.experience.presets import PRESETS, expert_for, overrides_for
 from rlhf.experience.spaces import action_space_of, observation_size, with_policy_actions
 from rlhf.types.task import ActionSpace, Task
 
@@ -163,6 +163,7 @@ def _describe(name: str, env_id: str, *, horizon: int, fps: float) -> Task:
         playback_fps=fps / frame_skip,
         frame_skip=frame_skip,
         overrides=overrides_for(env_id.removeprefix(ENVPOOL_PREFIX)),
+        expert=expert_for(env_id),
     )
 
 

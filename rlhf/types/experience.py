@@ -18,6 +18,9 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Actions = Float32 | Int64
 
+NO_POLICY = -1
+"""The ``policy_version`` of behaviour that no policy showed: a person's, or a scripted expert's."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Replay:

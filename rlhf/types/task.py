@@ -1,8 +1,13 @@
 """What a person can teach: a task and the action space behind it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
+
+from rlhf.types.experience import Float32
+
+Expert = Callable[[Float32], "int | Float32"]
+"""One raw observation (D,) -> one action as policies give them; may remember what it saw of its episode."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,3 +57,5 @@ class Task:
     """Names of the observation's entries, in order; may be empty."""
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Preset hyperparameters as dotted run settings, e.g. ``{"ppo.discount": 0.9}``."""
+    expert: Callable[[], Expert] | None = None
+    """Makes a scripted expert for one episode, where a simple one does the task well."""
