@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rlhf.cli import bench, doctor, run, simulate, tasks, train, worker
+from rlhf.cli import bench, demonstrate, doctor, run, simulate, tasks, train, worker
 from rlhf.errors import ConfigError, FeedbackError, NotFoundError, RlhfError, TaskError
 
 _VERBS = {
@@ -17,6 +17,7 @@ _VERBS = {
     "train": (train, "PPO on the true reward, the reference"),
     "simulate": (simulate, "the whole preference loop with a synthetic teacher"),
     "run": (run, "runs: new, start, pause, resume, stop, list, show"),
+    "demonstrate": (demonstrate, "episodes of a scripted expert for a run"),
     "bench": (bench, "benchmarks that anyone can run again"),
     "worker": (worker, "do the jobs of the database in RLHF_DATABASE_URL"),
 }

@@ -1,11 +1,12 @@
 """Making, starting, pausing and stopping runs: what pages and the command line ask for. No torch."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.errors import FeedbackError
+from rlhf.errors import FeedbackError, TaskError
 from rlhf.experience.tasks import get_task
 from rlhf.feedback.teachers import parse_teacher
 from rlhf.loop.config import resolve
@@ -80,6 +81,19 @@ def set_teacher(engine: sa.Engine, run_id: str, teacher: str | None) -> None:
         runs.update_run(connection, run_id, teacher=teacher)
         who = "People answer." if teacher is None else f"The teacher {teacher!r} answers too."
         runs.add_event(connection, run_id, run["steps"], "teacher", who)
+
+
+def ask_expert(engine: sa.Engine, run_id: str, num_episodes: int) -> None:
+    """Have the task's scripted expert show episodes, as soon as a worker is free.
+
+    Raises:
+        TaskError: the task has no scripted expert.
+    """
+    with writing(engine) as connection:
+        task = get_task(runs.get_run(connection, run_id)["task"])
+        if task.expert is None:
+            raise TaskError(f"task {task.name!r} has no scripted expert; record an episode by hand instead.")
+        jobs.enqueue(connection, run_id, JobKind.DEMONSTRATE, f"{num_episodes}:{uuid.uuid4().hex}")
 
 
 def _check_teacher(teacher: str, task_name: str) -> None:

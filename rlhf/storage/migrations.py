@@ -30,9 +30,15 @@ def _quality(connection: sa.Connection) -> None:
     schema.acts.create(connection)
 
 
+def _demonstrations(connection: sa.Connection) -> None:
+    """Add the table of demonstrations."""
+    schema.demonstrations.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0003_quality", _quality),
+    ("0004_demonstrations", _demonstrations),
 )
 
 

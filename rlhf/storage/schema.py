@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rlhf.types.demonstration import DemonstrationSource
 from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.people import ActKind
 from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
@@ -111,6 +112,25 @@ segment_truths = sa.Table(
     metadata,
     sa.Column("segment_id", sa.ForeignKey("segments.id"), primary_key=True),
     sa.Column("true_rewards", sa.String(80), nullable=False),  # blob
+)
+
+# Whole episodes from their start on, as a person or a scripted expert acted them. Their true rewards are with
+# those of all segments.
+demonstrations = sa.Table(
+    "demonstrations",
+    metadata,
+    _id(),
+    _run_id(),
+    sa.Column("segment_id", sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("annotator_id", sa.ForeignKey("annotators.id")),  # null for a scripted expert
+    sa.Column("source", _Value(DemonstrationSource), nullable=False),
+    sa.Column("num_steps", sa.Integer, nullable=False),
+    sa.Column("terminated", sa.Boolean, nullable=False),  # the environment ended it before the horizon
+    sa.Column("origin_id", sa.ForeignKey("segments.id")),  # what was taken over, and from which step of it on
+    sa.Column("origin_step", sa.Integer),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("voided_at", sa.Float),  # set while nothing is to be learned from it
+    sa.Index("demonstrations_of_run", "run_id", "created_at"),
 )
 
 queries = sa.Table(

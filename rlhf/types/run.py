@@ -22,11 +22,18 @@ class RunState(enum.Enum):
 
 @enum.unique
 class JobKind(enum.Enum):
-    """Which process takes a job: TRAIN the trainer, the others the renderer."""
+    """Which process takes a job: TRAIN the trainer, RECORD a demonstrator, the others the renderer."""
 
     TRAIN = "train"
     RENDER = "render"
+    """Both clips of a query."""
     EVALUATE = "evaluate"
+    DRAW = "draw"
+    """One segment, to be watched."""
+    DEMONSTRATE = "demonstrate"
+    """Episodes of a scripted expert."""
+    RECORD = "record"
+    """An episode that a person acts."""
 
 
 @enum.unique

@@ -1,4 +1,4 @@
-"""The renderer: draws clips, evaluates saved policies, and lets synthetic teachers answer."""
+"""The renderer: draws clips, evaluates saved policies, and lets synthetic teachers and experts act."""
 
 import time
 
@@ -9,6 +9,7 @@ from rlhf.experience.tasks import get_task
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.config import resolve
 from rlhf.loop.evaluate_policy import evaluate_policy
+from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.render_clips import ClipMaker
 from rlhf.loop.schedule import labels_due
 from rlhf.storage import answers, models, runs
@@ -16,6 +17,7 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, RunState
 
+_TO_WATCH = (JobKind.EVALUATE, JobKind.DRAW, JobKind.DEMONSTRATE)
 RENDERS_PER_EVALUATION = 4
 """Clips that people wait for come first, but replays are made as well while clips are always wanted."""
 TEACHER_ANSWERS_PER_S = 2.0
@@ -40,18 +42,30 @@ def evaluate(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMappi
     clips.render_segments(task, replay_id)
 
 
+def draw_segment(engine: sa.Engine, clips: ClipMaker, job: sa.RowMapping) -> None:
+    """Do a DRAW job: its subject is a segment."""
+    with reading(engine) as connection:
+        task = get_task(runs.get_run(connection, job["run_id"])["task"])
+    clips.render_segments(task, job["subject"])
+
+
+def demonstrate(engine: sa.Engine, blobs: Blobs, job: sa.RowMapping) -> None:
+    """Do a DEMONSTRATE job: its subject is ``<number of episodes>:<anything>``."""
+    demonstrate_by_expert(engine, blobs, job["run_id"], int(job["subject"].partition(":")[0]))
+
+
 class Turns:
     """Decides which kind of job is looked for first."""
 
     def __init__(self) -> None:
         self._count = 0
 
-    def next_kinds(self) -> tuple[JobKind, JobKind]:
-        """Return both kinds, evaluations first once in a while."""
+    def next_kinds(self) -> tuple[tuple[JobKind, ...], tuple[JobKind, ...]]:
+        """Return the kinds in two groups, what is made to be watched first once in a while."""
         self._count += 1
         if self._count % (RENDERS_PER_EVALUATION + 1) == 0:
-            return JobKind.EVALUATE, JobKind.RENDER
-        return JobKind.RENDER, JobKind.EVALUATE
+            return _TO_WATCH, (JobKind.RENDER,)
+        return (JobKind.RENDER,), _TO_WATCH
 
 
 class TeacherPace:

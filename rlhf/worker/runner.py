@@ -125,18 +125,22 @@ def _renderer(
     turns = renderer.Turns()
 
     def do(job: sa.RowMapping) -> None:
-        if job["kind"] is JobKind.RENDER:
-            renderer.draw(clips, job)
-        else:
-            renderer.evaluate(engine, blobs, clips, job)
+        match job["kind"]:
+            case JobKind.RENDER:
+                renderer.draw(clips, job)
+            case JobKind.DRAW:
+                renderer.draw_segment(engine, clips, job)
+            case JobKind.DEMONSTRATE:
+                renderer.demonstrate(engine, blobs, job)
+            case _:
+                renderer.evaluate(engine, blobs, clips, job)
         with writing(engine) as connection:
             jobs.release(connection, job["id"], worker_id, JobState.DONE)
             jobs.worker_seen(connection, worker_id, note=clips.describe())
 
     def step() -> bool:
         teachers.answer()
-        kinds = turns.next_kinds()
-        return any(_do_next(engine, (kind,), worker_id, heartbeat, do) for kind in kinds)
+        return any(_do_next(engine, kinds, worker_id, heartbeat, do) for kinds in turns.next_kinds())
 
     return step
 

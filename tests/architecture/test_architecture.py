@@ -48,6 +48,7 @@ KNOWS_TRUTH = {
     "evaluate_policy": "reports",
     "memory": "keeps it until segments are cut",
     "publish": "reports",
+    "record_demonstration": "stores that of what was shown, for teachers, and reports an expert's",
     "simulate": "reports",
     "train_on_true_reward": "is the reference",
 }

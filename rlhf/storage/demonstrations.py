@@ -1,0 +1,86 @@
+"""Demonstrations: which segments are whole episodes shown by somebody, and whether they count."""
+
+import time
+import uuid
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from rlhf.errors import NotFoundError
+from rlhf.storage.schema import demonstrations, segments
+from rlhf.types.demonstration import DemonstrationSource
+
+
+def insert_demonstration(
+    connection: sa.Connection,
+    run_id: str,
+    segment_id: str,
+    *,
+    source: DemonstrationSource,
+    num_steps: int,
+    terminated: bool,
+    annotator_id: str | None = None,
+    origin_id: str | None = None,
+    origin_step: int | None = None,
+) -> str:
+    """Add a demonstration whose segment is stored; return its id."""
+    demonstration_id = uuid.uuid4().hex
+    connection.execute(
+        demonstrations.insert().values(
+            id=demonstration_id,
+            run_id=run_id,
+            segment_id=segment_id,
+            annotator_id=annotator_id,
+            source=source,
+            num_steps=num_steps,
+            terminated=terminated,
+            origin_id=origin_id,
+            origin_step=origin_step,
+            created_at=time.time(),
+        )
+    )
+    return demonstration_id
+
+
+def get_demonstration(connection: sa.Connection, demonstration_id: str) -> sa.RowMapping:
+    """Return one demonstration's row.
+
+    Raises:
+        NotFoundError: there is no such demonstration.
+    """
+    query = sa.select(demonstrations).where(demonstrations.c.id == demonstration_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFoundError(f"there is no demonstration {demonstration_id!r}.")
+    return row
+
+
+def list_demonstrations(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return a run's demonstrations, voided ones too, with their clips' columns; the oldest first."""
+    clip = (segments.c.clip, segments.c.clip_fps, segments.c.clip_frames)
+    query = (
+        sa.select(demonstrations, *clip)
+        .join(segments, segments.c.id == demonstrations.c.segment_id)
+        .where(demonstrations.c.run_id == run_id)
+        .order_by(demonstrations.c.created_at, demonstrations.c.id)
+    )
+    return list(connection.execute(query).mappings())
+
+
+def list_valid(connection: sa.Connection, run_id: str) -> Sequence[sa.RowMapping]:
+    """Return those of a run's demonstrations that count, the oldest first."""
+    return [row for row in list_demonstrations(connection, run_id) if row["voided_at"] is None]
+
+
+def set_voided(connection: sa.Connection, demonstration_id: str, is_voided: bool) -> None:
+    """Let a demonstration no longer count, or count again; nothing is deleted.
+
+    Raises:
+        NotFoundError: there is no such demonstration.
+    """
+    get_demonstration(connection, demonstration_id)
+    connection.execute(
+        demonstrations.update()
+        .where(demonstrations.c.id == demonstration_id)
+        .values(voided_at=time.time() if is_voided else None)
+    )
