@@ -90,7 +90,9 @@ def _is_due(session: Session, connection: sa.Connection) -> bool:
     changes = answers.count_changes(connection, session.run_id, session.fitted_id)
     # A teacher that has given its last answer will never make up the number that people are waited for.
     is_last = session.is_simulated and sum(counts.values()) >= schedule.labels and comparisons > 0
-    return (is_last and changes > 0) or is_fit_due(
+    # What a researcher set right is not waited with: the reward goes on teaching the mistake meanwhile.
+    is_corrected = session.fitted > 0 and answers.was_corrected(connection, session.run_id, session.fitted_id)
+    return (changes > 0 and (is_last or is_corrected)) or is_fit_due(
         schedule, comparisons=comparisons, changes=changes, fitted=session.fitted
     )
 

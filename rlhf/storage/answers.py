@@ -6,7 +6,7 @@ million answers.
 
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,6 +58,18 @@ def standing_answer(connection: sa.Connection, query_id: str, annotator_id: str)
     return connection.execute(query.order_by(answers.c.id.desc()).limit(1)).mappings().first()
 
 
+def find_void_of(connection: sa.Connection, answer_id: int) -> sa.RowMapping | None:
+    """Return the row by which a researcher voided an answer, if that still holds."""
+    later = answers.alias("later")
+    query = sa.select(answers).where(
+        answers.c.supersedes == answer_id,
+        answers.c.choice == Choice.UNDO,
+        answers.c.change_id.is_not(None),
+        ~sa.exists().where(later.c.supersedes == answers.c.id),
+    )
+    return connection.execute(query).mappings().first()
+
+
 def count_standing_of_query(connection: sa.Connection, query_id: str) -> int:
     """Return how many answers to a query stand, of all annotators."""
     query = sa.select(sa.func.count()).select_from(answers).where(answers.c.query_id == query_id, _stands)
@@ -76,21 +88,31 @@ def insert_answer(
     """Append an answer, count it, and return its number; ``supersedes`` must be one that stands."""
     if supersedes is not None:
         earlier = sa.select(answers.c.choice, answers.c.is_late).where(answers.c.id == supersedes)
-        _count(connection, run_id, *connection.execute(earlier).one(), change=-1)
-    if choice is not Choice.UNDO:
-        _count(connection, run_id, choice, is_late, change=1)
+        count(connection, run_id, *connection.execute(earlier).one(), change=-1)
+    count(connection, run_id, choice, is_late, change=1)
     row = answers.insert().values(
         run_id=run_id,
         choice=choice,
         is_late=is_late,
         supersedes=supersedes,
         received_at=time.time(),
+        query_kind=sa.select(queries.c.kind).where(queries.c.id == values["query_id"]).scalar_subquery(),
+        search_text=searchable(values["details"]),
         **values,
     )
     return int(connection.execute(row).inserted_primary_key[0])  # type: ignore[index]  # one row has one
 
 
-def _count(connection: sa.Connection, run_id: str, choice: Choice, is_late: bool, *, change: int) -> None:
+def searchable(details: Mapping[str, Any]) -> str | None:
+    """Return the tags and the comment of an answer's details as people search them, or None without any."""
+    parts = [*details.get("tags", ()), details.get("comment", "")]
+    return "\n".join(part for part in parts if part).casefold() or None
+
+
+def count(connection: sa.Connection, run_id: str, choice: Choice, is_late: bool, *, change: int) -> None:
+    """Note that ``change`` more answers of a kind stand; an UNDO is none."""
+    if choice is Choice.UNDO:
+        return
     counter = runs.c.num_late if is_late else _COUNTERS[choice]
     connection.execute(runs.update().where(runs.c.id == run_id).values({counter: counter + change}))
 
@@ -203,6 +225,13 @@ def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
         .where(~answers.c.is_late, answers.c.choice != Choice.SKIP, ~repeats, ~is_gold)
     )
     return int(connection.scalar(query) or 0)
+
+
+def was_corrected(connection: sa.Connection, run_id: str, after_id: int) -> bool:
+    """Return whether a researcher voided, restored or replaced an answer after the row ``after_id``."""
+    acts = answers.c.change_id.is_not(None) & ~answers.c.is_late
+    query = sa.select(answers.c.id).where(answers.c.run_id == run_id, answers.c.id > after_id, acts)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def last_id(connection: sa.Connection, run_id: str) -> int:

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from rlhf.errors import MigrationError
 from rlhf.storage import schema
+from rlhf.storage.answers import searchable
 from rlhf.storage.engine import reading, writing
 
+_PORTION = 5000
 Migration = tuple[str, Callable[[sa.Connection], None]]
 
 
@@ -26,7 +28,6 @@ def _quality(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN asked_of VARCHAR(64)")
     connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN again VARCHAR(64) REFERENCES queries (id)")
     connection.exec_driver_sql("CREATE INDEX queries_asked_of ON queries (asked_of, run_id)")
-    connection.exec_driver_sql("CREATE INDEX answers_of_annotator ON answers (annotator_id, run_id, id)")
     schema.acts.create(connection)
 
 
@@ -35,10 +36,42 @@ def _demonstrations(connection: sa.Connection) -> None:
     schema.demonstrations.create(connection)
 
 
+def _data(connection: sa.Connection) -> None:
+    """Let researchers void and restore answers, and filter many of them quickly."""
+    answers = schema.answers
+    schema.answer_changes.create(connection)
+    for column in (answers.c.query_kind, answers.c.search_text):
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE answers ADD COLUMN {column.name} {kind}")
+    connection.exec_driver_sql(
+        "ALTER TABLE answers ADD COLUMN change_id VARCHAR(64) REFERENCES answer_changes (id)"
+    )
+    kind_of_query = sa.select(schema.queries.c.kind).where(schema.queries.c.id == answers.c.query_id)
+    connection.execute(answers.update().values(query_kind=kind_of_query.scalar_subquery()))
+    last = 0
+    while rows := connection.execute(
+        sa.select(answers.c.id, answers.c.details)
+        .where(answers.c.id > last)
+        .order_by(answers.c.id)
+        .limit(_PORTION)
+    ).all():
+        last = rows[-1].id
+        said = [{"b_id": row.id, "b_text": searchable(row.details)} for row in rows]
+        if said := [row for row in said if row["b_text"]]:
+            changed = answers.update().where(answers.c.id == sa.bindparam("b_id"))
+            connection.execute(changed.values(search_text=sa.bindparam("b_text")), said)
+    connection.exec_driver_sql("DROP INDEX answers_of_run")
+    names = ("answers_to_filter", "answers_of_person", "answers_with_text", "answers_of_change")
+    for index in answers.indexes:
+        if index.name in names:
+            index.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0003_quality", _quality),
     ("0004_demonstrations", _demonstrations),
+    ("0005_data", _data),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.types.demonstration import DemonstrationSource
-from rlhf.types.feedback import Choice, QueryKind
+from rlhf.types.feedback import ChangeKind, Choice, QueryKind
 from rlhf.types.people import ActKind
 from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
 
@@ -32,6 +32,11 @@ class _Value(sa.TypeDecorator[Any]):
 
 def _id() -> sa.Column[str]:
     return sa.Column("id", sa.String(64), primary_key=True)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Return the options of an index that holds only some rows."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 def _run_id() -> sa.Column[str]:
@@ -165,6 +170,21 @@ annotators = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
 )
 
+# What researchers did to the answers of a run: each act once, however many answers it was about.
+answer_changes = sa.Table(
+    "answer_changes",
+    metadata,
+    _id(),
+    _run_id(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("by", sa.String(64), nullable=False),  # id of an annotator, or a name from the shell
+    sa.Column("kind", _Value(ChangeKind), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("num_answers", sa.Integer, nullable=False),  # rises while a large act is being done
+    sa.Column("reverts", sa.ForeignKey("answer_changes.id")),
+    sa.Index("answer_changes_of_run", "run_id", "at"),
+)
+
 # Append-only: undo and change are new rows that supersede an old one.
 answers = sa.Table(
     "answers",
@@ -185,9 +205,19 @@ answers = sa.Table(
     sa.Column("answered_at", sa.Float),
     sa.Column("received_at", sa.Float, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),  # whatever else the browser said
-    sa.Index("answers_of_run", "run_id", "id"),
+    sa.Column("query_kind", _Value(QueryKind)),  # the query's, so that answers can be told apart without it
+    sa.Column("search_text", sa.Text),  # tags and comment of the details in lower case
+    # The researcher's act that this row belongs to; an UNDO that has one voids the answer it supersedes.
+    sa.Column("change_id", sa.ForeignKey("answer_changes.id")),
+    # Holds what the answers of a run are filtered by: counting a million reads no row of the table.
+    sa.Index(
+        "answers_to_filter",
+        *("run_id", "id", "annotator_id", "choice", "query_kind", "reward_version", "received_at", "is_late"),
+    ),
+    sa.Index("answers_of_person", "run_id", "annotator_id", "id"),
+    sa.Index("answers_with_text", "run_id", "id", **_where("search_text IS NOT NULL")),
+    sa.Index("answers_of_change", "run_id", "change_id", **_where("change_id IS NOT NULL")),
     sa.Index("answers_of_query", "query_id", "annotator_id"),
-    sa.Index("answers_of_annotator", "annotator_id", "run_id", "id"),
     sa.Index("answers_superseded", "supersedes"),
 )
 

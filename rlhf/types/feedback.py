@@ -46,6 +46,20 @@ CONTROLS = (QueryKind.REPEAT, QueryKind.GOLD)
 
 
 @enum.unique
+class ChangeKind(enum.Enum):
+    """What a researcher did to answers."""
+
+    VOID = "void"
+    """Set aside: kept, and not learned from."""
+    RESTORE = "restore"
+    """An earlier act taken back."""
+    ANSWER = "answer"
+    """Answered anew."""
+    IMPORT = "import"
+    """Read from a file."""
+
+
+@enum.unique
 class Strength(enum.IntEnum):
     """How clearly a comparison was decided; the value is what the arrays hold."""
 
