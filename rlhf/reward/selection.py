@@ -159,8 +159,7 @@ def select(
         )
     best = min(classes, key=lambda name: float(losses[name].mean()))
     scores = tuple(_score(chosen[name], losses[name], losses[best]) for name in classes)
-    simplest = next(s for s in scores if s.excess <= config.selection_margin * s.excess_error)
-    return chosen[simplest.model_class], scores
+    return chosen[_simplest(scores, config.selection_margin).model_class], scores
 
 
 def fit_members(
@@ -277,6 +276,15 @@ def _network_class(
     losses = np.stack(curves)
     epoch, best = np.unravel_index(losses.sum(axis=-1).argmin(), losses.shape[:2])
     return decays[best], int(epoch), losses[epoch, best]
+
+
+def _simplest(scores: tuple[CandidateScore, ...], margin: float) -> CandidateScore:
+    """Return the simplest candidate within the margin of the best, or a simpler one that does no worse.
+
+    Errors differ: a flexible class may be within its wide margin where a simpler and better one is not.
+    """
+    good = [s for s in scores if s.excess <= margin * s.excess_error]
+    return next(s for s in scores if s.nll <= good[0].nll)
 
 
 def _mean_losses(log_prob: Float64, is_tested: Bool, weight: Float32) -> Float64:

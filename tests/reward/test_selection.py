@@ -11,6 +11,7 @@ from rlhf.reward.normalise import input_normaliser
 from rlhf.reward.selection import (
     CandidateScore,
     Selection,
+    _simplest,
     allowed_classes,
     is_fresh,
     make_problem,
@@ -52,6 +53,36 @@ def test_a_goal_that_bends_gets_one_that_can_bend() -> None:
 def test_a_simpler_class_wins_within_the_margin() -> None:
     generous = dataclasses.replace(FEW_EPOCHS, selection_margin=1000.0)
     assert run("pendulum", generous)[0].model_class == "linear"
+
+
+@pytest.mark.parametrize(
+    ("linear", "quadratic", "expected"),
+    [
+        ((0.04, 0.01), (0.05, 0.10), "linear"),  # quadratic is in its margin, but linear is better
+        ((0.06, 0.01), (0.05, 0.10), "quadratic"),
+        ((0.06, 0.01), (0.05, 0.01), "mlp"),
+        ((0.01, 0.02), (0.05, 0.10), "linear"),
+    ],
+)
+def test_a_wide_margin_does_not_pass_over_a_simpler_and_better_class(
+    linear: tuple[float, float], quadratic: tuple[float, float], expected: ModelClass
+) -> None:
+    excesses = zip(MODEL_CLASSES, (linear, quadratic, (0.0, 0.0)), strict=True)
+    scores = tuple(
+        CandidateScore(
+            model_class=name,
+            nll=0.3 + excess,
+            standard_error=0.0,
+            excess=excess,
+            excess_error=error,
+            ridge=1.0,
+            base="linear",
+            weight_decay=0.0,
+            epochs=0,
+        )
+        for name, (excess, error) in excesses
+    )
+    assert _simplest(scores, 1.0).model_class == expected
 
 
 def test_only_allowed_classes_are_tried() -> None:
