@@ -10,6 +10,7 @@ from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.feedback.targets import prob_first, strengths
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
+from rlhf.reward.encoder import sequences_of
 from rlhf.reward.features import segment_features, transition_features
 from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import acts, answers, models, runs, segments
@@ -45,7 +46,12 @@ def fit_reward(session: Session) -> FitReport | None:
         data = _load(session, rows, weights, people)
         reference = _reference(session, data)
         session.reward, report = fit(
-            data, reference, session.config.reward, session.rngs["reward"], session.reward
+            data,
+            reference,
+            session.config.reward,
+            session.rngs["reward"],
+            session.reward,
+            _sequences(session) if session.config.reward.model_class == "encoded" else None,
         )
     session.reward_version = session.reward.version
     session.reward_is_new = True
@@ -150,6 +156,26 @@ def _reference(session: Session, data: PreferenceData) -> Float32:
     size = min(_MAX_REFERENCE, len(steps), len(answered))
     rng = session.rngs["reward"]
     return np.concatenate([rng.choice(steps, size, replace=False), rng.choice(answered, size, replace=False)])
+
+
+def _sequences(session: Session) -> Float32 | None:
+    """Return steps of remembered episodes with those that followed, (B, K, F); None if there are none."""
+    memory = session.memory
+    episodes = {e.reset_seed: e for e in (*memory.explored, *memory.older, *memory.recent)}
+    found = [
+        sequences_of(
+            transition_features(
+                e.observations[:-1],
+                e.actions,
+                e.observations[1:],
+                np.zeros(e.num_steps, np.bool_),
+                action_space=session.action_space,
+                use_actions=session.config.reward.use_actions,
+            )
+        )
+        for e in episodes.values()
+    ]
+    return np.concatenate(found) if found else None
 
 
 def _audit_accuracy(rows: list[sa.RowMapping]) -> float:

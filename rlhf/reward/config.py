@@ -4,9 +4,11 @@ import dataclasses
 from typing import Literal
 
 SolvedClass = Literal["linear", "quadratic"]
-ModelClass = Literal["linear", "quadratic", "mlp"]
-"""From the simplest to the most flexible."""
+ModelClass = Literal["linear", "quadratic", "mlp", "encoded"]
 MODEL_CLASSES: tuple[ModelClass, ...] = ("linear", "quadratic", "mlp")
+"""What ``auto`` chooses from, from the simplest to the most flexible."""
+NETWORK_CLASSES: tuple[ModelClass, ...] = ("mlp", "encoded")
+"""Those that are not solved for alone: a network adds to what is."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,10 +17,12 @@ class RewardConfig:
 
     num_members: int = 5
     """M, ensemble members. More give a smoother mean and a better spread, at proportional cost; 3 to 10."""
-    model_class: Literal["auto", "linear", "quadratic", "mlp"] = "auto"
+    model_class: Literal["auto", "linear", "quadratic", "mlp", "encoded"] = "auto"
     """``linear``: a weighted sum of the features. ``quadratic``: also products of two features (of all, or
-    of the 24 that differ most between segments). ``mlp``: the better of these plus a small network. ``auto``:
-    whichever predicts answers best that it has not seen."""
+    of the 24 that differ most between segments). ``mlp``: the better of these plus a small network.
+    ``encoded``: the same with a network that sees codes from which the motion can be foretold, learned from
+    all behaviour without answers. ``auto``: whichever of the first three predicts answers best that it has
+    not seen."""
     selection_margin: float = 0.5
     """``auto`` prefers a simpler class if it is worse by no more than so many standard errors of the
     difference, answer by answer; 0 takes the best as it looks, 1 needs more answers to leave the linear

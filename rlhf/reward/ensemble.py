@@ -17,7 +17,8 @@ from rlhf.checks import check_shape
 from rlhf.config import from_dict, to_dict
 from rlhf.errors import CheckpointError, ConfigError
 from rlhf.reward.answer_model import AnswerModel
-from rlhf.reward.config import RewardConfig
+from rlhf.reward.config import NETWORK_CLASSES, RewardConfig
+from rlhf.reward.encoder import Encoder
 from rlhf.reward.networks import PRODUCT_SCALE, EnsembleNetwork
 from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
 from rlhf.reward.selection import Selection, unchosen
@@ -131,8 +132,11 @@ class RewardModel:
                 len(arrays["gain"]),
                 len(arrays["input_mean"]),
                 columns=arrays[_NETWORK + "columns"],
-                hidden=config.hidden if selection.model_class == "mlp" else (),
+                hidden=config.hidden if selection.model_class in NETWORK_CLASSES else (),
                 generator=torch.Generator(),
+                encoder=Encoder(len(arrays["input_mean"]), torch.Generator())
+                if selection.model_class == "encoded"
+                else None,
             )
             state = {
                 name.removeprefix(_NETWORK): torch.from_numpy(array.copy())

@@ -13,6 +13,7 @@ from rlhf.reward.annotators import held_out_returns, learn_annotators
 from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, ordinary
 from rlhf.reward.bootstrap import bootstrap_weights, holds_out
 from rlhf.reward.config import RewardConfig
+from rlhf.reward.encoder import MIN_SEQUENCES, train_encoder
 from rlhf.reward.ensemble import RewardModel, member_outputs
 from rlhf.reward.normalise import input_normaliser, output_normaliser
 from rlhf.reward.selection import (
@@ -66,7 +67,7 @@ class FitReport:
     reason: str
     """Why that class, in words."""
     base: str
-    """What is solved for: the class itself, or what ``mlp`` adds to."""
+    """What is solved for: the class itself, or what a network adds to."""
     ridge: float
     weight_decay: float
     epochs: int
@@ -88,6 +89,7 @@ def fit(
     config: RewardConfig,
     rng: np.random.Generator,
     previous: RewardModel | None = None,
+    sequences: Float32 | None = None,
 ) -> tuple[RewardModel, FitReport]:
     """Fit a reward model to answers.
 
@@ -102,6 +104,8 @@ def fit(
         config: model and fit settings.
         rng: decides everything random; equal generators give equal models.
         previous: the version before, which gives the version number and the class until it is outgrown.
+        sequences: raw features of steps with those that followed, (B, K, F), see ``sequences_of``; for
+            ``encoded`` only, which is ``mlp`` as long as there are too few.
 
     Returns:
         The model and how the fit went.
@@ -120,7 +124,13 @@ def fit(
     normaliser = input_normaliser(data.features, reference_features)
     kept = previous.selection if previous and is_fresh(previous.selection, config, len(data)) else None
     classes = allowed_classes(config) if kept is None else (kept.model_class,)
-    problem = make_problem(data, normaliser(data.features), classes)
+    encoder = None
+    if "encoded" in classes:
+        if sequences is None or len(sequences) < MIN_SEQUENCES:
+            kept, classes = None, ("mlp",)
+        else:
+            encoder = train_encoder(normaliser(sequences), generator)
+    problem = make_problem(data, normaliser(data.features), classes, encoder)
     answer_model = _answer_model(problem, config.noise, kept, rng)
     candidates: tuple[CandidateScore, ...] = ()
     selection = kept

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rlhf.reward.encoder import Encoder
 from rlhf.types.experience import Float32, Float64, Int64
 
 MAX_QUADRATIC_FEATURES = 24
@@ -31,6 +32,7 @@ class EnsembleNetwork(nn.Module):
         columns: features whose products are inputs of the linear term too, see ``mean_inputs``.
         hidden: widths of the hidden layers of the network; none leaves the linear term alone.
         generator: draws the initial weights.
+        encoder: makes what the network sees of features; none lets it see the features themselves.
     """
 
     columns: Tensor
@@ -43,12 +45,15 @@ class EnsembleNetwork(nn.Module):
         columns: Int64,
         hidden: tuple[int, ...],
         generator: torch.Generator,
+        encoder: Encoder | None = None,
     ) -> None:
         super().__init__()
         self.num_members, self.num_features = num_members, num_features
         self.register_buffer("columns", torch.from_numpy(columns.copy()))
         inputs = num_features + len(columns) * (len(columns) + 1) // 2
-        widths = [num_features, *hidden, 1] if hidden else []
+        seen = num_features if encoder is None else encoder.num_codes
+        widths = [seen, *hidden, 1] if hidden else []
+        self.encoder = encoder
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(widths):
@@ -62,11 +67,18 @@ class EnsembleNetwork(nn.Module):
         output = torch.bmm(features, self.skip[:, : self.num_features]).squeeze(-1)
         if len(self.columns):
             output = output + self._products(features[..., self.columns])
-        return output + self.added(features) if len(self.weights) else output
+        return output + self.added(self.encoded(features)) if len(self.weights) else output
 
-    def added(self, features: Tensor) -> Tensor:
-        """Return what the network adds to the linear term: features (M, N, F) -> (M, N)."""
-        hidden = features
+    def encoded(self, features: Tensor) -> Tensor:
+        """Return what the network sees of normalised features (..., F): codes, if it has an encoder."""
+        if self.encoder is None:
+            return features
+        codes: Tensor = self.encoder(features)
+        return codes
+
+    def added(self, seen: Tensor) -> Tensor:
+        """Return what the network adds to the linear term: ``encoded`` features (M, N, E) -> (M, N)."""
+        hidden = seen
         *weights, last = self.weights
         for weight, bias in zip(weights, self.biases, strict=True):
             hidden = F.silu(torch.baddbmm(bias, hidden, weight))

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from rlhf.reward.answer_model import AnswerModel, answer_terms
 from rlhf.reward.bradley_terry import evidence
-from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig, SolvedClass
+from rlhf.reward.config import MODEL_CLASSES, NETWORK_CLASSES, ModelClass, RewardConfig, SolvedClass
+from rlhf.reward.encoder import Encoder
 from rlhf.reward.folds import Folds, make_folds
 from rlhf.reward.linear import FALLBACK_RIDGE, RIDGES, Directions, directions, fit_linear
 from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
@@ -42,11 +43,11 @@ class Selection:
     ridge: float
     """Penalty of the weights that are solved for."""
     base: SolvedClass = "linear"
-    """What a network of ``mlp`` adds to."""
+    """What a network adds to."""
     weight_decay: float = 0.0
-    """Of ``mlp``."""
+    """Of a network."""
     epochs: int = 0
-    """Of ``mlp``; 0 adds nothing that was learned."""
+    """Of a network; 0 adds nothing that was learned."""
     num_answers: int = 0
     """Answers there were; 0 for what was not chosen by them."""
 
@@ -74,6 +75,8 @@ class CandidateScore:
 class Problem:
     """What all candidates are fitted to."""
 
+    classes: tuple[ModelClass, ...]
+    """The candidates, from the simplest."""
     data: PreferenceData
     inputs: Tensor
     """Normalised features, float32 (S, L, F)."""
@@ -81,9 +84,16 @@ class Problem:
     """Features whose products ``quadratic`` uses."""
     directions: dict[SolvedClass, Directions]
     """What ``linear`` and ``quadratic`` are solved in."""
+    encoder: Encoder | None = None
+    """What the network of ``encoded`` sees by."""
 
 
-def make_problem(data: PreferenceData, normalised: Float32, classes: tuple[ModelClass, ...]) -> Problem:
+def make_problem(
+    data: PreferenceData,
+    normalised: Float32,
+    classes: tuple[ModelClass, ...],
+    encoder: Encoder | None = None,
+) -> Problem:
     """Return the problem of fitting the given classes; those that are not needed are not prepared."""
     inputs = torch.from_numpy(normalised)
     columns = product_columns(normalised)
@@ -91,10 +101,12 @@ def make_problem(data: PreferenceData, normalised: Float32, classes: tuple[Model
     if classes != ("linear",):
         used["quadratic"] = columns
     return Problem(
+        classes=classes,
         data=data,
         inputs=inputs,
         columns=columns,
         directions={name: directions(mean_inputs(inputs, kept), data) for name, kept in used.items()},
+        encoder=encoder,
     )
 
 
@@ -125,13 +137,13 @@ def select(
     """Return the chosen class with its penalty, and how every class did.
 
     Args:
-        problem: what is fitted.
+        problem: what is fitted, and which classes are tried.
         model: how the answers were given.
-        config: says which classes are allowed.
+        config: descent of the networks, and how much better a less simple class has to be.
         rng: draws the folds.
         generator: draws what the networks need.
     """
-    classes = allowed_classes(config)
+    classes = problem.classes
     repeats = int(np.clip(round(_TESTS_WANTED / len(problem.data)), 1, _MAX_REPEATS))
     folds = make_folds(problem.data, _FOLDS, repeats, rng)
     is_tested = folds.is_tested.any(axis=0)
@@ -143,10 +155,10 @@ def select(
     chosen: dict[ModelClass, Selection] = {}
     for name in classes:
         decay, epochs = 0.0, 0
-        start: SolvedClass = base if name == "mlp" else name
+        start: SolvedClass = name if name == "linear" or name == "quadratic" else base
         ridge, loss = solved[start]
-        if name == "mlp":
-            start_from = Selection(model_class="mlp", base=base, ridge=ridge)
+        if name in NETWORK_CLASSES:
+            start_from = Selection(model_class=name, base=base, ridge=ridge)
             decay, epochs, loss = _network_class(problem, model, folds, start_from, config, generator)
         losses[name] = loss[is_tested]
         chosen[name] = Selection(
@@ -177,11 +189,11 @@ def fit_members(
         model: how the answers were given.
         weights: how often each answer counts, (N, A).
         selection: class and penalties.
-        config: shape and descent of ``mlp``.
+        config: shape and descent of a network.
         generator: draws what the networks need.
     """
     network, training_set = start_networks(problem, model, weights, selection, config, generator)
-    if selection.model_class == "mlp":
+    if selection.model_class in NETWORK_CLASSES:
         decay = torch.full((len(weights),), selection.weight_decay)
         train(network, training_set, config, generator, weight_decay=decay, epochs=selection.epochs)
     return network, training_set.gain.numpy()
@@ -199,7 +211,7 @@ def start_networks(
 
     The linear term takes what there is of it exactly and at once; what a network is to add starts small.
     """
-    inputs, adds_network = problem.directions[selection.base], selection.model_class == "mlp"
+    inputs, adds_network = problem.directions[selection.base], selection.model_class in NETWORK_CLASSES
     solved = fit_linear(inputs.values, problem.data, model, weights, np.array([selection.ridge]))[:, 0]
     network = EnsembleNetwork(
         len(weights),
@@ -207,17 +219,19 @@ def start_networks(
         columns=problem.columns if selection.base == "quadratic" else problem.columns[:0],
         hidden=config.hidden if adds_network else (),
         generator=generator,
+        encoder=problem.encoder if selection.model_class == "encoded" else None,
     )
     with torch.no_grad():
+        seen = network.encoded(problem.inputs)
         network.skip.copy_(torch.from_numpy(solved @ inputs.back.T)[..., None])
         if adds_network:
-            some = problem.inputs[:_SCALE_SEGMENTS]
+            some = seen[:_SCALE_SEGMENTS]
             added = network.added(some.flatten(0, 1).expand(len(weights), -1, -1))
             means = inputs.gain * added.view(len(weights), *some.shape[:2]).mean(dim=-1)
             sd = means.std(dim=1, correction=0).clamp_min(1e-6)
             network.weights[-1].mul_(_NETWORK_SHARE / sd[:, None, None])
     training_set = TrainingSet(
-        inputs=problem.inputs,
+        inputs=seen,
         said=evidence(problem.data, model),
         weights=torch.from_numpy(weights),
         gain=torch.full((len(weights),), inputs.gain),

@@ -22,7 +22,7 @@ class TrainingSet:
     """What training needs, as tensors."""
 
     inputs: Tensor
-    """Normalised inputs, float32 (S, L, F)."""
+    """What the networks see of segments, float32 (S, L, F)."""
     said: Evidence
     """Of A answers."""
     weights: Tensor
