@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rlhf.cli import bench, demonstrate, doctor, run, simulate, tasks, train, worker
+from rlhf.cli import bench, demonstrate, doctor, people, run, simulate, tasks, train, worker
 from rlhf.errors import ConfigError, FeedbackError, NotFoundError, RlhfError, TaskError
 
 _VERBS = {
@@ -18,6 +18,7 @@ _VERBS = {
     "simulate": (simulate, "the whole preference loop with a synthetic teacher"),
     "run": (run, "runs: new, start, pause, resume, stop, list, show"),
     "demonstrate": (demonstrate, "episodes of a scripted expert for a run"),
+    "people": (people, "who may come in: list, invite, revoke, role"),
     "bench": (bench, "benchmarks that anyone can run again"),
     "worker": (worker, "do the jobs of the database in RLHF_DATABASE_URL"),
 }

@@ -23,6 +23,47 @@ def _initial(connection: sa.Connection) -> None:
     """Do nothing: a database older than this one was never released."""
 
 
+_PEOPLE = (
+    "ALTER TABLE queries ADD COLUMN wanted_answers INTEGER DEFAULT 1 NOT NULL",
+    "ALTER TABLE annotators ADD COLUMN role VARCHAR(16)",
+    "ALTER TABLE annotators ADD COLUMN labels_all_runs BOOLEAN DEFAULT false NOT NULL",
+    "ALTER TABLE annotators ADD COLUMN subject VARCHAR(300)",
+    "CREATE UNIQUE INDEX annotators_subject ON annotators (subject)",
+    """CREATE TABLE annotator_runs (
+        annotator_id VARCHAR(64) NOT NULL REFERENCES annotators (id),
+        run_id VARCHAR(64) NOT NULL REFERENCES runs (id),
+        PRIMARY KEY (annotator_id, run_id)
+    )""",
+    """CREATE TABLE invitations (
+        id VARCHAR(64) NOT NULL PRIMARY KEY,
+        token_hash VARCHAR(64) NOT NULL,
+        role VARCHAR(16),
+        run_id VARCHAR(64) REFERENCES runs (id),
+        annotator_id VARCHAR(64) REFERENCES annotators (id),
+        created_by VARCHAR(64) REFERENCES annotators (id),
+        created_at FLOAT NOT NULL,
+        expires_at FLOAT NOT NULL,
+        revoked_at FLOAT,
+        max_uses INTEGER,
+        uses INTEGER NOT NULL,
+        UNIQUE (token_hash)
+    )""",
+    """CREATE TABLE sign_ins (
+        token_hash VARCHAR(64) NOT NULL PRIMARY KEY,
+        annotator_id VARCHAR(64) NOT NULL REFERENCES annotators (id),
+        created_at FLOAT NOT NULL,
+        expires_at FLOAT NOT NULL
+    )""",
+    "CREATE INDEX sign_ins_of ON sign_ins (annotator_id)",
+)
+
+
+def _people(connection: sa.Connection) -> None:
+    """Add roles, invitations and sign-ins, and how many people a query is asked of."""
+    for statement in _PEOPLE:
+        connection.exec_driver_sql(statement)
+
+
 def _quality(connection: sa.Connection) -> None:
     """Add what is asked to learn about people, and what researchers decide about them."""
     connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN asked_of VARCHAR(64)")
@@ -69,6 +110,7 @@ def _data(connection: sa.Connection) -> None:
 
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
+    ("0002_people", _people),
     ("0003_quality", _quality),
     ("0004_demonstrations", _demonstrations),
     ("0005_data", _data),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from rlhf.types.demonstration import DemonstrationSource
 from rlhf.types.feedback import ChangeKind, Choice, QueryKind
-from rlhf.types.people import ActKind
+from rlhf.types.people import ActKind, Role
 from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
 
 metadata = sa.MetaData()
@@ -157,6 +157,8 @@ queries = sa.Table(
     sa.Column("leased_until", sa.Float),
     sa.Column("asked_of", sa.String(64)),  # the only person it is for, or null
     sa.Column("again", sa.ForeignKey("queries.id")),  # the query whose pair it shows once more
+    # Of so many different people: more than one where their agreement is to be known.
+    sa.Column("wanted_answers", sa.Integer, nullable=False, default=1, server_default="1"),
     sa.Index("queries_by_status", "run_id", "status", "created_at"),
     sa.Index("queries_asked_of", "asked_of", "run_id"),
 )
@@ -168,6 +170,45 @@ annotators = sa.Table(
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("is_teacher", sa.Boolean, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("role", _Value(Role)),  # null: a teacher, or somebody who may do nothing once people sign in
+    sa.Column("labels_all_runs", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    sa.Column("subject", sa.String(300)),  # who they are to the identity provider, if there is one
+    sa.Index("annotators_subject", "subject", unique=True),
+)
+
+# Runs that an annotator may label who may not label all.
+annotator_runs = sa.Table(
+    "annotator_runs",
+    metadata,
+    sa.Column("annotator_id", sa.ForeignKey("annotators.id"), primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+)
+
+# Links that let people in. Of a token only its SHA-256 is kept, so that reading the database lets nobody in.
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    _id(),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("role", _Value(Role)),  # null: signs the named person in and changes no role
+    sa.Column("run_id", sa.ForeignKey("runs.id")),  # null: all runs
+    sa.Column("annotator_id", sa.ForeignKey("annotators.id")),  # whom it signs in; null: whoever opens it
+    sa.Column("created_by", sa.ForeignKey("annotators.id")),  # null: the command line
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Column("revoked_at", sa.Float),
+    sa.Column("max_uses", sa.Integer),  # null: as often as somebody likes
+    sa.Column("uses", sa.Integer, nullable=False, default=0),
+)
+
+sign_ins = sa.Table(
+    "sign_ins",
+    metadata,
+    sa.Column("token_hash", sa.String(64), primary_key=True),  # of the browser's cookie
+    sa.Column("annotator_id", sa.ForeignKey("annotators.id"), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Index("sign_ins_of", "annotator_id"),
 )
 
 # What researchers did to the answers of a run: each act once, however many answers it was about.

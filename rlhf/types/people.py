@@ -1,6 +1,23 @@
-"""What a researcher may decide about the people of a run and about single pairs."""
+"""What people may do, and what a researcher may decide about them. The value is what the database holds."""
 
 import enum
+
+
+@enum.unique
+class Role(enum.Enum):
+    """A person's role; each includes what those before it may do."""
+
+    ANNOTATOR = "annotator"
+    """Compares clips of the runs they are invited to, and sees nothing else."""
+    RESEARCHER = "researcher"
+    """Starts and stops runs, sees rewards, replays and answers, invites annotators."""
+    ADMIN = "admin"
+    """Also invites anybody and changes people's roles."""
+
+    def includes(self, least: "Role") -> bool:
+        """Whether somebody with this role may do what ``least`` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(least)
 
 
 @enum.unique

@@ -31,6 +31,7 @@ FOR_UI = (
     "rlhf.loop.record_feedback",
     "rlhf.loop.start_run",
     "rlhf.loop.supervise",
+    "rlhf.loop.admit_people",
     "rlhf.loop.config",
     "rlhf.storage",
     "rlhf.experience.tasks",

@@ -1,5 +1,7 @@
 """A database of any age becomes one of this program, or stays exactly as it was."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import MigrationError
-from rlhf.storage import runs, schema
+from rlhf.storage import answers, people, queries, runs, schema
 from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import MIGRATIONS, migrate, pending
 from rlhf.ui.store import Store
@@ -157,3 +159,46 @@ def test_those_before_a_failed_migration_stay_and_those_after_wait(store: Store)
     with pytest.raises(MigrationError, match="0003_half"):
         migrate(store.engine, more)
     assert pending(store.engine, more) == ["0003_half", "0004_never"]
+
+
+OLDEST = Path(__file__).parent / "assets" / "0001_initial.sql"
+
+
+@pytest.fixture
+def oldest(tmp_path: Path) -> Iterator[sa.Engine]:
+    """A database of the first program, with a run, two pairs, a person, a teacher and an answer."""
+    path = tmp_path / "oldest.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLDEST.read_text(encoding="utf-8"))
+    engine = open_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+def _shape(engine: sa.Engine) -> dict[str, object]:
+    """Columns, indices and unique constraints of every table, in no order."""
+    inspector = sa.inspect(engine)
+    shape: dict[str, object] = {}
+    for table in inspector.get_table_names():
+        columns = {
+            c["name"]: (str(c["type"]), c["nullable"] and not c["primary_key"])
+            for c in inspector.get_columns(table)
+        }
+        unique = {(*c["column_names"],) for c in inspector.get_unique_constraints(table)}
+        indices = {(*i["column_names"], bool(i["unique"])) for i in inspector.get_indexes(table)}
+        shape[table] = (columns, unique, indices)
+    return shape
+
+
+def test_the_oldest_database_gets_the_shape_of_a_fresh_one(oldest: sa.Engine, store: Store) -> None:
+    migrate(oldest)
+    assert _shape(oldest) == _shape(store.engine)
+
+
+def test_the_oldest_database_keeps_its_answers_and_still_asks_nobody_to_sign_in(oldest: sa.Engine) -> None:
+    migrate(oldest)
+    with reading(oldest) as connection:
+        (answer,) = answers.standing_answers(connection, "pendulum-swingup-000000")
+        (waiting,) = queries.list_open(connection, "pendulum-swingup-000000")
+        assert not people.is_anybody_known(connection)
+    assert (answer["annotator_id"], waiting["wanted_answers"]) == ("c" * 32, 1)
