@@ -22,7 +22,7 @@ from rlhf.storage.segments import load_true_rewards
 def ask_teacher(engine: sa.Engine, blobs: Blobs, run_id: str, count: int) -> int:
     """Let the run's teacher answer up to ``count`` open queries, the oldest first.
 
-    Queries that a person is looking at are left to that person.
+    Queries that a person is looking at are left to that person, and second answers to people.
 
     Returns:
         How many it answered.
@@ -33,7 +33,7 @@ def ask_teacher(engine: sa.Engine, blobs: Blobs, run_id: str, count: int) -> int
     with reading(engine) as connection:
         run = runs.get_run(connection, run_id)
         now = time.time()
-        free = [q for q in queries.list_open(connection, run_id) if not _is_leased(q, now)][:count]
+        free = [q for q in queries.list_unanswered(connection, run_id) if not _is_leased(q, now)][:count]
     if run["teacher"] is None or run["baseline"] is None:
         raise FeedbackError(f"run {run_id} has no teacher, or has not explored yet; nobody can answer.")
     teacher = parse_teacher(run["teacher"])

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import numpy as np
+import sqlalchemy as sa
 
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.champion import challenger_episodes
@@ -186,6 +187,7 @@ def _publish(
             true_rewards = session.memory.true_rewards_of(segments[i])
             truths[i] = session.blobs.write_arrays({"true_rewards": true_rewards})
     with session.writing() as connection:
+        wanted_answers = _wanted_answers(session, connection, len(chosen))
         ids = {i: insert_segment(connection, session.run_id, segments[i], arrays[i], truths[i]) for i in used}
         for row, kind in enumerate(chosen.kinds):
             query_id = queries.insert_query(
@@ -198,9 +200,19 @@ def _publish(
                 predicted=None if predicted is None else float(predicted[row]),
                 policy_version=session.policy.version,
                 reward_version=session.reward_version,
+                wanted_answers=wanted_answers[row],
             )
             query_ids.append(query_id)
             if not session.is_simulated:
                 jobs.enqueue(connection, session.run_id, JobKind.RENDER, query_id)
     session.motions |= {ids[i]: _motion(segments[i]) for i in used}
     return query_ids
+
+
+def _wanted_answers(session: Session, connection: sa.Connection, count: int) -> list[int]:
+    """Return how many people each of the new queries is asked; more than one only while several answer."""
+    config = session.config.queries
+    if session.is_simulated or answers.count_recent_people(connection, session.run_id) < 2:
+        return [1] * count
+    is_shared = session.rngs["queries"].random(count) < config.overlap_share
+    return [config.overlap_answers if shared else 1 for shared in is_shared]

@@ -145,7 +145,6 @@ def record_answer(engine: sa.Engine, run_id: str, annotator_id: str, answer: Ans
 def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:
     is_late = query["status"] is QueryStatus.EXPIRED
     answer = _without_moment_outside(connection, query, answer)
-    others = answers.count_standing_of_query(connection, query["id"])
     earlier = answers.standing_answer(connection, query["id"], annotator_id)
     if answer.completes is not None:
         if earlier is None or earlier["key"] != answer.completes:
@@ -155,13 +154,13 @@ def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, a
     if is_late:
         message = "This pair had expired; your answer is kept but not learned from."
         return Receipt(key=answer.key, outcome=Outcome.LATE, message=message)
-    queries.set_status(connection, query["id"], QueryStatus.ANSWERED)
+    given = answers.count_standing_of_query(connection, query["id"])
+    queries.note_answer(connection, query, given, by=annotator_id)
     if answer.completes is not None:
         return Receipt(key=answer.key, outcome=Outcome.SAVED)
     if earlier is not None:
         return Receipt(key=answer.key, outcome=Outcome.SAVED, message="Your earlier answer was replaced.")
-    note = "Somebody else answered this pair too; both answers count." if others else None
-    return Receipt(key=answer.key, outcome=Outcome.SAVED, message=note)
+    return Receipt(key=answer.key, outcome=Outcome.SAVED)  # of others who were asked too nothing is said
 
 
 def _without_moment_outside(connection: sa.Connection, query: sa.RowMapping, answer: Answer) -> Answer:
@@ -196,10 +195,8 @@ def _take_back(connection: sa.Connection, query: sa.RowMapping, annotator_id: st
     if standing is None or standing["id"] != undone["id"]:
         return _rejected(answer, "that answer had been taken back or replaced already")
     _append(connection, query, annotator_id, answer, undone["id"], is_late=False)
-    if query["status"] is QueryStatus.ANSWERED and not answers.count_standing_of_query(
-        connection, query["id"]
-    ):
-        queries.set_status(connection, query["id"], QueryStatus.READY)
+    if query["status"] is QueryStatus.ANSWERED:
+        queries.note_answer(connection, query, answers.count_standing_of_query(connection, query["id"]))
     return Receipt(key=answer.key, outcome=Outcome.SAVED)
 
 

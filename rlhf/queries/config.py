@@ -52,15 +52,23 @@ class QueryConfig:
     """Up to so many queries in a row share clips: the newer clip of one comes again in the next, beside a
     new one, so that fewer clips have to be watched. 1: every query shows two clips of its own."""
 
+    overlap_share: float = 0.1
+    """Share of queries asked of ``overlap_answers`` different people while several people answer, so that
+    their agreement is known. Each costs an answer that could have been about a new pair."""
+    overlap_answers: int = 2
+    """How many different people such a query is asked."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.overlap_answers < 2:
+            raise ValueError(f"overlap_answers is {self.overlap_answers}; it must be at least 2.")
         if self.acquisition not in ACQUISITIONS:
             raise ValueError(f"acquisition is {self.acquisition!r}; allowed are {', '.join(ACQUISITIONS)}.")
         for name in ("candidates_per_query", "recent_episodes", "num_clusters", "chain_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         shares = ("audit_share", "repeat_share", "gold_share", "new_versus_old_share", "low_density_share")
-        for name in (*shares, "cluster_share"):
+        for name in (*shares, "cluster_share", "overlap_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")
         if self.new_versus_old_share + self.low_density_share > 1.0:

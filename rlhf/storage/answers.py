@@ -17,6 +17,7 @@ from rlhf.types.feedback import CONTROLS, Choice, QueryKind
 _newer = answers.alias("newer")
 _stands = ~sa.exists().where(_newer.c.supersedes == answers.c.id) & (answers.c.choice != Choice.UNDO)
 _RECENT_ROWS = 2000
+_RECENT_ANSWERS = 300
 _COUNTERS = {
     Choice.LEFT: runs.c.num_left,
     Choice.RIGHT: runs.c.num_right,
@@ -68,6 +69,12 @@ def find_void_of(connection: sa.Connection, answer_id: int) -> sa.RowMapping | N
         ~sa.exists().where(later.c.supersedes == answers.c.id),
     )
     return connection.execute(query).mappings().first()
+
+
+def is_answered(by: str | None = None) -> sa.ColumnElement[bool]:
+    """Return the condition that an answer to the ``queries`` row at hand stands: one's own, or anybody's."""
+    answer = (answers.c.query_id == queries.c.id) & _stands
+    return sa.exists().where(answer if by is None else answer & (answers.c.annotator_id == by))
 
 
 def count_standing_of_query(connection: sa.Connection, query_id: str) -> int:
@@ -191,6 +198,14 @@ def count_standing(connection: sa.Connection, run_id: str) -> dict[Choice, int]:
     """
     row = connection.execute(sa.select(*_COUNTERS.values()).where(runs.c.id == run_id)).first()
     return {} if row is None else {c: n for c, n in zip(_COUNTERS, row, strict=True) if n}
+
+
+def count_recent_people(connection: sa.Connection, run_id: str) -> int:
+    """Return how many people, teachers left out, gave the latest few hundred answers of a run."""
+    latest = sa.select(answers.c.annotator_id).where(answers.c.run_id == run_id)
+    latest = latest.order_by(answers.c.id.desc()).limit(_RECENT_ANSWERS)
+    query = sa.select(sa.func.count()).select_from(annotators).where(~annotators.c.is_teacher)
+    return int(connection.scalar(query.where(annotators.c.id.in_(latest))) or 0)
 
 
 def count_late(connection: sa.Connection, run_id: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
+from rlhf.storage.answers import is_answered
 from rlhf.storage.schema import queries, segments
 from rlhf.types.feedback import QueryKind
 from rlhf.types.run import QueryStatus
@@ -28,12 +29,14 @@ def insert_query(
     predicted: float | None,
     policy_version: int,
     reward_version: int,
+    wanted_answers: int = 1,
     asked_of: str | None = None,
     again: str | None = None,
 ) -> str:
     """Add a query whose clips have yet to be drawn and return its id.
 
-    One with ``asked_of`` is for that person alone; with ``again`` it shows the pair of that query once more.
+    ``wanted_answers`` is how many different people it is asked. One with ``asked_of`` is for that person
+    alone; with ``again`` it shows the pair of that query once more.
     """
     query_id = uuid.uuid4().hex
     connection.execute(
@@ -51,6 +54,7 @@ def insert_query(
             created_at=time.time(),
             asked_of=asked_of,
             again=again,
+            wanted_answers=wanted_answers,
         )
     )
     return query_id
@@ -76,6 +80,28 @@ def set_status(connection: sa.Connection, query_id: str, status: QueryStatus) ->
     if status is QueryStatus.READY:
         values["ready_at"] = time.time()
     connection.execute(queries.update().where(queries.c.id == query_id).values(**values))
+
+
+def note_answer(
+    connection: sa.Connection, query: sa.RowMapping, num_answers: int, *, by: str | None = None
+) -> None:
+    """Move a query on whose answers have changed: done with as many as are wanted, else for the next person.
+
+    Args:
+        connection: of a write transaction.
+        query: its row.
+        num_answers: how many of its answers now stand.
+        by: who has answered, and needs the query no longer; None if an answer was taken back.
+    """
+    this = queries.c.id == query["id"]
+    if num_answers >= query["wanted_answers"]:
+        connection.execute(queries.update().where(this).values(status=QueryStatus.ANSWERED))
+        return
+    if query["status"] is QueryStatus.ANSWERED:
+        connection.execute(queries.update().where(this).values(status=QueryStatus.READY))
+    if by is not None:
+        nobody = {"leased_to": None, "leased_until": None}
+        connection.execute(queries.update().where(this, queries.c.leased_to == by).values(**nobody))
 
 
 def give_up_rendering(connection: sa.Connection, query_id: str) -> None:
@@ -119,6 +145,12 @@ def list_open(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     return list(connection.execute(query).mappings())
 
 
+def list_unanswered(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return the open queries that nobody has answered, the oldest first."""
+    query = sa.select(queries).where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), ~is_answered())
+    return list(connection.execute(query.order_by(queries.c.created_at)).mappings())
+
+
 def list_asked_pairs(connection: sa.Connection, run_id: str, limit: int) -> list[tuple[str, str]]:
     """Return the ids of both segments of the latest queries that are open or answered, the newest first."""
     query = (
@@ -135,6 +167,8 @@ def lease_ready(
 ) -> list[sa.RowMapping]:
     """Lease up to ``count`` drawn queries to one annotator: those leased to them, then those for them alone.
 
+    A query is leased to one annotator at a time, and to nobody who has answered it.
+
     Returns:
         Rows of the query and both clips: ``left_clip_fps``, ``right_ended_at_frame`` and so on.
     """
@@ -148,6 +182,7 @@ def lease_ready(
     mine = queries.c.leased_to == annotator_id
     free = queries.c.leased_until.is_(None) | (queries.c.leased_until < now) | mine
     free &= queries.c.asked_of.is_(None) | (queries.c.asked_of == annotator_id)
+    free &= ~is_answered(by=annotator_id)
     # Named by status too where ids would do: SQLite may read the run's index, and few queries are drawn.
     is_ready = (queries.c.run_id == run_id) & (queries.c.status == QueryStatus.READY)
     query = (
@@ -201,23 +236,13 @@ def expire_replaced(
             fresh if status is QueryStatus.RENDERING else [r for r in fresh if r["status"] is status]
         )
         expired += stale[: max(0, len(stale) + len(replacements) - wanted)]
-    if expired:
-        connection.execute(
-            queries.update()
-            .where(queries.c.id.in_(expired), queries.c.status.in_(OPEN))
-            .values(status=QueryStatus.EXPIRED)
-        )
+    _expire(connection, queries.c.id.in_(expired))
     return len(expired)
 
 
 def expire_after(connection: sa.Connection, run_id: str, reward_version: int) -> None:
     """Expire open queries chosen by reward versions that have been taken back."""
-    connection.execute(
-        queries.update()
-        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN))
-        .where(queries.c.reward_version > reward_version)
-        .values(status=QueryStatus.EXPIRED)
-    )
+    _expire(connection, (queries.c.run_id == run_id) & (queries.c.reward_version > reward_version))
 
 
 def list_controls(connection: sa.Connection, run_id: str, annotator_id: str) -> list[sa.RowMapping]:
@@ -225,3 +250,9 @@ def list_controls(connection: sa.Connection, run_id: str, annotator_id: str) -> 
     columns = (queries.c.id, queries.c.kind, queries.c.status, queries.c.again)
     query = sa.select(*columns).where(queries.c.asked_of == annotator_id, queries.c.run_id == run_id)
     return list(connection.execute(query.order_by(queries.c.created_at)).mappings())
+
+
+def _expire(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Expire those of the open queries; one that somebody has answered already is done instead."""
+    status = sa.case((is_answered(), QueryStatus.ANSWERED.value), else_=QueryStatus.EXPIRED.value)
+    connection.execute(queries.update().where(which, queries.c.status.in_(OPEN)).values(status=status))

@@ -11,6 +11,7 @@ from rlhf.loop.session import open_session
 from rlhf.storage import answers, queries, runs
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import annotators
+from rlhf.storage.schema import queries as queries_table
 from rlhf.storage.segments import load_true_rewards
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
@@ -115,3 +116,13 @@ def test_a_run_that_has_not_explored_cannot_be_answered(
         assert runs.get_run(connection, run_id)["baseline"] is None
     with pytest.raises(FeedbackError, match="has not explored"):
         ask_teacher(store.engine, store.blobs, run_id, 1)
+
+
+def test_a_second_opinion_is_left_to_people(store: Store, ask: Callable[..., str]) -> None:
+    run_id = ask()
+    with writing(store.engine) as connection:
+        connection.execute(queries_table.update().values(wanted_answers=2))
+    assert ask_teacher(store.engine, store.blobs, run_id, 100) == 8
+    assert ask_teacher(store.engine, store.blobs, run_id, 100) == 0
+    with reading(store.engine) as connection:
+        assert len(queries.list_open(connection, run_id)) == 8

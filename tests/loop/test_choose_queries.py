@@ -12,11 +12,13 @@ from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.choose_queries import _motions, choose_queries
 from rlhf.loop.collect_experience import explore
 from rlhf.loop.iterate import iterate
+from rlhf.loop.record_feedback import Answer, record_answer
 from rlhf.loop.session import Session, open_session
 from rlhf.storage import queries, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import queries as queries_table
 from rlhf.types.experience import Episode
+from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
 
@@ -147,3 +149,27 @@ def test_chained_pairs_are_stored_in_order_and_share_a_segment(
     assert len(shown) == 8
     assert shared.count(1) >= 4
     assert len(set.union(*shown)) == 16 - shared.count(1)
+
+
+@pytest.mark.parametrize(("num_people", "wanted"), [(1, 1), (2, 3)])
+def test_pairs_are_asked_of_several_only_while_several_answer(
+    store: Store,
+    new_small_run: Callable[..., str],
+    make_annotator: Callable[..., str],
+    num_people: int,
+    wanted: int,
+) -> None:
+    run_id = new_small_run(TASK, **{"queries.overlap_share": 1.0, "queries.overlap_answers": 3})
+    session = open_session(store.engine, store.blobs, run_id)
+    explore(session)
+    choose_queries(session)
+    with reading(store.engine) as connection:
+        first = [row["id"] for row in queries.list_open(connection, run_id)]
+    for number in range(num_people):
+        answer = Answer(key=f"answer-{number}", query_id=first[number], choice=Choice.LEFT)
+        record_answer(store.engine, run_id, make_annotator(), answer)
+    with writing(store.engine) as connection:
+        connection.execute(queries_table.update().values(status=QueryStatus.ANSWERED))
+    assert choose_queries(session)
+    with reading(store.engine) as connection:
+        assert {row["wanted_answers"] for row in queries.list_open(connection, run_id)} == {wanted}

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
+from rlhf.loop.record_feedback import Answer, Outcome, record_answer
 from rlhf.storage import queries, schema
 from rlhf.storage.engine import reading, writing
+from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
 
@@ -211,3 +213,69 @@ def test_stored_words_are_those_of_the_enum(store: Store, run_id: str, make_quer
     make_query(run_id)
     with reading(store.engine) as connection:
         assert connection.execute(sa.text("SELECT status, kind FROM queries")).all() == [("ready", "active")]
+
+
+def _answer_as(store: Store, run_id: str, query_id: str, annotator: str, key: str) -> None:
+    answer = Answer(key=key, query_id=query_id, choice=Choice.LEFT)
+    assert record_answer(store.engine, run_id, annotator, answer).outcome is Outcome.SAVED
+
+
+@pytest.fixture
+def shared(store: Store, run_id: str, make_query: Make) -> str:
+    """A pair to be asked of two people."""
+    query_id = make_query(run_id)
+    with writing(store.engine) as connection:
+        connection.execute(schema.queries.update().values(wanted_answers=2))
+    return query_id
+
+
+def test_a_shared_pair_goes_to_the_next_person_as_soon_as_one_has_answered(
+    store: Store, run_id: str, shared: str, make_annotator: Make
+) -> None:
+    ann, bob = make_annotator(), make_annotator()
+    assert _lease(store, run_id, ann, 1) == [shared]
+    assert _lease(store, run_id, bob, 1) == []
+    _answer_as(store, run_id, shared, ann, "answer-1")
+    assert _lease(store, run_id, ann, 1) == []
+    assert _lease(store, run_id, bob, 1) == [shared]
+
+
+def test_a_shared_pair_is_done_with_the_second_persons_answer(
+    store: Store, run_id: str, shared: str, make_annotator: Make
+) -> None:
+    ann, bob = make_annotator(), make_annotator()
+    _answer_as(store, run_id, shared, ann, "answer-1")
+    _answer_as(store, run_id, shared, ann, "answer-2")  # changes her mind, and counts once
+    assert _status(store, shared) is QueryStatus.READY
+    _answer_as(store, run_id, shared, bob, "answer-3")
+    assert _status(store, shared) is QueryStatus.ANSWERED
+
+
+def test_taking_one_of_two_answers_back_asks_again(
+    store: Store, run_id: str, shared: str, make_annotator: Make
+) -> None:
+    ann, bob = make_annotator(), make_annotator()
+    _answer_as(store, run_id, shared, ann, "answer-1")
+    _answer_as(store, run_id, shared, bob, "answer-2")
+    undo = Answer(key="answer-3", query_id=shared, choice=Choice.UNDO, takes_back="answer-1")
+    record_answer(store.engine, run_id, ann, undo)
+    assert _lease(store, run_id, bob, 1) == []
+    assert _lease(store, run_id, ann, 1) == [shared]
+
+
+def test_a_shared_pair_answered_once_is_done_when_it_would_expire(
+    store: Store, run_id: str, shared: str, make_annotator: Make
+) -> None:
+    _answer_as(store, run_id, shared, make_annotator(), "answer-1")
+    with writing(store.engine) as connection:
+        queries.expire_after(connection, run_id, 0)
+    assert _status(store, shared) is QueryStatus.ANSWERED
+
+
+def test_a_shared_pair_that_is_not_drawn_waits_to_be(
+    store: Store, run_id: str, shared: str, make_annotator: Make
+) -> None:
+    with writing(store.engine) as connection:
+        queries.set_status(connection, shared, QueryStatus.RENDERING)
+    _answer_as(store, run_id, shared, make_annotator(), "answer-1")
+    assert _status(store, shared) is QueryStatus.RENDERING
