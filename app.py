@@ -7,25 +7,39 @@ runs ``pages/_shell.py``, which shows the pages listed here.
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
+from rlhf.types.people import Role
+from rlhf.ui.gate import Gate
+from rlhf.ui.navigation import PageEntry, choose_page
 from rlhf.ui.routes import routes
 from rlhf.ui.server import lifespan
 
-PAGES = Path(__file__).parent / "pages"
+FOLDER = Path(__file__).parent / "pages"
 FAVICON = Path(__file__).parent / "rlhf" / "ui" / "favicon.png"
+PAGES = (
+    PageEntry("home.py", "Runs", ":material/home:", Role.RESEARCHER),
+    PageEntry("label.py", "Label", ":material/compare:", Role.ANNOTATOR),
+    PageEntry("replays.py", "Replays", ":material/movie:", Role.RESEARCHER),
+    PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
+    PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
+    PageEntry("access.py", "People & access", ":material/group:", Role.RESEARCHER),
+)
+"""Every page, the first at the address of the studio itself, and the least role that each takes."""
 
 
 def show_pages() -> None:
     """Draw the navigation and the page that was asked for."""
     st.set_page_config(page_title="Preference Studio", page_icon=FAVICON, layout="wide")
-    pages = [
-        st.Page(PAGES / "home.py", title="Runs", icon=":material/home:", default=True),
-        st.Page(PAGES / "label.py", title="Label", icon=":material/compare:"),
-        st.Page(PAGES / "replays.py", title="Replays", icon=":material/movie:"),
-        st.Page(PAGES / "reward_model.py", title="Reward model", icon=":material/insights:"),
-        st.Page(PAGES / "training.py", title="Training", icon=":material/show_chart:"),
-    ]
-    st.navigation(pages, position="top").run()
+    page = choose_page(FOLDER, PAGES)
+    if page is not None:
+        page.run()
 
 
-app = st.App(PAGES / "_shell.py", routes=routes(), lifespan=lifespan)
+own_routes = routes()
+app = st.App(
+    FOLDER / "_shell.py",
+    routes=own_routes,
+    lifespan=lifespan,
+    middleware=[Middleware(Gate, own_routes)],
+)

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
+from rlhf.types.people import Role
 from rlhf.types.run import RunState
 from rlhf.ui import run_panel
+from rlhf.ui.access import visitor_here
 from rlhf.ui.pair_player import pair_player
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
@@ -29,9 +31,13 @@ def standing(run_id: str) -> None:
 
 
 run_id = current_run()
+is_researcher = visitor_here().may(Role.RESEARCHER)
 if run_id is None:
     st.title("Nothing to compare yet", anchor=False)
-    st.page_link("home.py", label="Start something to teach", icon=":material/home:")
+    if is_researcher:
+        st.page_link("home.py", label="Start something to teach", icon=":material/home:")
+    else:
+        st.write("Ask whoever invited you for a link to what is being taught.")
 else:
     view = view_run(open_store().engine, run_id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -39,5 +45,6 @@ else:
         st.caption("Which clip does it better?", width="content")
     pair_player(run_id=run_id, key="pairs")
     if view.state is RunState.CREATED:
-        st.caption("The run is not started yet; start it below.")
-    standing(run_id)
+        st.caption("The run is not started yet" + ("; start it below." if is_researcher else "."))
+    if is_researcher:  # what the model has learned would sway whoever only answers
+        standing(run_id)

@@ -40,6 +40,15 @@ def sessions_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rlhf.loop.processes.num_cores", lambda: 1)
 
 
+@pytest.fixture(autouse=True)
+def page_cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Cookies of the browser that looks at pages drawn without one, on this computer; none to begin with."""
+    cookies: dict[str, str] = {}
+    headers = {"host": "localhost:8501"}
+    monkeypatch.setattr("rlhf.ui.access.page_request", lambda: (cookies, "127.0.0.1", headers))
+    return cookies
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store in ``tmp_path / "data"``, where ``RLHF_DATA_DIR`` would put it."""

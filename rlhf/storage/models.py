@@ -150,6 +150,12 @@ def list_policies_with_clips(connection: sa.Connection, run_id: str) -> list[sa.
     return list(connection.execute(query).mappings())
 
 
+def is_replay(connection: sa.Connection, run_id: str, segment_id: str) -> bool:
+    """Whether a segment is the recorded episode of one of the run's policies, and no part of a question."""
+    one = (policy_versions.c.run_id == run_id) & (policy_versions.c.replay_id == segment_id)
+    return bool(connection.scalar(sa.select(sa.exists().where(one))))
+
+
 def drop_versions_after(connection: sa.Connection, run_id: str, steps: int) -> None:
     """Forget reward models and policies of a stretch that is about to be run again from a checkpoint."""
     for table in (reward_versions, policy_versions):

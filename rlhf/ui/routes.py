@@ -1,4 +1,4 @@
-"""The web server's own routes: answers in, queries and clips out, health.
+"""The web server's own routes: answers in, queries and clips out, health; and who may use each.
 
 Everything an annotator's browser needs while labelling goes through here rather than through page reruns,
 so an answer costs a millisecond of the server and is durable when it is acknowledged.
@@ -9,7 +9,6 @@ import re
 import uuid
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
@@ -21,15 +20,29 @@ from rlhf import __version__
 from rlhf.config import PROJECT_ROOT
 from rlhf.errors import FeedbackError, NotFoundError, RlhfError, StorageError
 from rlhf.loop.record_feedback import Answer, Outcome, Receipt, record_answer
-from rlhf.storage import answers, jobs, segments
+from rlhf.storage import answers, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
-from rlhf.ui import pair_feed
+from rlhf.types.people import Role
+from rlhf.ui import pair_feed, sign_in
+from rlhf.ui.access import ANNOTATOR_COOKIE as COOKIE
+from rlhf.ui.access import Visitor
+from rlhf.ui.gate import EVERYONE, Needs, OwnRoute, guarded
+from rlhf.ui.origin import HEADER, forged_json
 from rlhf.ui.store import Store, open_store
 
 PREVIEWS = PROJECT_ROOT / "data" / "previews"
-COOKIE = "preference_studio_annotator"
-_HEADER = "x-preference-studio"
+NEEDS: dict[str, Needs] = {
+    "/healthz": EVERYONE,
+    "/join": EVERYONE,
+    "/sign-out": EVERYONE,
+    "/api/queue": Role.ANNOTATOR,
+    "/api/answers": Role.ANNOTATOR,
+    "/clips/{clip_id}.mp4": Role.ANNOTATOR,
+    "/clips/{clip_id}.png": Role.ANNOTATOR,
+    "/previews/{task}.mp4": Role.RESEARCHER,
+}
+"""The least role that each route takes; the server does not start with a route that is not here."""
 _MAX_BODY_BYTES = 1_000_000
 _MAX_ANSWERS = 500
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -37,16 +50,21 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PREVIEW = re.compile(r"[a-z0-9-]{1,60}")
 
 
-def routes() -> list[Route]:
-    """Return the routes to be served beside the pages."""
-    return [
+def routes() -> list[OwnRoute]:
+    """Return the routes to be served beside the pages, each behind its guard."""
+    own: list[OwnRoute] = [
         Route("/healthz", health),
+        Route("/join", sign_in.show_join),
+        Route("/join", sign_in.join, methods=["POST"]),
+        Route("/sign-out", sign_in.show_sign_out),
+        Route("/sign-out", sign_in.sign_out, methods=["POST"]),
         Route("/api/queue", queue),
         Route("/api/answers", post_answers, methods=["POST"]),
         Route("/clips/{clip_id}.mp4", clip),
         Route("/clips/{clip_id}.png", poster),
         Route("/previews/{task}.mp4", preview),
     ]
+    return guarded(own, NEEDS)
 
 
 def health(request: Request) -> Response:
@@ -69,7 +87,8 @@ def queue(request: Request) -> Response:
     ``history=1`` the annotator's own latest answers come too.
     """
     run_id = request.query_params.get("run", "")
-    if _annotator(request) is None and request.headers.get(_HEADER) != "1":
+    visitor = _visitor(request)
+    if visitor.annotator_id is None and request.headers.get(HEADER) != "1":
         return _reply(lambda store: pair_feed.run_status(store, run_id))
     have = [q for q in request.query_params.get("have", "").split(",") if _ID.fullmatch(q)]
 
@@ -79,12 +98,12 @@ def queue(request: Request) -> Response:
             reply["history"] = pair_feed.own_answers(store, run_id, annotator)
         return reply
 
-    return _with_annotator(request, work)
+    return _with_annotator(visitor, run_id, work)
 
 
 async def post_answers(request: Request) -> Response:
     """Store answers; the reply acknowledges each and tops the browser's queue up."""
-    if problem := _forged(request):
+    if problem := forged_json(request):
         return JSONResponse({"error": problem}, status_code=403)
     body = await _read_body(request)
     if body is None:
@@ -108,7 +127,7 @@ async def post_answers(request: Request) -> Response:
         ]
         return reply
 
-    return await run_in_threadpool(_with_annotator, request, work)
+    return await run_in_threadpool(_with_annotator, _visitor(request), run_id, work)
 
 
 def clip(request: Request) -> Response:
@@ -149,26 +168,30 @@ def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
         return Receipt(key=echo, outcome=Outcome.REJECTED, message=str(error))
 
 
-def _with_annotator(request: Request, work: Callable[[Store, str], dict[str, Any]]) -> Response:
-    """Run ``work`` as the annotator of the browser's cookie, giving a new browser a cookie."""
-    known = _annotator(request)
-    annotator = known or uuid.uuid4().hex
+def _visitor(request: Request) -> Visitor:
+    """Return whom the route's guard let in."""
+    visitor: Visitor = request.scope["visitor"]
+    return visitor
+
+
+def _with_annotator(visitor: Visitor, run_id: str, work: Callable[[Store, str], dict[str, Any]]) -> Response:
+    """Run ``work`` as the visitor, giving a new browser of a studio without sign-in a cookie.
+
+    A run that is not theirs to label is as unknown to them as one that there is not.
+    """
+    annotator = visitor.annotator_id or uuid.uuid4().hex
 
     def work_as_annotator(store: Store) -> dict[str, Any]:
+        if not visitor.may_label(run_id):
+            raise NotFoundError(f"there is no run {run_id!r} for you; ask for a link to it.")
         with writing(store.engine) as connection:
             answers.insert_annotator(connection, "Annotator", is_teacher=False, annotator_id=annotator)
         return work(store, annotator)
 
     response = _reply(work_as_annotator)
-    if known is None:
+    if visitor.annotator_id is None:
         response.set_cookie(COOKIE, annotator, httponly=True, samesite="lax", max_age=365 * 86400)
     return response
-
-
-def _annotator(request: Request) -> str | None:
-    """Return whom the browser's cookie names; None where there is no cookie of ours."""
-    cookie = request.cookies.get(COOKIE, "")
-    return cookie if _ID.fullmatch(cookie) else None
 
 
 def _reply(work: Callable[[Store], dict[str, Any]]) -> Response:
@@ -182,29 +205,19 @@ def _reply(work: Callable[[Store], dict[str, Any]]) -> Response:
     return response
 
 
-def _forged(request: Request) -> str | None:
-    """Return why a request cannot come from our own page, or None."""
-    if request.headers.get("content-type", "").split(";")[0] != "application/json":
-        return "the content type must be application/json"
-    if request.headers.get(_HEADER) != "1":
-        return "the header X-Preference-Studio: 1 is missing"
-    if (origin := request.headers.get("origin")) is None:
-        return None
-    try:
-        is_ours = urlsplit(origin).netloc == request.headers.get("host")
-    except ValueError:
-        is_ours = False
-    return None if is_ours else "the request comes from another site"
-
-
 def _blob(request: Request, column: str, media_type: str) -> Response:
     clip_id = request.path_params["clip_id"]
     try:
         store = open_store()
         if not _ID.fullmatch(clip_id):
             raise NotFoundError("not an id")
+        visitor = _visitor(request)
         with reading(store.engine) as connection:
-            name = segments.get_segment_row(connection, clip_id)[column]
+            row = segments.get_segment_row(connection, clip_id)
+            is_replay = models.is_replay(connection, row["run_id"], clip_id)
+        name = row[column]
+        if not visitor.may_label(row["run_id"]) or (is_replay and not visitor.may(Role.RESEARCHER)):
+            raise NotFoundError("not theirs to see")
         if name is None:
             raise NotFoundError("not drawn yet")
         headers = {

@@ -5,6 +5,7 @@ import streamlit as st
 from rlhf.storage import runs
 from rlhf.storage.engine import reading
 from rlhf.types.run import RunState
+from rlhf.ui.access import visitor_here
 from rlhf.ui.store import open_store
 
 _RUN = "run_id"
@@ -13,10 +14,12 @@ _RUN = "run_id"
 def current_run() -> str | None:
     """Return the run the person is looking at: of the address, the session, or else the newest going one.
 
-    Also writes it to the address, so that a link or a reload shows the same run.
+    None where there is none that they may label. Also writes it to the address, so that a link or a reload
+    shows the same run.
     """
+    visitor = visitor_here()
     with reading(open_store().engine) as connection:
-        rows = runs.list_runs(connection)
+        rows = [row for row in runs.list_runs(connection) if visitor.may_label(row["id"])]
     known = [row["id"] for row in rows]
     going = [row["id"] for row in rows if row["state"] in (RunState.RUNNING, RunState.CREATED)]
     asked = (st.query_params.get("run"), st.session_state.get(_RUN), *going, *known)

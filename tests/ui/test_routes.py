@@ -370,7 +370,7 @@ def test_endless_request_is_cut_off(browser: Browser) -> None:
     """Sent in pieces without a length: the server must not collect it all first."""
     sent = 0
     with socket.create_connection(("127.0.0.1", browser.port), timeout=20) as connection:
-        lines = ["POST /api/answers HTTP/1.1", "Host: x", "Transfer-Encoding: chunked"]
+        lines = ["POST /api/answers HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked"]
         lines += [f"{name}: {value}" for name, value in JSON.items()]
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         connection.settimeout(0.001)
