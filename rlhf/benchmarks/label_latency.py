@@ -7,22 +7,14 @@ browser's driver.
 """
 
 import argparse
-import contextlib
-import json
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from rlhf.config import PROJECT_ROOT, Settings, child_environment
+from rlhf.benchmarks.studio import running_studio
+from rlhf.config import Settings
 from rlhf.errors import JobError
 from rlhf.loop.start_run import new_run, start_run
 from rlhf.storage import runs
@@ -56,7 +48,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     options = parser.parse_args()
     for case in options.cases:
-        with tempfile.TemporaryDirectory() as folder, _app(folder) as url:
+        with tempfile.TemporaryDirectory() as folder, running_studio(folder) as (url, _):
             latencies, steps = _measure(url, folder, options, CASES[case])
         median, p95 = np.percentile(latencies, [50, 95])
         print(
@@ -107,32 +99,6 @@ def _answer(page: Any, ready: Any, pace: float) -> None:
 def _steps(engine: Any, run_id: str) -> int:
     with reading(engine) as connection:
         return int(runs.get_run(connection, run_id)["steps"])
-
-
-@contextlib.contextmanager
-def _app(folder: str) -> Iterator[str]:
-    """Run the app on a free port with a store of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-        cwd=PROJECT_ROOT,
-        env=child_environment() | {"RLHF_DATA_DIR": folder},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthz") as reply:
-                if json.load(reply)["status"] == "ok":
-                    break
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
 
 
 if __name__ == "__main__":

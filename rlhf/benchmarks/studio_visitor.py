@@ -46,10 +46,11 @@ class Visitor:
         sent = {"Origin": self.url, "X-Preference-Studio": "1"} | self._cookie_header() | (headers or {})
         try:
             self._connection.request(method, path, body, sent)
+            reply = self._connection.getresponse()
         except (http.client.HTTPException, ConnectionError):  # the server has closed the kept connection
             self._connection.close()
             self._connection.request(method, path, body, sent)
-        reply = self._connection.getresponse()
+            reply = self._connection.getresponse()
         content = reply.read()
         for value in reply.headers.get_all("Set-Cookie") or []:
             name, _, rest = value.partition("=")
@@ -64,6 +65,19 @@ class Visitor:
         """
         body = json.dumps({"run": run_id, "answers": answers, "have": have}).encode()
         status, content = self.request("POST", "/api/answers", body, {"Content-Type": "application/json"})
+        if status != 200:
+            raise JobError(f"the studio answered {status}: {content[:200]!r}.")
+        reply: dict[str, Any] = json.loads(content)
+        return reply
+
+    def queue(self, run_id: str, have: list[str]) -> dict[str, Any]:
+        """Ask for pairs as the player does and return the server's reply.
+
+        Raises:
+            JobError: the server gives none.
+        """
+        query = urlencode({"run": run_id, "have": ",".join(have)})
+        status, content = self.request("GET", f"/api/queue?{query}")
         if status != 200:
             raise JobError(f"the studio answered {status}: {content[:200]!r}.")
         reply: dict[str, Any] = json.loads(content)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from rlhf.benchmarks import human_labels, labels, ppo_ablation, ppo_speed, ppo_strength
+from rlhf.benchmarks import crowd, human_labels, labels, ppo_ablation, ppo_speed, ppo_strength
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
 _BENCHMARKS = {
@@ -11,6 +11,7 @@ _BENCHMARKS = {
     ppo_ablation.NAME: (ppo_ablation, "what each choice in our PPO is worth on the true reward"),
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
+    crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),
 }
 
 
