@@ -9,6 +9,7 @@ browser's driver.
 import argparse
 import shutil
 import tempfile
+import time
 from typing import Any
 
 import numpy as np

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from rlhf.types.experience import Float64
+from rlhf.checks import check_shape
+from rlhf.types.experience import Float64, Int64
 
 
 def rank_correlation(first: Float64, second: Float64) -> float:
@@ -31,3 +32,30 @@ def preference_accuracy(predicted: Float64, target: Float64) -> float:
         return float("nan")
     right = np.where(predicted == 0.5, 0.5, (predicted > 0.5) == (target > 0.5))
     return float(right[decided].mean())
+
+
+def krippendorff_alpha(counts: Int64) -> float:
+    """Return Krippendorff's alpha of categories: 1 is full agreement, 0 what chance gives, below is worse.
+
+        alpha = 1 - D_observed / D_expected,
+        D_observed = 1/n sum_u sum_{c != k} n_uc n_uk / (m_u - 1),
+        D_expected = sum_{c != k} n_c n_k / (n (n - 1))
+
+    with m_u values of unit u, n_uc of them in category c, and n values in all. Units with fewer than two
+    values say nothing and are left out. NaN when nobody overlaps or only one category was ever used.
+
+    Args:
+        counts: how many people put unit u into category c, (U, C).
+
+    Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability": any number of observers, data
+    missing.
+    """
+    check_shape("counts", counts, (None, None))
+    paired = counts[counts.sum(axis=1) > 1].astype(np.float64)
+    per_unit, per_category = paired.sum(axis=1), paired.sum(axis=0)
+    total = float(per_unit.sum())
+    expected = (total**2 - float((per_category**2).sum())) / max(1.0, total - 1.0)
+    if expected == 0.0:
+        return float("nan")
+    observed = float(((per_unit**2 - (paired**2).sum(axis=1)) / (per_unit - 1.0)).sum())
+    return 1.0 - observed / expected

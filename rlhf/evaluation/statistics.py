@@ -74,6 +74,24 @@ def wilson_interval(successes: float, trials: int, confidence: float = 0.95) -> 
     return centre - half, centre + half
 
 
+def difference_interval(
+    successes: float, trials: int, other_successes: float, other_trials: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of the difference of two independent probabilities, the first less the other.
+
+    (-1, 1) where either was never tried. Source: Newcombe 1998, "Interval estimation for the difference
+    between independent proportions", method 10, made of two Wilson intervals.
+    """
+    if trials == 0 or other_trials == 0:
+        return -1.0, 1.0
+    share, other = successes / trials, other_successes / other_trials
+    low, high = wilson_interval(successes, trials, confidence)
+    other_low, other_high = wilson_interval(other_successes, other_trials, confidence)
+    below = math.hypot(share - low, other_high - other)
+    above = math.hypot(high - share, other - other_low)
+    return share - other - below, share - other + above
+
+
 def probability_of_winning(wins: int, losses: int) -> float:
     """Return P(p > 1/2) of the chance p to win, from a uniform prior: p ~ Beta(1 + wins, 1 + losses).
 

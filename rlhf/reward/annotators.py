@@ -105,11 +105,39 @@ def learn_annotators(
     return model, float((log_prob * counted).sum() / max(1.0, counted.sum()))
 
 
+def standard_errors(model: AnswerModel, held_out: HeldOutReturns, data: PreferenceData) -> Float64:
+    """Return how well known every annotator's log rationality and side bias are, (A, 2).
+
+    From the curvature of likelihood and prior at the estimate (Laplace's approximation).
+    """
+    _, bend = _slopes(model, held_out, data)
+    covariance = np.linalg.inv(bend + np.eye(2) / _PRIOR_SD**2)
+    return np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+
+
 def _with_annotators(
     model: AnswerModel, held_out: HeldOutReturns, data: PreferenceData, counts: Float64
 ) -> AnswerModel:
     """Return the model after one Newton step of every annotator's log rationality and side bias."""
-    pairs, annotators = len(data.first), len(counts)
+    gradient, bend = _slopes(model, held_out, data)
+    log_rationality = np.log(model.rationality)
+    common = np.average(log_rationality, weights=counts)  # the prior is about differences between people
+    precision = 1.0 / _PRIOR_SD**2
+    gradient -= precision * np.stack([log_rationality - common, model.side_bias], axis=-1)
+    bend += precision * np.eye(2)
+    change = np.clip(np.linalg.solve(bend, gradient[..., None])[..., 0], -0.5, 0.5)
+    # what all have in common is free of the prior, so it gets a step of its own
+    shared = float(np.clip(gradient[:, 0].sum() / bend[:, 0, 0].sum(), -0.5, 0.5))
+    return dataclasses.replace(
+        model,
+        rationality=np.exp(np.clip(log_rationality + change[:, 0] + shared, -5.0, 5.0)),
+        side_bias=model.side_bias + change[:, 1],
+    )
+
+
+def _slopes(model: AnswerModel, held_out: HeldOutReturns, data: PreferenceData) -> tuple[Float64, Float64]:
+    """Return the log-likelihood's slopes by log rationality and side bias (A, 2) and curvatures (A, 2, 2)."""
+    pairs, annotators = len(data.first), data.num_annotators
     rationality = model.rationality
     terms = comparison_terms(held_out.differences, intervals(data, model))
     known = held_out.is_known[:pairs].astype(np.float64)
@@ -130,19 +158,7 @@ def _with_annotators(
         who, sees = data.rankings.annotator, held_out.is_known[pairs:]
         gradient[:, 0] += np.bincount(who, sees * (ranked.score * gaps).sum(axis=1), annotators)
         bend[:, 0, 0] += np.bincount(who, sees * (ranked.information * gaps**2).sum(axis=1), annotators)
-    log_rationality = np.log(rationality)
-    common = np.average(log_rationality, weights=counts)  # the prior is about differences between people
-    precision = 1.0 / _PRIOR_SD**2
-    gradient -= precision * np.stack([log_rationality - common, model.side_bias], axis=-1)
-    bend += precision * np.eye(2)
-    change = np.clip(np.linalg.solve(bend, gradient[..., None])[..., 0], -0.5, 0.5)
-    # what all have in common is free of the prior, so it gets a step of its own
-    shared = float(np.clip(gradient[:, 0].sum() / bend[:, 0, 0].sum(), -0.5, 0.5))
-    return dataclasses.replace(
-        model,
-        rationality=np.exp(np.clip(log_rationality + change[:, 0] + shared, -5.0, 5.0)),
-        side_bias=model.side_bias + change[:, 1],
-    )
+    return gradient, bend
 
 
 def _with_widths(model: AnswerModel, held_out: HeldOutReturns, data: PreferenceData) -> AnswerModel:

@@ -9,7 +9,7 @@ import torch
 
 from rlhf.checks import check_finite, check_shape
 from rlhf.errors import FeedbackError
-from rlhf.reward.annotators import held_out_returns, learn_annotators
+from rlhf.reward.annotators import held_out_returns, learn_annotators, standard_errors
 from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, ordinary
 from rlhf.reward.bootstrap import bootstrap_weights, holds_out
 from rlhf.reward.config import RewardConfig
@@ -48,6 +48,12 @@ class AnnotatorReport:
     """What being shown left is worth, in logits."""
     accuracy: float
     """Share of comparisons as a model expected that had not seen them; ties do not count."""
+    num_tested: int
+    """Comparisons that ``accuracy`` is of."""
+    log_rationality_error: float
+    """Standard error of the logarithm of ``rationality``."""
+    side_bias_error: float
+    """Standard error of ``side_bias``."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -183,6 +189,7 @@ def _report(
     log_prob = comparison_terms(unseen.differences, intervals(data, answer_model)).log_prob[is_tested]
     probs = model.member_probs(returns, data.first, data.second).mean(axis=0)
     annotators = []
+    errors = standard_errors(answer_model, unseen, data)
     for index, count in enumerate(np.bincount(data.annotator_of, minlength=data.num_annotators)):
         theirs = (data.annotator == index) & is_tested
         annotators.append(
@@ -191,6 +198,9 @@ def _report(
                 rationality=float(answer_model.rationality[index]),
                 side_bias=float(answer_model.side_bias[index]),
                 accuracy=accuracy(expected[theirs], data.prob_first[theirs]),
+                num_tested=int((data.prob_first[theirs] != 0.5).sum()),
+                log_rationality_error=float(errors[index, 0]),
+                side_bias_error=float(errors[index, 1]),
             )
         )
     return FitReport(

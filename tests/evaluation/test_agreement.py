@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rlhf.evaluation.agreement import preference_accuracy, rank_correlation
+from rlhf.evaluation.agreement import krippendorff_alpha, preference_accuracy, rank_correlation
 from rlhf.reward.fit import accuracy
 
 
@@ -44,3 +44,29 @@ def test_ties_share_their_mean_rank() -> None:
 
 def test_constant_values_have_no_rank_correlation() -> None:
     assert math.isnan(rank_correlation(np.zeros(4), np.arange(4.0)))
+
+
+def test_alpha_of_a_worked_example() -> None:
+    """Three people and fifteen units, as computed step by step in Wikipedia's article on the measure."""
+    said = [
+        [0, 0, 0, 0, 0, 3, 4, 1, 2, 1, 1, 3, 3, 0, 3],
+        [1, 0, 2, 1, 3, 3, 4, 3, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 2, 1, 3, 4, 4, 0, 2, 1, 1, 3, 3, 0, 4],
+    ]
+    counts = np.stack([np.bincount(unit, minlength=5)[1:] for unit in np.array(said).T])  # 0: said nothing
+    assert krippendorff_alpha(counts) == pytest.approx(0.691, abs=5e-4)
+
+
+def test_alpha_is_one_in_agreement_and_below_zero_in_contradiction() -> None:
+    assert krippendorff_alpha(np.array([[2, 0], [0, 3], [2, 0]])) == 1.0
+    assert krippendorff_alpha(np.array([[1, 1], [1, 1]])) < 0.0
+
+
+def test_alpha_of_chance_is_about_zero() -> None:
+    said = np.random.default_rng(0).integers(0, 2, (2000, 3))
+    assert abs(krippendorff_alpha(np.stack([(said == c).sum(axis=1) for c in (0, 1)], axis=1))) < 0.05
+
+
+@pytest.mark.parametrize("counts", [np.zeros((0, 2), np.int64), np.array([[1, 0]]), np.array([[2, 0]])])
+def test_without_overlap_or_variety_there_is_no_alpha(counts: np.ndarray) -> None:
+    assert math.isnan(krippendorff_alpha(counts))

@@ -3,6 +3,7 @@ import pytest
 
 from rlhf.evaluation.statistics import (
     bootstrap_interval,
+    difference_interval,
     interquartile_mean,
     probability_of_winning,
     wilson_interval,
@@ -62,3 +63,12 @@ def test_chance_to_win_from_a_uniform_prior() -> None:
 
 def test_chances_of_both_sides_add_up_to_one() -> None:
     assert probability_of_winning(3, 5) + probability_of_winning(5, 3) == pytest.approx(1.0)
+
+
+def test_difference_of_two_shares_as_published() -> None:
+    # Newcombe 1998, table II, contrast (a): 56 of 70 less 48 of 80 by method 10
+    assert difference_interval(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_a_difference_with_nothing_can_be_anything() -> None:
+    assert difference_interval(3, 4, 0, 0) == (-1.0, 1.0)

@@ -1,0 +1,36 @@
+"""Who answers, how far each of them can be relied on, and what a researcher may do about it."""
+
+import streamlit as st
+
+from rlhf.loop.assess_people import assess_people
+from rlhf.ui import people_controls, people_report
+from rlhf.ui.run_view import view_run
+from rlhf.ui.session import current_run
+from rlhf.ui.store import open_store
+
+run_id = current_run()
+if run_id is None:
+    st.title("Nobody has answered yet", anchor=False)
+    st.page_link("home.py", label="Start something to teach", icon=":material/home:")
+else:
+    engine = open_store().engine
+    st.subheader(view_run(engine, run_id).goal, anchor=False)
+    st.caption(
+        "Who answers, and how far they agree: with what the reward learned, with others, with themselves."
+    )
+    assessment = assess_people(engine, run_id)
+    people = assessment.people
+    if people:
+        people_report.headline(assessment)
+        people_report.remarks(people)
+        people_report.table(people)
+        people_report.pictures(people, key=run_id)
+        with st.container(border=True):
+            person = people_controls.choose(people, key=run_id)
+            people_report.details(person)
+            people_controls.decide(engine, run_id, person)
+    else:
+        st.info(
+            "Nobody has answered yet: people appear here with their first answer.", icon=":material/group:"
+        )
+    people_controls.log(engine, run_id, {one.annotator_id: one.name for one in people})
