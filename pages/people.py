@@ -4,6 +4,7 @@ import streamlit as st
 
 from rlhf.loop.assess_people import assess_people
 from rlhf.ui import people_controls, people_report
+from rlhf.ui.gold_pairs import gold_pairs
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -29,6 +30,7 @@ else:
             person = people_controls.choose(people, key=run_id)
             people_report.details(person)
             people_controls.decide(engine, run_id, person)
+        gold_pairs(engine, run_id)
     else:
         st.info(
             "Nobody has answered yet: people appear here with their first answer.", icon=":material/group:"

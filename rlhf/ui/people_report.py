@@ -64,6 +64,7 @@ def table(people: Sequence[Person]) -> None:
     st.dataframe(
         frame,
         hide_index=True,
+        placeholder=_DASH,
         column_config={
             "Reliability": st.column_config.NumberColumn(
                 format="%.2f",
@@ -101,7 +102,7 @@ def pictures(people: Sequence[Person], *, key: str) -> None:
 
 def details(one: Person) -> None:
     """Show all that is known of one person."""
-    quartiles = (_DASH, "") if one.seconds is None else ("{1:.1f}", "{0:.1f} to {2:.1f}, half of them")
+    quartiles = (_DASH, "") if one.seconds is None else ("{1:.1f}", "half: {0:.1f} to {2:.1f}")
     rows = {
         "Answers": (f"{one.num_answers:,}", ""),
         "Seconds for an answer": tuple(part.format(*one.seconds or ()) for part in quartiles),

@@ -39,6 +39,8 @@ class World:
     reward_version: int = 3
     policy_version: int = 7
     audit_accuracy: float | None = 0.75
+    notice: str | None = None
+    consistency: list[int] | None = None
     stored: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     posts: int = 0
 
@@ -95,7 +97,9 @@ def _reply(world: World, have: list[str]) -> dict[str, Any]:
         "steps": 120000,
         "message": "",
     }
-    return {"queue": queue, "status": status}
+    own = {"notice": world.notice, "consistency": world.consistency}
+    status |= {name: value for name, value in own.items() if value is not None}
+    return {"queue": [] if world.notice else queue, "status": status}
 
 
 async def queue(request: Request) -> Response:

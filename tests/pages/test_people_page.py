@@ -100,3 +100,16 @@ def test_weighing_is_one_click_and_so_is_undoing_it(store: Store, run_id: str, p
     page.button(key="undo-1").click().run()
     assert held(store, run_id, ActKind.WEIGHT, person) == 1.0
     assert page.slider[0].value == 1.0
+
+
+def test_a_pair_is_marked_as_gold_and_unmarked(store: Store, run_id: str, person: str) -> None:
+    page = open_page(run_id)
+    page.toggle[0].set_value(True).run()
+    pair = page.selectbox[1].value
+    page.segmented_control[0].set_value("left").run()
+    page.button(key=f"gold-mark-{pair}").click().run()
+    assert not page.exception
+    assert held(store, run_id, ActKind.GOLD, pair) == "left"
+    assert page.dataframe[0].value.iloc[0]["Gold right"] == "1 of 1"
+    page.button(key="undo-1").click().run()
+    assert held(store, run_id, ActKind.GOLD, pair) is None
