@@ -2,13 +2,14 @@
 
 import argparse
 
-from rlhf.benchmarks import crowd, human_labels, labels, ppo_ablation, ppo_speed, ppo_strength
+from rlhf.benchmarks import crowd, human_labels, labels, people, ppo_ablation, ppo_speed, ppo_strength
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
 _BENCHMARKS = {
     labels.NAME: (labels, "how many answers it takes to match PPO on the true reward, beside the baselines"),
     human_labels.NAME: (human_labels, "how well reward models foretell published choices of real people"),
     ppo_ablation.NAME: (ppo_ablation, "what each choice in our PPO is worth on the true reward"),
+    people.NAME: (people, "whether made-up annotators are seen through, and what the reward gains by it"),
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
     crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),

@@ -237,8 +237,8 @@ def _remarks(one: Person, people: Sequence[Person]) -> tuple[str, ...]:
         for remark in (
             _on_side(one.left),
             _on_foresight(one, people),
-            _on_tests(one.consistent, "Answers repeated pairs differently"),
-            _on_tests(one.gold, "Misses gold pairs"),
+            _on_tests(one.consistent, "Answers repeats otherwise than at first: only {:.0f} of {} alike"),
+            _on_tests(one.gold, "Misses gold pairs: only {:.0f} of {} right"),
             "Less careful late in a sitting" if one.drift is not None and one.drift.high < 0 else None,
         )
         if remark is not None
@@ -273,4 +273,4 @@ def _on_foresight(one: Person, people: Sequence[Person]) -> str | None:
 
 def _on_tests(share: Share, words: str) -> str | None:
     _, high = share.interval()
-    return f"{words}: {share.count:.0f} of {share.of} right" if high < _LEAST_RIGHT else None
+    return words.format(share.count, share.of) if high < _LEAST_RIGHT else None

@@ -36,9 +36,12 @@ def headline(assessment: Assessment) -> None:
 
 def remarks(people: Sequence[Person]) -> None:
     """List what stands out, person by person."""
-    found = [f"- **{one.name}**: {'. '.join(one.remarks)}." for one in people if one.remarks]
+    found = [one for one in people if one.remarks]
     if found:
-        st.warning("Worth a look:\n" + "\n".join(found), icon=":material/visibility:")
+        number = "One person stands" if len(found) == 1 else f"{len(found)} people stand"
+        st.warning(f"{number} out.", icon=":material/visibility:")
+        for one in found:  # as plain text: names are what people call themselves
+            st.text(f"{one.name}: {'. '.join(one.remarks)}.")
 
 
 def table(people: Sequence[Person]) -> None:

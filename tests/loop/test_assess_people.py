@@ -214,7 +214,7 @@ def test_who_answers_repeats_otherwise_is_remarked_on(room: Room, make_annotator
     assert room.find(ann).remarks == ()
     for source in room.answer_new(ann, [L] * 5 + [R] * 5):
         room.answer(ann, room.control(QueryKind.REPEAT, ann, source), L)
-    assert any("repeated pairs differently: 5 of 10" in remark for remark in room.find(ann).remarks)
+    assert any("only 5 of 10 alike" in remark for remark in room.find(ann).remarks)
 
 
 def test_people_of_one_name_are_told_apart(room: Room, make_annotator: Make) -> None:
