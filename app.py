@@ -24,7 +24,7 @@ PAGES = (
     PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
     PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
     PageEntry("people.py", "People", ":material/group:", Role.RESEARCHER),
-    PageEntry("data.py", "Data", ":material/table_view:", Role.RESEARCHER),
+    PageEntry("data.py", "Data", ":material/table_rows:", Role.RESEARCHER),
     PageEntry("demonstrate.py", "Demonstrate", ":material/sports_esports:", Role.RESEARCHER),
     PageEntry("access.py", "People & access", ":material/group:", Role.RESEARCHER),
 )

@@ -60,9 +60,18 @@ def get_change(connection: sa.Connection, run_id: str, change_id: str) -> sa.Row
 
 
 def list_changes(connection: sa.Connection, run_id: str, limit: int) -> list[sa.RowMapping]:
-    """Return the latest acts, the newest first, each with the ``name`` of whom it is by, if known."""
+    """Return the latest acts, the newest first.
+
+    Returns:
+        Rows of the act with the ``name`` of whom it is by, if known, and ``num_reverted``, how many of its
+        answers later acts have taken back.
+    """
+    later = answer_changes.alias("later")
+    reverted = sa.select(sa.func.coalesce(sa.func.sum(later.c.num_answers), 0)).where(
+        later.c.run_id == run_id, later.c.reverts == answer_changes.c.id
+    )
     query = (
-        sa.select(answer_changes, annotators.c.name)
+        sa.select(answer_changes, annotators.c.name, reverted.scalar_subquery().label("num_reverted"))
         .outerjoin(annotators, annotators.c.id == answer_changes.c.by)
         .where(answer_changes.c.run_id == run_id)
         .order_by(answer_changes.c.at.desc())

@@ -125,17 +125,32 @@ def _status() -> sa.ColumnElement[str]:
 
 
 def find_answers(
-    connection: sa.Connection, wanted: AnswerFilter, *, limit: int, before_id: int | None = None
+    connection: sa.Connection,
+    wanted: AnswerFilter,
+    *,
+    limit: int,
+    before_id: int | None = None,
+    after_id: int | None = None,
 ) -> list[sa.RowMapping]:
-    """Return answers, the newest first: ``before_id`` is the last one of the page before.
+    """Return one page of answers, the newest first.
+
+    Args:
+        connection: of any transaction.
+        wanted: which ones.
+        limit: rows of a page.
+        before_id: the last row of the page before this one; by default the newest come.
+        after_id: the first row of the page behind this one.
 
     Returns:
         Rows of the answer with ``status`` (the value of an ``AnswerStatus``) and the annotator's ``name``.
     """
     query = sa.select(answers, annotators.c.name, _status().label("status")).where(*conditions(wanted))
+    query = query.join(annotators, annotators.c.id == answers.c.annotator_id)
     if before_id is not None:
         query = query.where(answers.c.id < before_id)
-    query = query.join(annotators, annotators.c.id == answers.c.annotator_id)
+    if after_id is not None:
+        nearest = query.where(answers.c.id > after_id).order_by(answers.c.id).limit(limit)
+        return list(connection.execute(nearest).mappings())[::-1]
     return list(connection.execute(query.order_by(answers.c.id.desc()).limit(limit)).mappings())
 
 

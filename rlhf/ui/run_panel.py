@@ -63,6 +63,7 @@ def links(view: RunView) -> None:
             ("replays.py", "Replays", ":material/movie:"),
             ("reward_model.py", "Reward model", ":material/insights:"),
             ("training.py", "Training", ":material/show_chart:"),
+            ("data.py", "Data", ":material/table_rows:"),
         )
         for page, title, icon in pages:
             st.page_link(page, label=title, icon=icon, query_params={"run": view.run_id})

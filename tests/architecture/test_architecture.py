@@ -32,6 +32,7 @@ FOR_UI = (
     "rlhf.loop.start_run",
     "rlhf.loop.supervise",
     "rlhf.loop.admit_people",
+    "rlhf.loop.void_answers",
     "rlhf.loop.config",
     "rlhf.storage",
     "rlhf.experience.tasks",
