@@ -2,7 +2,16 @@
 
 import argparse
 
-from rlhf.benchmarks import crowd, human_labels, labels, people, ppo_ablation, ppo_speed, ppo_strength
+from rlhf.benchmarks import (
+    crowd,
+    data_scale,
+    human_labels,
+    labels,
+    people,
+    ppo_ablation,
+    ppo_speed,
+    ppo_strength,
+)
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
 _BENCHMARKS = {
@@ -13,6 +22,7 @@ _BENCHMARKS = {
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
     crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),
+    data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }
 
 
