@@ -38,7 +38,7 @@ def start_within(task: Task, segment: Segment, step: int) -> Start:
     replay, last = segment.replay, segment.num_real_steps - 1
     if not 0 <= step <= last:
         raise TaskError(
-            f"step {step} cannot be taken over: the episode goes on after steps 0 to {last} of this clip "
+            f"step {step} cannot be taken over: the episode goes on only after steps 0 to {last} of the clip."
         )
     actions: Actions | None = None
     if replay.actions_from_reset is not None:

@@ -56,6 +56,12 @@ def get_task(name: str) -> Task:
     )
 
 
+def has_expert(name: str) -> bool:
+    """Return whether the task of this name has a scripted expert, without making an environment."""
+    env_id = PRESETS[name].env_id if name in PRESETS else name.removeprefix(GYM_PREFIX)
+    return expert_for(env_id) is not None
+
+
 def make_env(task: Task, *, render_mode: str | None = None) -> Any:
     """Return a new Gymnasium environment of ``task`` without a time limit.
 

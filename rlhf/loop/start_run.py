@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError, TaskError
-from rlhf.experience.tasks import get_task
+from rlhf.experience.tasks import get_task, has_expert
 from rlhf.feedback.teachers import parse_teacher
 from rlhf.loop.config import resolve
 from rlhf.storage import jobs, runs
@@ -90,9 +90,9 @@ def ask_expert(engine: sa.Engine, run_id: str, num_episodes: int) -> None:
         TaskError: the task has no scripted expert.
     """
     with writing(engine) as connection:
-        task = get_task(runs.get_run(connection, run_id)["task"])
-        if task.expert is None:
-            raise TaskError(f"task {task.name!r} has no scripted expert; record an episode by hand instead.")
+        task_name = runs.get_run(connection, run_id)["task"]
+        if not has_expert(task_name):
+            raise TaskError(f"task {task_name!r} has no scripted expert; record an episode by hand instead.")
         jobs.enqueue(connection, run_id, JobKind.DEMONSTRATE, f"{num_episodes}:{uuid.uuid4().hex}")
 
 

@@ -108,6 +108,12 @@ def release(
     )
 
 
+def withdraw(connection: sa.Connection, kind: JobKind, subject: str) -> None:
+    """Let a job that no worker has taken yet count as done."""
+    waits = (jobs.c.kind == kind) & (jobs.c.subject == subject) & (jobs.c.state == JobState.WAITING)
+    connection.execute(jobs.update().where(waits).values(state=JobState.DONE))
+
+
 def has_claimable(connection: sa.Connection, kinds: Sequence[JobKind], *, waited_s: float = 0.0) -> bool:
     """Whether a job of these kinds has waited for a worker for so many seconds, or lost its worker."""
     now = time.time()

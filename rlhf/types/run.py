@@ -22,7 +22,7 @@ class RunState(enum.Enum):
 
 @enum.unique
 class JobKind(enum.Enum):
-    """Which process takes a job: TRAIN the trainer, RECORD a demonstrator, the others the renderer."""
+    """Which process takes a job: TRAIN the trainer, the others the renderer."""
 
     TRAIN = "train"
     RENDER = "render"
@@ -33,7 +33,7 @@ class JobKind(enum.Enum):
     DEMONSTRATE = "demonstrate"
     """Episodes of a scripted expert."""
     RECORD = "record"
-    """An episode that a person acts."""
+    """A process in which a person acts episodes is to be started."""
 
 
 @enum.unique

@@ -12,9 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from rlhf import __version__
 from rlhf.config import PROJECT_ROOT
@@ -24,11 +25,11 @@ from rlhf.storage import answers, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
 from rlhf.types.people import Role
-from rlhf.ui import pair_feed, sign_in
+from rlhf.ui import pair_feed, recording, sign_in
 from rlhf.ui.access import ANNOTATOR_COOKIE as COOKIE
 from rlhf.ui.access import Visitor
 from rlhf.ui.gate import EVERYONE, Needs, OwnRoute, guarded
-from rlhf.ui.origin import HEADER, forged_json
+from rlhf.ui.origin import HEADER, foreign, forged_json
 from rlhf.ui.store import Store, open_store
 
 PREVIEWS = PROJECT_ROOT / "data" / "previews"
@@ -41,6 +42,7 @@ NEEDS: dict[str, Needs] = {
     "/clips/{clip_id}.mp4": Role.ANNOTATOR,
     "/clips/{clip_id}.png": Role.ANNOTATOR,
     "/previews/{task}.mp4": Role.RESEARCHER,
+    "/api/recording": Role.RESEARCHER,
 }
 """The least role that each route takes; the server does not start with a route that is not here."""
 _MAX_BODY_BYTES = 1_000_000
@@ -63,6 +65,7 @@ def routes() -> list[OwnRoute]:
         Route("/clips/{clip_id}.mp4", clip),
         Route("/clips/{clip_id}.png", poster),
         Route("/previews/{task}.mp4", preview),
+        WebSocketRoute("/api/recording", record),
     ]
     return guarded(own, NEEDS)
 
@@ -130,6 +133,20 @@ async def post_answers(request: Request) -> Response:
     return await run_in_threadpool(_with_annotator, _visitor(request), run_id, work)
 
 
+async def record(websocket: WebSocket) -> None:
+    """Let a person act episodes; see ``recording``."""
+    if foreign(websocket):  # browsers let any site open a socket to any other
+        await websocket.close()
+        return
+    visitor = _visitor(websocket)
+    annotator = visitor.annotator_id or uuid.uuid4().hex
+    cookie = Response()
+    if visitor.annotator_id is None:
+        _set_cookie(cookie, annotator)
+    await websocket.accept(headers=[h for h in cookie.raw_headers if h[0] == b"set-cookie"])
+    await recording.relay(websocket, annotator)
+
+
 def clip(request: Request) -> Response:
     """Serve one clip, with ranges and for the browser's cache."""
     return _blob(request, "clip", "video/mp4")
@@ -168,9 +185,9 @@ def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
         return Receipt(key=echo, outcome=Outcome.REJECTED, message=str(error))
 
 
-def _visitor(request: Request) -> Visitor:
+def _visitor(connection: HTTPConnection) -> Visitor:
     """Return whom the route's guard let in."""
-    visitor: Visitor = request.scope["visitor"]
+    visitor: Visitor = connection.scope["visitor"]
     return visitor
 
 
@@ -190,8 +207,12 @@ def _with_annotator(visitor: Visitor, run_id: str, work: Callable[[Store, str], 
 
     response = _reply(work_as_annotator)
     if visitor.annotator_id is None:
-        response.set_cookie(COOKIE, annotator, httponly=True, samesite="lax", max_age=365 * 86400)
+        _set_cookie(response, annotator)
     return response
+
+
+def _set_cookie(response: Response, annotator: str) -> None:
+    response.set_cookie(COOKIE, annotator, httponly=True, samesite="lax", max_age=365 * 86400)
 
 
 def _reply(work: Callable[[Store], dict[str, Any]]) -> Response:

@@ -1,9 +1,15 @@
 """The renderer: draws clips, evaluates saved policies, and lets synthetic teachers and experts act."""
 
+import contextlib
+import json
+import subprocess
+import sys
+import threading
 import time
 
 import sqlalchemy as sa
 
+from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import RlhfError
 from rlhf.experience.tasks import get_task
 from rlhf.loop.ask_teacher import ask_teacher
@@ -54,18 +60,39 @@ def demonstrate(engine: sa.Engine, blobs: Blobs, job: sa.RowMapping) -> None:
     demonstrate_by_expert(engine, blobs, job["run_id"], int(job["subject"].partition(":")[0]))
 
 
+def call_demonstrator(job: sa.RowMapping) -> subprocess.Popen[str]:
+    """Do a RECORD job: start the process in which a person acts, and return it.
+
+    Its subject is ``<port>-<token>``; the token goes where no other process can read it.
+    """
+    port, _, token = job["subject"].partition("-")
+    call = {"run_id": job["run_id"], "port": int(port), "token": token}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rlhf.worker.demonstrator"],
+        cwd=PROJECT_ROOT,
+        env=child_environment(),
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin:  # it died at once; the browser is told so
+        process.stdin.write(json.dumps(call))
+    threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay behind as a zombie
+    return process
+
+
 class Turns:
     """Decides which kind of job is looked for first."""
 
     def __init__(self) -> None:
         self._count = 0
 
-    def next_kinds(self) -> tuple[tuple[JobKind, ...], tuple[JobKind, ...]]:
-        """Return the kinds in two groups, what is made to be watched first once in a while."""
+    def next_kinds(self) -> tuple[tuple[JobKind, ...], ...]:
+        """Return the kinds in groups, what is made to be watched before clips once in a while."""
         self._count += 1
         if self._count % (RENDERS_PER_EVALUATION + 1) == 0:
-            return _TO_WATCH, (JobKind.RENDER,)
-        return (JobKind.RENDER,), _TO_WATCH
+            return (JobKind.RECORD,), _TO_WATCH, (JobKind.RENDER,)
+        return (JobKind.RECORD,), (JobKind.RENDER,), _TO_WATCH
 
 
 class TeacherPace:

@@ -128,6 +128,8 @@ def _renderer(
         match job["kind"]:
             case JobKind.RENDER:
                 renderer.draw(clips, job)
+            case JobKind.RECORD:
+                renderer.call_demonstrator(job)
             case JobKind.DRAW:
                 renderer.draw_segment(engine, clips, job)
             case JobKind.DEMONSTRATE:

@@ -39,6 +39,7 @@ FOR_UI = (
     "rlhf.feedback",
     "rlhf.evaluation",
     "rlhf.worker.process",
+    "rlhf.worker.demonstration_wire",
     *(f"rlhf.{name}" for name in LEVELS[0]),
 )
 BLIND_TO_TRUTH = ("reward", "policy", "queries", "clips")

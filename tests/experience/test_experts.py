@@ -5,7 +5,7 @@ import pytest
 
 from rlhf.errors import TaskError
 from rlhf.experience.recording import act_out
-from rlhf.experience.tasks import get_task, list_tasks
+from rlhf.experience.tasks import get_task, has_expert, list_tasks
 
 EPISODES = 10
 AT_LEAST = {
@@ -34,6 +34,13 @@ def test_expert_reaches_the_stated_return(name: str) -> None:
 
 def test_other_tasks_on_the_same_environment_have_the_same_expert() -> None:
     assert get_task("gym:LunarLander-v3").expert is get_task("lunarlander-land").expert
+
+
+@pytest.mark.parametrize(
+    "name", ["cartpole-balance", "gym:CartPole-v1", "ant-run", "gym:Ant-v5", "gym:a:B-v0"]
+)
+def test_experts_are_known_without_making_an_environment(name: str) -> None:
+    assert has_expert(name) is ("CartPole" in name or "cartpole" in name)
 
 
 def test_task_without_an_expert_says_what_to_do() -> None:
