@@ -20,12 +20,12 @@ FAVICON = Path(__file__).parent / "rlhf" / "ui" / "favicon.png"
 PAGES = (
     PageEntry("home.py", "Runs", ":material/home:", Role.RESEARCHER),
     PageEntry("label.py", "Label", ":material/compare:", Role.ANNOTATOR),
+    PageEntry("demonstrate.py", "Demonstrate", ":material/sports_esports:", Role.RESEARCHER),
     PageEntry("replays.py", "Replays", ":material/movie:", Role.RESEARCHER),
     PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
     PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
     PageEntry("people.py", "People", ":material/group:", Role.RESEARCHER),
     PageEntry("data.py", "Data", ":material/table_rows:", Role.RESEARCHER),
-    PageEntry("demonstrate.py", "Demonstrate", ":material/sports_esports:", Role.RESEARCHER),
     PageEntry("access.py", "People & access", ":material/group:", Role.RESEARCHER),
 )
 """Every page, the first at the address of the studio itself, and the least role that each takes."""

@@ -22,7 +22,9 @@ def replays(run_id: str) -> None:
     if left is not None:
         shown = [policy for policy in (left, right) if policy is not None]
         versions = "-".join(str(policy.version) for policy in shown)
-        replay_player(clips=[replay_list.clip_of(p) for p in shown], key=f"replay-{run_id}-{versions}")
+        replay_player(
+            clips=[replay_list.clip_of(p, run_id) for p in shown], key=f"replay-{run_id}-{versions}"
+        )
     replay_list.table(saved)
 
 

@@ -82,7 +82,7 @@ def choose(drawn: Sequence[SavedPolicy], *, key: str) -> tuple[SavedPolicy | Non
     return by_version.get(left), None if right is None or right == left else by_version.get(right)
 
 
-def clip_of(policy: SavedPolicy) -> ReplayClip:
+def clip_of(policy: SavedPolicy, run_id: str) -> ReplayClip:
     """Return what the player needs of a drawn policy."""
     label = policy.label
     if policy.true_return is not None:
@@ -93,6 +93,7 @@ def clip_of(policy: SavedPolicy) -> ReplayClip:
         "fps": policy.fps,
         "frames": policy.frames,
         "poster": f"clips/{policy.clip}.png",
+        "takeover": f"demonstrate?run={run_id}&segment={policy.clip}",
     }
 
 

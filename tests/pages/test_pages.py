@@ -15,7 +15,15 @@ from rlhf.types.run import RunState
 from rlhf.ui.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("home.py", "label.py", "replays.py", "reward_model.py", "training.py", "data.py")
+PAGES = (
+    "home.py",
+    "label.py",
+    "demonstrate.py",
+    "replays.py",
+    "reward_model.py",
+    "training.py",
+    "data.py",
+)
 
 
 @pytest.fixture(autouse=True)

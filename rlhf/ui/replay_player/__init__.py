@@ -35,6 +35,8 @@ class ReplayClip(TypedDict):
     """Number of frames of the file."""
     poster: NotRequired[str | None]
     """Address of a still picture shown while the clip loads."""
+    takeover: NotRequired[str]
+    """Address of the page that goes on from a frame of this clip, to which ``&frame=N`` is added."""
 
 
 def replay_player(*, clips: Sequence[ReplayClip], key: str, max_clip_height: int = 480) -> None:

@@ -55,11 +55,26 @@ class ReplayPlayer {
     label.textContent = clip.label;
     link.href = address;
     link.setAttribute("aria-label", `Download ${clip.label}`);
+    if (clip.takeover) link.before(this.#takeoverButton(clip));
     video.muted = video.playsInline = true;
     video.setAttribute("aria-label", clip.label);
     if (clip.poster) video.poster = new URL(clip.poster, this.base).href;
     this.holder.append(figure);
     return { video, label, address };
+  }
+
+  // Goes on by hand from the frame that is shown.
+  #takeoverButton(clip) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "pb-button rp-takeover";
+    button.textContent = "Take over from here";
+    button.addEventListener("click", () => {
+      this.clock.pause();
+      const frame = this.clock.shownFrames[this.clips.indexOf(clip)] ?? 0;
+      location.assign(new URL(`${clip.takeover}&frame=${frame}`, this.base));
+    });
+    return button;
   }
 
   #onKey(event) {
