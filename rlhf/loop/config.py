@@ -122,6 +122,28 @@ class ImproveConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DemonstrationConfig:
+    """What episodes that somebody showed are used for."""
+
+    share: float = 0.25
+    """Share of what the reward learns from, at most, that says that a demonstration is better than recent
+    behaviour; 0 uses none. Demonstrations say nothing about what differs among good behaviour, and a person's
+    can be clumsy, so answers are to outweigh them. 0 to 0.5."""
+    until: float = 0.4
+    """Share of such comparisons in which the present reward finds recent behaviour better, from which on they
+    are left out: about half would mean that the policy does what was shown."""
+    clone: bool = False
+    """Start from a policy that imitates the demonstrations there are when the run starts."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0.0 <= self.share <= 0.9:
+            raise ValueError(f"share is {self.share}; it must lie in [0, 0.9].")
+        if not 0.0 <= self.until <= 1.0:
+            raise ValueError(f"until is {self.until}; it must lie in [0, 1].")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GateConfig:
     """When a run warns of its reward, and when its policy goes back to the best one stored.
 
@@ -215,6 +237,7 @@ class RunConfig:
     schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
     improve: ImproveConfig = dataclasses.field(default_factory=ImproveConfig)
     gates: GateConfig = dataclasses.field(default_factory=GateConfig)
+    demonstrations: DemonstrationConfig = dataclasses.field(default_factory=DemonstrationConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
     device: Device = "auto"
     """Where the policy's networks are differentiated: ``cpu``, ``cuda``, or ``auto``, a GPU if there is one

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.feedback.targets import prob_first, strengths
+from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, with_demonstrations
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
 from rlhf.reward.encoder import sequences_of
@@ -43,8 +44,9 @@ def fit_reward(session: Session) -> FitReport | None:
         return None
     people = list(dict.fromkeys(row["annotator_id"] for row in rows))
     with session.timed("reward"):
-        data = _load(session, rows, weights, people)
-        reference = _reference(session, data)
+        answered = _load(session, rows, weights, people)
+        data = with_demonstrations(session, answered)
+        reference = _reference(session, answered)
         session.reward, report = fit(
             data,
             reference,
@@ -55,7 +57,9 @@ def fit_reward(session: Session) -> FitReport | None:
         )
     session.reward_version = session.reward.version
     session.reward_is_new = True
-    session.fitted, session.fitted_id = len(data), newest
+    session.fitted, session.fitted_id = len(answered), newest
+    if len(data) > len(answered):
+        people = [*people, DEMONSTRATIONS]
     _store(session, report, people, _audit_accuracy(rows))
     return report
 
@@ -191,6 +195,8 @@ def _store(session: Session, report: FitReport, people: list[str], audit_accurac
     assert session.reward is not None
     name = session.blobs.write_arrays(dict(session.reward.to_arrays()))
     message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
+    if implied := report.num_comparisons - session.fitted:
+        message += f" and {implied} comparisons with what was shown"
     if np.isfinite(report.out_of_bag_accuracy):
         message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
     if report.candidates:

@@ -184,7 +184,7 @@ def _report(
     returns = model.member_returns(data.features)
     is_out = (weights == 0.0) & holds_out(weights)
     unseen = held_out_returns(returns.astype(np.float64), data, is_out)
-    is_tested = unseen.is_known[: len(data.first)]
+    is_tested = unseen.is_known[: len(data.first)] & data.is_asked
     expected = np.where(is_tested, answer_model.prob_first(unseen.differences), 0.5)
     log_prob = comparison_terms(unseen.differences, intervals(data, answer_model)).log_prob[is_tested]
     probs = model.member_probs(returns, data.first, data.second).mean(axis=0)
@@ -205,7 +205,7 @@ def _report(
         )
     return FitReport(
         num_comparisons=len(data),
-        train_accuracy=accuracy(probs, data.prob_first),
+        train_accuracy=accuracy(probs[data.is_asked], data.prob_first[data.is_asked]),
         out_of_bag_accuracy=accuracy(expected[is_tested], data.prob_first[is_tested]),
         out_of_bag_nll=-float(log_prob.mean()) if len(log_prob) else math.nan,
         model_class=selection.model_class,

@@ -130,6 +130,9 @@ class PreferenceData:
     weight: Float32 = dataclasses.field(default_factory=lambda: np.empty(0, np.float32))
     """(Q + G,), above 0: what each answer counts; left out, all count 1, see ``weight_of``. What is to count
     nothing is not in the data."""
+    num_implied: int = 0
+    """How many comparisons, the last ones, nobody was asked: they follow from demonstrations. The reward
+    learns from them, but no accuracy counts them."""
 
     def __post_init__(self) -> None:
         """Check lengths, indices and the range of the targets."""
@@ -138,6 +141,10 @@ class PreferenceData:
         check_shape("PreferenceData.weight", self.weight_of, (len(self),))
         if not (self.weight > 0).all():
             raise ShapeError("PreferenceData.weight must be above 0; leave out answers that count nothing.")
+        if not 0 <= self.num_implied <= len(self.first):
+            raise ShapeError(
+                f"PreferenceData.num_implied is {self.num_implied} of {len(self.first)} comparisons."
+            )
         check_shape("PreferenceData.features", self.features, (None, None, None))
         for name in ("second", "prob_first", "annotator", "strength"):
             check_shape(f"PreferenceData.{name}", getattr(self, name), (len(self.first),))
@@ -164,6 +171,12 @@ class PreferenceData:
         """(Q,), which comparisons came out EQUAL."""
         is_tie: Bool = self.prob_first == 0.5
         return is_tie
+
+    @property
+    def is_asked(self) -> Bool:
+        """(Q,), which comparisons somebody answered."""
+        is_asked: Bool = np.arange(len(self.first)) < len(self.first) - self.num_implied
+        return is_asked
 
     @property
     def annotator_of(self) -> Int64:
