@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rlhf.cli import bench, demonstrate, doctor, people, run, simulate, tasks, train, worker
+from rlhf.cli import bench, clone, demonstrate, doctor, people, run, simulate, tasks, train, worker
 from rlhf.errors import ConfigError, FeedbackError, NotFoundError, RlhfError, TaskError
 
 _VERBS = {
@@ -19,6 +19,7 @@ _VERBS = {
     "run": (run, "runs: new, start, pause, resume, stop, list, show"),
     "demonstrate": (demonstrate, "episodes of a scripted expert for a run"),
     "people": (people, "who may come in: list, invite, revoke, role"),
+    "clone": (clone, "let a run start by imitating what was shown to it"),
     "bench": (bench, "benchmarks that anyone can run again"),
     "worker": (worker, "do the jobs of the database in RLHF_DATABASE_URL"),
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from rlhf.config import override
+from rlhf.policy.cloning import CloneConfig
 from rlhf.policy.config import PPOConfig
 from rlhf.queries.config import QueryConfig
 from rlhf.reward.config import RewardConfig
@@ -238,6 +239,7 @@ class RunConfig:
     improve: ImproveConfig = dataclasses.field(default_factory=ImproveConfig)
     gates: GateConfig = dataclasses.field(default_factory=GateConfig)
     demonstrations: DemonstrationConfig = dataclasses.field(default_factory=DemonstrationConfig)
+    cloning: CloneConfig = dataclasses.field(default_factory=CloneConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
     device: Device = "auto"
     """Where the policy's networks are differentiated: ``cpu``, ``cuda``, or ``auto``, a GPU if there is one

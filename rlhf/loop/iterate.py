@@ -10,6 +10,7 @@ import enum
 import time
 
 from rlhf.loop.choose_queries import choose_queries
+from rlhf.loop.clone_policy import clone_policy
 from rlhf.loop.collect_experience import collect_experience, explore
 from rlhf.loop.fit_reward import fit_reward
 from rlhf.loop.gates import check_gates
@@ -38,6 +39,7 @@ def iterate(session: Session) -> Turn:
         return Turn.FINISHED
     if not session.memory.recent:
         explore(session)
+        clone_policy(session)
         save_policy(session)
         save_checkpoint(session)
     fit_reward(session)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.session import Session
 from rlhf.reward.features import segment_features
 from rlhf.seeding import generator
 from rlhf.storage import demonstrations, segments
+from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Bool, Episode, Float32, Segment
 from rlhf.types.feedback import PreferenceData, Strength
@@ -37,9 +39,9 @@ def with_demonstrations(session: Session, answered: PreferenceData) -> Preferenc
     """
     config = session.config.demonstrations
     wanted = int(config.share / (1.0 - config.share) * len(answered))
-    shown = [
-        e for e in load_episodes(session) if num_starts(e, session.task.segment_steps, session.task.horizon)
-    ]
+    length, horizon = session.task.segment_steps, session.task.horizon
+    episodes = load_episodes(session.engine, session.blobs, session.run_id)
+    shown = [episode for episode in episodes if num_starts(episode, length, horizon)]
     if not wanted or not shown:
         return answered
     rng = generator(session.seed, "demonstrations", session.reward_version)
@@ -52,11 +54,11 @@ def with_demonstrations(session: Session, answered: PreferenceData) -> Preferenc
     return _joined(answered, better, worse, is_left=rng.random(count) < 0.5)
 
 
-def load_episodes(session: Session) -> list[Episode]:
+def load_episodes(engine: sa.Engine, blobs: Blobs, run_id: str) -> list[Episode]:
     """Return the demonstrations of a run that count, the oldest first, as episodes from their start on."""
-    with reading(session.engine) as connection:
-        rows = demonstrations.list_valid(connection, session.run_id)
-        shown = [segments.load_segment(connection, session.blobs, row["segment_id"]) for row in rows]
+    with reading(engine) as connection:
+        rows = demonstrations.list_valid(connection, run_id)
+        shown = [segments.load_segment(connection, blobs, row["segment_id"]) for row in rows]
     return [_episode(segment, bool(row["terminated"])) for segment, row in zip(shown, rows, strict=True)]
 
 

@@ -75,11 +75,11 @@ def test_demonstration_that_was_left_out_is_not_learned_from(
     make_session: Callable[..., Session], store: Store
 ) -> None:
     session = make_session(1)
-    assert len(load_episodes(session)) == 1
+    assert len(load_episodes(store.engine, store.blobs, session.run_id)) == 1
     with writing(store.engine) as connection:
         (row,) = demonstrations.list_valid(connection, session.run_id)
         demonstrations.set_voided(connection, row["id"], True)
-    assert load_episodes(session) == []
+    assert load_episodes(store.engine, store.blobs, session.run_id) == []
     answered = shaped(session, 30)
     assert with_demonstrations(session, answered) is answered
 

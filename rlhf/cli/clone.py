@@ -1,0 +1,42 @@
+"""``clone``: let a run start by imitating what was shown to it, and say how well that imitates."""
+
+import argparse
+import dataclasses
+
+from rlhf.cli.output import add_json_option, finish
+from rlhf.config import Settings
+from rlhf.experience.tasks import get_task
+from rlhf.storage import runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine, reading
+from rlhf.storage.migrations import migrate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("run_id", metavar="RUN", help="a run that has not begun")
+    add_json_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Set the run, imitate once to see how it goes, and report."""
+    from rlhf.loop.clone_policy import start_from_clone, try_clone
+    from rlhf.loop.report import evaluate_acting
+
+    settings = Settings.from_environment()
+    engine = open_engine(settings.database_url)
+    migrate(engine)
+    policy, report = try_clone(engine, Blobs(settings.blob_url), options.run_id)
+    start_from_clone(engine, options.run_id)
+    with reading(engine) as connection:
+        row = runs.get_run(connection, options.run_id)
+    task = get_task(row["task"])
+    result = {"run": options.run_id, **dataclasses.asdict(report)}
+    text = (
+        f"Run {options.run_id} will start by imitating {report.num_episodes} episodes ({report.num_steps:,} "
+        f"steps): held-out log-likelihood {-report.held_out_nll:.2f} nats a step"
+    )
+    if task.has_true_reward:
+        result["true_return"] = evaluate_acting(task, policy, row["seed"], policy.version)
+        text += f", true return {result['true_return']['mean']:.1f}"
+    return finish(options, result, text + ".")

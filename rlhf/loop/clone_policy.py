@@ -1,0 +1,107 @@
+"""Demonstrations -> policy: a run that starts by imitating what was shown."""
+
+import sqlalchemy as sa
+
+from rlhf.errors import JobError
+from rlhf.experience.tasks import get_task, spaces_of
+from rlhf.loop.collect_experience import collect_experience
+from rlhf.loop.config import RunConfig, resolve
+from rlhf.loop.learn_from_demonstrations import load_episodes
+from rlhf.loop.session import Session
+from rlhf.policy.cloning import Clone, CloneReport, clone
+from rlhf.policy.snapshot import PolicySnapshot
+from rlhf.seeding import generator
+from rlhf.storage import runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading, writing
+from rlhf.types.experience import Episode
+from rlhf.types.task import ActionSpace
+
+
+def clone_policy(session: Session) -> CloneReport | None:
+    """Let a run that begins imitate its demonstrations, if it is set to; return how that went.
+
+    A few rollouts of the new policy follow. The critic, which cannot be cloned, is fitted to all of them when
+    there is a first reward: with one that knows nothing the first updates would undo what was imitated.
+    """
+    if not session.config.demonstrations.clone:
+        return None
+    episodes = load_episodes(session.engine, session.blobs, session.run_id)
+    if not episodes:
+        _note(session, "There was nothing to imitate: no episode that counts had been shown.")
+        return None
+    with session.timed("policy"):
+        made = _clone(episodes, session.action_space, session.config, session.seed)
+        state = session.policy.state_dict()
+        state["actor.parameters"] = made.actor.parameters
+        state |= {f"observations.{name}": value for name, value in made.observations.state_dict().items()}
+        session.policy.load_state_dict(state)
+    for _ in range(session.config.collect.recent_rollouts - 1):
+        collect_experience(session)
+    report = made.report
+    _note(
+        session,
+        f"The policy started by imitating {report.num_episodes} episodes ({report.num_steps:,} steps); "
+        f"actions that it had not seen had a log-likelihood of {-report.held_out_nll:.2f} nats.",
+    )
+    return report
+
+
+def try_clone(engine: sa.Engine, blobs: Blobs, run_id: str) -> tuple[PolicySnapshot, CloneReport]:
+    """Return the policy that a run would start from, as it is set to and with what was shown so far.
+
+    Raises:
+        JobError: nothing was shown.
+    """
+    with reading(engine) as connection:
+        run = runs.get_run(connection, run_id)
+    episodes = load_episodes(engine, blobs, run_id)
+    if not episodes:
+        raise JobError(
+            f"nothing was shown to run {run_id} that counts; record an episode on the Demonstrate page or "
+            "with `python -m rlhf demonstrate`."
+        )
+    task = get_task(run["task"])
+    config, (_, action_space) = resolve(task, run["overrides"]), spaces_of(task)
+    made = _clone(episodes, action_space, config, run["seed"])
+    policy = PolicySnapshot(
+        weights=made.actor.weights,
+        biases=made.actor.biases,
+        log_std=made.actor.free if action_space.kind == "continuous" else None,
+        observation_shift=made.observations.shift,
+        observation_scale=made.observations.scale,
+        observation_clip=config.ppo.observation_clip,
+        version=0,
+        action_space=action_space,
+    )
+    return policy, made.report
+
+
+def start_from_clone(engine: sa.Engine, run_id: str) -> None:
+    """Set a run that has not begun to start by imitating its demonstrations.
+
+    Raises:
+        JobError: it has begun; its policy has learned something else.
+    """
+    with writing(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        if run["config"] is not None:  # which is written when a run begins
+            raise JobError(f"run {run_id} has begun; show episodes to a new run and let that imitate them.")
+        runs.update_run(connection, run_id, overrides=run["overrides"] | {"demonstrations.clone": True})
+
+
+def _clone(episodes: list[Episode], action_space: ActionSpace, config: RunConfig, seed: int) -> Clone:
+    return clone(
+        [(episode.observations[:-1], episode.actions) for episode in episodes],
+        action_space,
+        hidden=config.ppo.hidden,
+        initial_log_std=config.ppo.initial_log_std,
+        observation_clip=config.ppo.observation_clip,
+        rng=generator(seed, "clone"),
+        config=config.cloning,
+    )
+
+
+def _note(session: Session, message: str) -> None:
+    with session.writing() as connection:
+        runs.add_event(connection, session.run_id, session.steps, "clone", message)

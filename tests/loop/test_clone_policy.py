@@ -1,0 +1,97 @@
+"""A run starts from what was shown, goes on from there, and says so."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from rlhf.errors import JobError
+from rlhf.experience.rollout import run_episodes
+from rlhf.loop.clone_policy import clone_policy, start_from_clone, try_clone
+from rlhf.loop.collect_experience import explore
+from rlhf.loop.iterate import Turn, iterate
+from rlhf.loop.record_demonstration import demonstrate_by_expert
+from rlhf.loop.session import Session, open_session, save_checkpoint
+from rlhf.storage import models, runs
+from rlhf.storage.engine import reading
+from rlhf.ui.store import Store
+
+CLONE = {"demonstrations.clone": True, "ppo.hidden": "32,32", "cloning.learning_rates": "0.003"}
+
+
+@pytest.fixture
+def opened(store: Store) -> Iterator[Callable[[str], Session]]:
+    with contextlib.ExitStack() as stack:
+
+        def open_one(run_id: str) -> Session:
+            session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
+            stack.callback(session.close)
+            return session
+
+        yield open_one
+
+
+def test_run_starts_with_a_policy_that_does_what_was_shown(
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+) -> None:
+    run_id = new_small_run("cartpole-balance", **CLONE)
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 5)
+    session = opened(run_id)
+    assert iterate(session) is Turn.WAITING  # for the first answers
+    _, returns = run_episodes(session.task, session.policy, 10, seed=1, deterministic=False)
+    assert returns.mean() >= 400.0
+    assert len(session.memory.rollouts) == session.config.collect.recent_rollouts - 1
+    with reading(store.engine) as connection:
+        assert "imitating 5 episodes" in " ".join(e["message"] for e in runs.list_events(connection, run_id))
+        assert [row["version"] for row in models.list_policy_versions(connection, run_id)] == [0]
+
+
+def test_clone_survives_a_checkpoint(
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+) -> None:
+    run_id = new_small_run("cartpole-balance", **CLONE)
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 2)
+    session = opened(run_id)
+    explore(session)
+    clone_policy(session)
+    save_checkpoint(session)
+    again = opened(run_id)
+    for name, value in session.policy.policy_arrays().items():
+        np.testing.assert_array_equal(again.policy.policy_arrays()[name], value)
+
+
+def test_run_without_demonstrations_starts_from_scratch_and_says_so(
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+) -> None:
+    session = opened(new_small_run("cartpole-balance", **CLONE))
+    before = session.policy.policy_arrays()
+    explore(session)
+    assert clone_policy(session) is None
+    for name, value in session.policy.policy_arrays().items():
+        np.testing.assert_array_equal(before[name], value)
+    with reading(store.engine) as connection:
+        assert "nothing to imitate" in runs.list_events(connection, session.run_id)[0]["message"]
+
+
+def test_run_that_has_not_begun_can_be_set_to_start_from_a_clone(
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+) -> None:
+    run_id = new_small_run("cartpole-balance")
+    with pytest.raises(JobError, match="nothing was shown"):
+        try_clone(store.engine, store.blobs, run_id)
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 1)
+    _, report = try_clone(store.engine, store.blobs, run_id)
+    assert report.num_episodes == 1
+    start_from_clone(store.engine, run_id)
+    assert opened(run_id).config.demonstrations.clone
+
+
+def test_run_that_has_begun_keeps_its_policy(
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+) -> None:
+    run_id = new_small_run("cartpole-balance")
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 1)
+    opened(run_id)
+    with pytest.raises(JobError, match="has begun"):
+        start_from_clone(store.engine, run_id)
