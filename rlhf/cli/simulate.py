@@ -16,6 +16,7 @@ from rlhf.cli.output import (
     parse_settings,
     training_text,
 )
+from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.start_run import new_run
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine
@@ -30,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--labels", type=int, help="answers in all")
     parser.add_argument("--steps", type=int, help="environment steps")
+    parser.add_argument(
+        "--demonstrations",
+        type=int,
+        default=0,
+        metavar="N",
+        help="episodes that a scripted expert shows first",
+    )
     add_seed_option(parser)
     add_settings_option(parser)
     add_json_option(parser)
@@ -50,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
         engine = open_engine(f"sqlite:///{Path(folder) / 'rlhf.db'}")
         migrate(engine)
         run_id = new_run(engine, options.task, seed=options.seed, teacher=options.teacher, overrides=settings)
-        result = simulate(engine, Blobs(str(Path(folder) / "blobs")), run_id, ProgressLine())
+        blobs = Blobs(str(Path(folder) / "blobs"))
+        if options.demonstrations:
+            demonstrate_by_expert(engine, blobs, run_id, options.demonstrations)
+        result = simulate(engine, blobs, run_id, ProgressLine())
         engine.dispose()
     return finish(options, result, training_text(result))
