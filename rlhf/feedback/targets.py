@@ -1,5 +1,6 @@
 """An answer -> what is learned from it. The only home of these rules; first is the clip shown left."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,3 +46,62 @@ def strengths(said: Sequence[int | None], annotators: Sequence[str]) -> Int64:
         ],
         np.int64,
     )
+
+
+def choice_of_places(left: int | None, right: int | None) -> Choice:
+    """Return what a ranking says of a pair by the places of its clips, None for one that was not placed.
+
+    Whatever was placed is better than whatever was not; of two that were not nothing is known.
+    """
+    if left == right:
+        return Choice.SKIP
+    return Choice.LEFT if right is None or (left is not None and left < right) else Choice.RIGHT
+
+
+def choice_of_ratings(left: int | None, right: int | None) -> Choice:
+    """Return what the ratings of both clips of a pair say of it; None is "can't tell".
+
+    The same rating is an EQUAL: whoever rated saw both, one soon after the other.
+    """
+    if left is None or right is None:
+        return Choice.SKIP
+    return Choice.EQUAL if left == right else Choice.LEFT if left > right else Choice.RIGHT
+
+
+def rated_pairs(
+    ratings: Sequence[int | None], annotators: Sequence[str], queries: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Return (better, worse) indices of ratings that say something about clips of different pairs.
+
+    A rating means more or less than another of the same person; what a value means differs between people,
+    and for one person it drifts. So each is held against the latest one before it with another value, of the
+    same person and about another pair, and against no more: a rating gives one comparison beside that of its
+    own pair (``choice_of_ratings``), however many came before. Equal values say nothing across pairs.
+
+    Args:
+        ratings: in the order they came; None is "can't tell".
+        annotators: who gave each.
+        queries: the pair that the clip of each is of.
+
+    Source: Herbrich, Graepel and Obermayer, Large margin rank boundaries for ordinal regression, 2000: what
+    ratings order is learned from as pairs of objects with different ranks. Differs: not all such pairs are
+    taken, as n ratings would then count as n^2 answers.
+    """
+    pairs = []
+    # By annotator and value. Two, as one of them may be of the same pair.
+    latest: dict[str, dict[int, deque[int]]] = {}
+    for index, (value, who, query) in enumerate(zip(ratings, annotators, queries, strict=True)):
+        if value is None:
+            continue
+        own = latest.setdefault(who, {})
+        others = [
+            (earlier, other)
+            for other, indices in own.items()
+            for earlier in indices
+            if other != value and queries[earlier] != query
+        ]
+        if others:
+            earlier, other = max(others)
+            pairs.append((index, earlier) if value > other else (earlier, index))
+        own.setdefault(value, deque(maxlen=2)).append(index)
+    return pairs

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.feedback.targets import prob_first, strengths
 from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, with_demonstrations
+from rlhf.loop.read_orders import Orders, Ranked, read_orders
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
 from rlhf.reward.encoder import sequences_of
@@ -17,7 +18,7 @@ from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import acts, answers, models, runs, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
-from rlhf.types.feedback import PreferenceData, QueryKind
+from rlhf.types.feedback import PreferenceData, QueryKind, Rankings, no_rankings
 from rlhf.types.people import TEACHING_ACTS, ActKind
 
 _AUDIT_WINDOW = 50
@@ -39,12 +40,14 @@ def fit_reward(session: Session) -> FitReport | None:
         if not decided and (newest == session.fitted_id or not _is_due(session, connection)):
             return None
         rows, weights = teaching_answers(connection, session.run_id)
+        orders = read_orders(connection, session.run_id, rows)
     session.fitted_act = act
     if not rows:
         return None
-    people = list(dict.fromkeys(row["annotator_id"] for row in rows))
+    weight_of = dict(zip((row["annotator_id"] for row in rows), weights, strict=True))
+    people = list(weight_of)
     with session.timed("reward"):
-        answered = _load(session, rows, weights, people)
+        answered = _load(session, rows, weight_of, orders)
         data = with_demonstrations(session, answered)
         reference = _reference(session, answered)
         session.reward, report = fit(
@@ -128,21 +131,44 @@ def teaching_answers(connection: sa.Connection, run_id: str) -> tuple[list[sa.Ro
 
 
 def _load(
-    session: Session, rows: list[sa.RowMapping], weights: list[float], people: list[str]
+    session: Session, rows: list[sa.RowMapping], weight_of: dict[str, float], orders: Orders
 ) -> PreferenceData:
-    ids = list(dict.fromkeys(side for row in rows for side in (row["left_id"], row["right_id"])))
+    rows = [row for row in rows if row["id"] not in orders.replaced]
+    said = [row["details"].get("strength") for row in rows] + [None] * len(orders.compared)
+    pairs = [
+        (row["left_id"], row["right_id"], prob_first(row["choice"]), row["annotator_id"]) for row in rows
+    ]
+    # Ratings have no sides; by the ids, which are random, the better clip comes first as often as not.
+    pairs += [
+        (min(better, worse), max(better, worse), float(better < worse), who)
+        for better, worse, who in orders.compared
+    ]
+    shown = (side for first, second, *_ in pairs for side in (first, second))
+    ids = list(dict.fromkeys([*shown, *(one for ranked in orders.rankings for one in ranked.order)]))
     index = {segment_id: i for i, segment_id in enumerate(ids)}
-    who = {person: i for i, person in enumerate(people)}
+    who = {person: i for i, person in enumerate(weight_of)}
+    answered_by = [*(person for *_, person in pairs), *(one.annotator_id for one in orders.rankings)]
     return PreferenceData(
         features=np.stack([segment_inputs(session, segment_id) for segment_id in ids]),
-        first=np.array([index[row["left_id"]] for row in rows], np.int64),
-        second=np.array([index[row["right_id"]] for row in rows], np.int64),
-        prob_first=np.array([prob_first(row["choice"]) for row in rows], np.float32),
-        annotator=np.array([who[row["annotator_id"]] for row in rows], np.int64),
-        strength=strengths(
-            [row["details"].get("strength") for row in rows], [row["annotator_id"] for row in rows]
-        ),
-        weight=np.array(weights, np.float32),
+        first=np.array([index[first] for first, *_ in pairs], np.int64),
+        second=np.array([index[second] for _, second, *_ in pairs], np.int64),
+        prob_first=np.array([target for *_, target, _ in pairs], np.float32),
+        annotator=np.array([who[person] for *_, person in pairs], np.int64),
+        strength=strengths(said, [person for *_, person in pairs]),
+        rankings=_rankings(orders.rankings, index, who),
+        weight=np.array([weight_of[person] for person in answered_by], np.float32),
+    )
+
+
+def _rankings(ranked: tuple[Ranked, ...], index: dict[str, int], who: dict[str, int]) -> Rankings:
+    if not ranked:
+        return no_rankings()
+    places = max(len(one.order) for one in ranked)
+    filled = [[index[segment] for segment in one.order] + [-1] * (places - len(one.order)) for one in ranked]
+    return Rankings(
+        order=np.array(filled, np.int64),
+        num_ranked=np.array([one.num_ranked for one in ranked], np.int64),
+        annotator=np.array([who[one.annotator_id] for one in ranked], np.int64),
     )
 
 

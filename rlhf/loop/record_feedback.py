@@ -11,7 +11,7 @@ import datetime
 import enum
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from rlhf.types.run import QueryStatus
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _QUERY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_MAX_DETAILS = 20
+_MAX_OTHERS = 15
 _MAX_TAGS = 8
 _MAX_TAG = 40
 _MAX_COMMENT = 500
@@ -33,6 +33,9 @@ _STRENGTHS = (1, 2)
 _REASON = {"tags", "comment", "moment"}
 """What may be given after the answer that it belongs to."""
 _CHECKED = {"strength", "both_bad"} | _REASON
+RANKING, RATINGS = "ranking", "ratings"
+"""Details of answers that come from a ranking (its key) or from two ratings (their values, left and right);
+no browser may claim them for an answer to a pair."""
 
 
 @enum.unique
@@ -81,11 +84,8 @@ class Answer:
         """
         if not isinstance(data, dict):
             raise FeedbackError(f"an answer must be an object; got {type(data).__name__}.")
-        key, query_id, choice = data.get("key"), data.get("query_id"), data.get("choice")
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
-            raise FeedbackError(f"answer key {key!r} must be 8 to 64 letters, digits, '-' or '_'.")
-        if not isinstance(query_id, str) or not _QUERY_ID.fullmatch(query_id):
-            raise FeedbackError(f"query_id {query_id!r} must be the id of a pair.")
+        key, query_id = check_key(data.get("key")), check_query_id(data.get("query_id"))
+        choice = data.get("choice")
         if not isinstance(choice, str) or choice not in {c.value for c in Choice}:
             raise FeedbackError(f"choice {choice!r} must be one of {', '.join(c.value for c in Choice)}.")
         takes_back = data.get("of")
@@ -98,7 +98,6 @@ class Answer:
             raise FeedbackError(f"'completes' {completes!r} is not the key of an answer.")
         known = {"key", "query_id", "choice", "of", "completes", "is_swapped", "shown_at", "answered_at"}
         checked = _checked_details(Choice(choice), data)
-        rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known | _CHECKED}
         return cls(
             key=key,
             query_id=query_id,
@@ -106,9 +105,9 @@ class Answer:
             takes_back=takes_back,
             is_swapped=data.get("is_swapped") is True,
             completes=completes,
-            shown_at=_time(data.get("shown_at")),
-            answered_at=_time(data.get("answered_at")),
-            details=checked | dict(list(rest.items())[: _MAX_DETAILS - len(_CHECKED)]),
+            shown_at=time_of(data.get("shown_at")),
+            answered_at=time_of(data.get("answered_at")),
+            details=checked | other_details(data, known | _CHECKED),
         )
 
 
@@ -128,18 +127,23 @@ def record_answer(engine: sa.Engine, run_id: str, annotator_id: str, answer: Ans
         StorageError: the database could not be written; the caller may try again.
     """
     with writing(engine) as connection:
-        if answers.find_by_key(connection, answer.key) is not None:
-            return Receipt(key=answer.key, outcome=Outcome.DUPLICATE)
-        try:
-            # Two answers to one pair at once could else supersede the same one, and both be counted.
-            query = queries.get_query(connection, answer.query_id, lock=True)
-        except NotFoundError:
-            query = None
-        if query is None or query["run_id"] != run_id:
-            return _rejected(answer, "this pair does not belong to the run")
-        if answer.choice is Choice.UNDO:
-            return _take_back(connection, query, annotator_id, answer)
-        return _store(connection, query, annotator_id, answer)
+        return append_answer(connection, run_id, annotator_id, answer)
+
+
+def append_answer(connection: sa.Connection, run_id: str, annotator_id: str, answer: Answer) -> Receipt:
+    """Do what ``record_answer`` does, in a transaction of the caller."""
+    if answers.find_by_key(connection, answer.key) is not None:
+        return Receipt(key=answer.key, outcome=Outcome.DUPLICATE)
+    try:
+        # Two answers to one pair at once could else supersede the same one, and both be counted.
+        query = queries.get_query(connection, answer.query_id, lock=True)
+    except NotFoundError:
+        query = None
+    if query is None or query["run_id"] != run_id:
+        return _rejected(answer, "this pair does not belong to the run")
+    if answer.choice is Choice.UNDO:
+        return _take_back(connection, query, annotator_id, answer)
+    return _store(connection, query, annotator_id, answer)
 
 
 def _store(connection: sa.Connection, query: sa.RowMapping, annotator_id: str, answer: Answer) -> Receipt:
@@ -229,6 +233,28 @@ def _append(
     )
 
 
+def check_key(key: Any) -> str:
+    """Return the idempotency key of an answer.
+
+    Raises:
+        FeedbackError: it cannot be one.
+    """
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise FeedbackError(f"answer key {key!r} must be 8 to 64 letters, digits, '-' or '_'.")
+    return key
+
+
+def check_query_id(query_id: Any) -> str:
+    """Return the id of a query.
+
+    Raises:
+        FeedbackError: it cannot be one.
+    """
+    if not isinstance(query_id, str) or not _QUERY_ID.fullmatch(query_id):
+        raise FeedbackError(f"query_id {query_id!r} must be the id of a pair.")
+    return query_id
+
+
 def _rejected(answer: Answer, why: str) -> Receipt:
     return Receipt(key=answer.key, outcome=Outcome.REJECTED, message=f"Not saved: {why}.")
 
@@ -268,7 +294,7 @@ def _checked_details(choice: Choice, data: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _time(value: Any) -> float | None:
+def time_of(value: Any) -> float | None:
     """Convert an ISO time or seconds since the epoch; anything else is not a time."""
     try:
         if isinstance(value, str):
@@ -278,6 +304,12 @@ def _time(value: Any) -> float | None:
     except (ValueError, OverflowError):  # no date, or a whole number too large for a float
         return None
     return None
+
+
+def other_details(data: Mapping[str, Any], known: Set[str]) -> dict[str, Any]:
+    """Return what else came with an answer, cut to a size that can be kept."""
+    rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known | {RANKING, RATINGS}}
+    return dict(list(rest.items())[:_MAX_OTHERS])
 
 
 def _small(value: Any) -> Any:

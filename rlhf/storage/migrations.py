@@ -108,12 +108,19 @@ def _data(connection: sa.Connection) -> None:
             index.create(connection)
 
 
+def _query_forms(connection: sa.Connection) -> None:
+    """Add rankings of several clips and ratings of one."""
+    schema.rankings.create(connection)
+    schema.ratings.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0002_people", _people),
     ("0003_quality", _quality),
     ("0004_demonstrations", _demonstrations),
     ("0005_data", _data),
+    ("0006_query_forms", _query_forms),
 )
 
 

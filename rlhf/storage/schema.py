@@ -277,6 +277,41 @@ acts = sa.Table(
     sa.Index("acts_on_subject", "run_id", "kind", "subject", "id"),
 )
 
+# Two pairs answered at once by putting their clips in order. Each pair has a row of its own in ``answers``
+# too, whose details name the ranking; it counts while those rows stand. Rows never change.
+rankings = sa.Table(
+    "rankings",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    _run_id(),
+    sa.Column("order", sa.JSON, nullable=False),  # ids of all segments shown, best first
+    sa.Column("num_ranked", sa.Integer, nullable=False),  # places given; those behind are in no order
+    sa.Index("rankings_of_run", "run_id"),
+)
+
+# Append-only, as answers are. Both clips of a pair rated make an answer to the pair.
+ratings = sa.Table(
+    "ratings",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _run_id(),
+    sa.Column("query_id", sa.ForeignKey("queries.id"), nullable=False),
+    sa.Column("segment_id", sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("annotator_id", sa.ForeignKey("annotators.id"), nullable=False),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),  # idempotency key made in the browser
+    sa.Column("rating", sa.Integer),  # 1 very bad to 5 very good; null for "can't tell" and for undos
+    sa.Column("is_undo", sa.Boolean, nullable=False),
+    sa.Column("supersedes", sa.ForeignKey("ratings.id")),
+    sa.Column("is_late", sa.Boolean, nullable=False),  # the query had expired; kept, not learned from
+    sa.Column("shown_at", sa.Float),
+    sa.Column("answered_at", sa.Float),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Index("ratings_of_run", "run_id", "id"),
+    sa.Index("ratings_of_query", "query_id", "annotator_id"),
+    sa.Index("ratings_superseded", "supersedes"),
+)
+
 reward_versions = sa.Table(
     "reward_versions",
     metadata,

@@ -20,7 +20,8 @@ from starlette.websockets import WebSocket
 from rlhf import __version__
 from rlhf.config import PROJECT_ROOT
 from rlhf.errors import FeedbackError, NotFoundError, RlhfError, StorageError
-from rlhf.loop.record_feedback import Answer, Outcome, Receipt, record_answer
+from rlhf.loop.record_feedback import Outcome, Receipt
+from rlhf.loop.record_item import record_item
 from rlhf.storage import answers, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
@@ -177,7 +178,7 @@ async def _read_body(request: Request) -> bytes | None:
 
 def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:
     try:
-        return record_answer(store.engine, run_id, annotator, Answer.from_json(item))
+        return record_item(store.engine, run_id, annotator, item)
     except FeedbackError as error:
         key = item.get("key") if isinstance(item, dict) else None
         # A lone surrogate is a legal JSON string that no reply could be encoded with.

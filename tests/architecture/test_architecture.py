@@ -29,6 +29,7 @@ FOR_UI = (
     "rlhf.loop.ask_again",
     "rlhf.loop.assess_people",
     "rlhf.loop.record_feedback",
+    "rlhf.loop.record_item",
     "rlhf.loop.start_run",
     "rlhf.loop.supervise",
     "rlhf.loop.admit_people",

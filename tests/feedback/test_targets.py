@@ -1,6 +1,6 @@
 import pytest
 
-from rlhf.feedback.targets import prob_first, strengths
+from rlhf.feedback.targets import choice_of_places, choice_of_ratings, prob_first, rated_pairs, strengths
 from rlhf.types.feedback import Choice, Strength
 
 
@@ -31,3 +31,43 @@ def test_better_and_much_better_are_slight_and_clear() -> None:
 def test_better_says_nothing_of_strength_where_nobody_says_much_better() -> None:
     said = strengths([1, 1, 2, None], ["ann", "bob", "bob", "teacher"])
     assert said.tolist() == [Strength.UNSAID, Strength.SLIGHT, Strength.CLEAR, Strength.UNSAID]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "choice"),
+    [
+        (0, 1, Choice.LEFT),
+        (3, 1, Choice.RIGHT),
+        (0, None, Choice.LEFT),
+        (None, 0, Choice.RIGHT),
+        (None, None, Choice.SKIP),
+    ],
+)
+def test_what_a_ranking_says_of_a_pair(left: int | None, right: int | None, choice: Choice) -> None:
+    assert choice_of_places(left, right) is choice
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "choice"),
+    [(5, 1, Choice.LEFT), (1, 2, Choice.RIGHT), (2, 2, Choice.EQUAL), (None, 2, Choice.SKIP)],
+)
+def test_what_ratings_say_of_their_pair(left: int | None, right: int | None, choice: Choice) -> None:
+    assert choice_of_ratings(left, right) is choice
+
+
+def test_a_rating_is_held_against_the_latest_other_value_of_another_pair() -> None:
+    #            p  p  q  q  r
+    ratings = [4, 2, 2, 5, None, 3]
+    queries = ["p", "p", "q", "q", "r", "s"]
+    assert rated_pairs(ratings, ["ann"] * 6, queries) == [(0, 2), (3, 1), (3, 5)]
+
+
+def test_ratings_of_different_people_are_not_compared() -> None:
+    assert rated_pairs([4, 2], ["ann", "bob"], ["p", "q"]) == []
+
+
+def test_however_many_ratings_each_gives_one_comparison_across_pairs() -> None:
+    ratings = [1 + index % 5 for index in range(200)]
+    pairs = rated_pairs(ratings, ["ann"] * 200, [str(index // 2) for index in range(200)])
+    assert len(pairs) == 198
+    assert all(ratings[better] > ratings[worse] for better, worse in pairs)

@@ -1,4 +1,4 @@
-"""What stored answers are to the reward model: strengths and choices."""
+"""What stored answers are to the reward model: strengths, rankings and ratings."""
 
 import itertools
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from rlhf.loop.fit_reward import fit_reward
+from rlhf.loop.fit_reward import fit_reward, teaches
 from rlhf.loop.iterate import iterate
-from rlhf.loop.record_feedback import Answer, record_answer
+from rlhf.loop.read_orders import Orders, read_orders
+from rlhf.loop.record_item import record_item
 from rlhf.loop.session import Session, open_session
-from rlhf.storage import queries
+from rlhf.storage import answers, queries
 from rlhf.storage.engine import reading
 from rlhf.ui.store import Store
 
@@ -40,9 +41,29 @@ def open_queries(session: Session) -> list[str]:
 
 
 def tell(session: Session, annotator: str, query_id: str, **fields: Any) -> None:
+    send(session, annotator, query_id=query_id, **{"choice": "left"} | fields)
+
+
+def send(session: Session, annotator: str, **item: Any) -> str:
     key = f"key-{next(_KEYS):05}"
-    sent = Answer.from_json({"key": key, "query_id": query_id, "choice": "left"} | fields)
-    record_answer(session.engine, session.run_id, annotator, sent)
+    record_item(session.engine, session.run_id, annotator, {"key": key} | item)
+    return key
+
+
+def rank(session: Session, annotator: str, first: str, second: str, places: list[tuple[str, str]]) -> str:
+    clips = [list(place) for place in places]
+    return send(session, annotator, form="ranking", query_ids=[first, second], places=clips)
+
+
+def orders(session: Session) -> Orders:
+    with reading(session.engine) as connection:
+        rows = [row for row in answers.standing_answers(connection, session.run_id) if teaches(row)]
+        return read_orders(connection, session.run_id, rows)
+
+
+def clip(session: Session, query_id: str, side: str) -> str:
+    with reading(session.engine) as connection:
+        return str(queries.get_query(connection, query_id)[f"{side}_id"])
 
 
 @pytest.mark.parametrize(("strengths", "is_learned"), [((1, 2), True), ((1, 1), False), ((None,), False)])
@@ -66,3 +87,55 @@ def test_another_strength_alone_is_learned_from(asking: Session, make_annotator:
     assert fit_reward(asking) is None
     tell(asking, person, first, strength=2)
     assert fit_reward(asking) is not None
+
+
+def test_rankings_alone_teach(asking: Session, make_annotator: Make) -> None:
+    person, pairs = make_annotator(), open_queries(asking)
+    for first, second in zip(pairs[::2], pairs[1::2], strict=True):
+        rank(asking, person, first, second, [(first, "left"), (second, "right"), (second, "left")])
+    report = fit_reward(asking)
+    assert report is not None
+    assert report.num_comparisons == len(pairs) // 2
+
+
+def test_ranking_stands_for_the_answers_of_its_pairs(asking: Session, make_annotator: Make) -> None:
+    person, (first, second, third, *_) = make_annotator(), open_queries(asking)
+    rank(asking, person, first, second, [(second, "left"), (first, "right")])
+    tell(asking, person, third)
+    found = orders(asking)
+    (ranked,) = found.rankings
+    assert ranked.order[:2] == (clip(asking, second, "left"), clip(asking, first, "right"))
+    assert (ranked.num_ranked, len(ranked.order), len(found.replaced)) == (2, 4, 2)
+    report = fit_reward(asking)
+    assert report is not None
+    assert report.num_comparisons == 2
+
+
+def test_the_best_of_four_alone_is_a_ranking(asking: Session, make_annotator: Make) -> None:
+    first, second, *_ = open_queries(asking)
+    rank(asking, make_annotator(), first, second, [(second, "right")])
+    (ranked,) = orders(asking).rankings
+    assert (ranked.order[0], ranked.num_ranked) == (clip(asking, second, "right"), 1)
+
+
+def test_ranking_does_not_count_once_a_pair_is_answered_anew_or_taken_back(
+    asking: Session, make_annotator: Make
+) -> None:
+    person, (first, second, third, fourth, *_) = make_annotator(), open_queries(asking)
+    rank(asking, person, first, second, [(second, "left"), (first, "right")])
+    tell(asking, person, first, choice="equal")
+    key = rank(asking, person, third, fourth, [(third, "left"), (fourth, "right")])
+    send(asking, person, form="ranking", query_ids=[third, fourth], of=key)
+    found = orders(asking)
+    assert (found.rankings, found.replaced) == ((), frozenset())
+
+
+def test_ratings_are_compared_within_and_across_pairs(asking: Session, make_annotator: Make) -> None:
+    person, (first, second, *_) = make_annotator(), open_queries(asking)
+    for query_id, side, value in ((first, "left", 4), (first, "right", 2), (second, "left", 3)):
+        send(asking, person, form="rating", query_id=query_id, side=side, rating=value)
+    better, worse = clip(asking, second, "left"), clip(asking, first, "right")
+    assert orders(asking).compared == ((better, worse, person),)
+    report = fit_reward(asking)
+    assert report is not None
+    assert report.num_comparisons == 2

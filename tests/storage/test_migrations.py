@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import MigrationError
-from rlhf.storage import answers, people, queries, runs, schema
+from rlhf.storage import answers, people, queries, rankings, ratings, runs, schema
 from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import MIGRATIONS, migrate, pending
 from rlhf.ui.store import Store
@@ -127,6 +127,20 @@ def test_old_database_is_upgraded_and_keeps_its_rows(store: Store, make_run: Cal
     with reading(store.engine) as connection:
         rows = connection.exec_driver_sql("SELECT id, colour FROM runs").all()
     assert [tuple(row) for row in rows] == [(run_id, "red")]
+
+
+def test_database_without_rankings_and_ratings_gets_them(store: Store, make_run: Callable[..., str]) -> None:
+    run_id = make_run()
+    with writing(store.engine) as connection:
+        for table in (schema.rankings, schema.ratings):
+            table.drop(connection)
+        name = "0006_query_forms"
+        connection.execute(schema.migrations.delete().where(schema.migrations.c.name == name))
+    migrate(store.engine)
+    with reading(store.engine) as connection:
+        assert [row["id"] for row in runs.list_runs(connection)] == [run_id]
+        assert rankings.list_rankings(connection, run_id) == []
+        assert ratings.list_standing_ratings(connection, run_id) == []
 
 
 def test_each_migration_runs_once(store: Store) -> None:
