@@ -6,7 +6,7 @@ from rlhf.types.people import Role
 from rlhf.types.run import RunState
 from rlhf.ui import run_panel
 from rlhf.ui.access import visitor_here
-from rlhf.ui.pair_player import pair_player
+from rlhf.ui.label_modes import chosen_mode
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -42,8 +42,9 @@ else:
     view = view_run(open_store().engine, run_id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(view.goal, anchor=False, width="content")
-        st.caption("Which clip does it better?", width="content")
-    pair_player(run_id=run_id, key="pairs")
+        mode = chosen_mode()
+        st.caption(mode.question, width="content")
+    mode.player(run_id=run_id, key=mode.name)
     if view.state is RunState.CREATED:
         st.caption("The run is not started yet" + ("; start it below." if is_researcher else "."))
     if is_researcher:  # what the model has learned would sway whoever only answers

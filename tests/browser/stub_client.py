@@ -16,6 +16,7 @@ from barcode_clips import READ_BARCODE
 from playwright.sync_api import Locator, Page, expect
 
 PLAYER = "[data-testid=pair-player]"
+PLAYERS = {"pairs": "pair-player", "rank": "ranking-player", "rate": "rating-player"}
 # Reads both clips on screen; they belong to the same pair when clip >> 1 is the same.
 READ_PAIR = "() => [...document.querySelectorAll('.pp-shown video')].map(readBarcode)"
 
@@ -41,11 +42,11 @@ class Studio:
     def wait_for_choices(self, page: Page, expected: list[tuple[str, str]]) -> None:
         wait_until(lambda: self.choices(page) == expected, lambda: f"stored {self.choices(page)}")
 
-    def open(self, page: Page, *, state: str = "ready") -> Locator:
+    def open(self, page: Page, *, state: str = "ready", mode: str = "pairs") -> Locator:
         """Open the label page and wait until the player is in ``state``."""
-        page.goto(f"{self.base}/label?run={self.run}")
+        page.goto(f"{self.base}/label?run={self.run}&mode={mode}")
         page.evaluate(READ_BARCODE)
-        player = page.locator(PLAYER)
+        player = page.get_by_test_id(PLAYERS[mode])
         expect(player).to_have_attribute("data-state", state, timeout=20000)
         return player
 

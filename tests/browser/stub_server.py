@@ -7,7 +7,7 @@ world, ``GET /stub/RUN`` shows what the server has stored.
 import dataclasses
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,8 @@ def _standing(world: World) -> list[dict[str, Any]]:
     """What stands for each query, the latest last."""
     latest: dict[str, dict[str, Any]] = {}
     for answer in world.stored.values():
+        if "form" in answer:
+            continue
         earlier = latest.pop(answer["query_id"], None)
         if "completes" in answer:
             answer = (earlier or {}) | answer
@@ -82,9 +84,19 @@ def _standing(world: World) -> list[dict[str, Any]]:
     return [answer for answer in latest.values() if answer["choice"] != "undo"]
 
 
+def _closed_by_forms(world: World) -> set[str]:
+    """The queries that rankings answer, and those of which both clips are rated."""
+    given = [answer for answer in world.stored.values() if "form" in answer]
+    undone = {answer["of"] for answer in given if "of" in answer}
+    stands = [answer for answer in given if "of" not in answer and answer["key"] not in undone]
+    ranked = {query for answer in stands for query in answer.get("query_ids", [])}
+    rated = Counter(answer["query_id"] for answer in stands if answer["form"] == "rating")
+    return ranked | {query for query, count in rated.items() if count == 2}
+
+
 def _reply(world: World, have: list[str]) -> dict[str, Any]:
     standing = _standing(world)
-    closed = {answer["query_id"] for answer in standing} | set(have)
+    closed = {answer["query_id"] for answer in standing} | _closed_by_forms(world) | set(have)
     free = [number for number in range(world.supply) if f"q{number}" not in closed]
     queue = [_query(world, number) for number in free[: max(0, 6 - len(have))]]
     status = {

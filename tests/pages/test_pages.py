@@ -155,6 +155,25 @@ def test_page_shows_a_run(name: str, labelled_run: str) -> None:
     assert any("Swing the pendulum up" in item.value for item in page.subheader)
 
 
+@pytest.mark.parametrize(
+    ("word", "question"),
+    [(None, "Which clip"), ("rank", "Which does it best"), ("rate", "How well"), ("nonsense", "Which clip")],
+)
+def test_label_page_offers_other_ways_of_answering(
+    labelled_run: str, word: str | None, question: str
+) -> None:
+    page = AppTest.from_file(str(ROOT / "pages" / "_shell.py"), default_timeout=20).run()
+    page.query_params["run"] = labelled_run
+    if word is not None:
+        page.query_params["mode"] = word
+    page.switch_page("label.py").run()
+    assert not page.exception
+    assert any(item.value.startswith(question) for item in page.caption)
+    page.segmented_control(key="label_mode").set_value("rate").run()
+    assert page.query_params["mode"] == "rate"
+    assert any(item.value.startswith("How well") for item in page.caption)
+
+
 def test_pausing_and_resuming_change_what_is_wanted(store: Store, labelled_run: str) -> None:
     def wanted() -> RunState:
         with reading(store.engine) as connection:

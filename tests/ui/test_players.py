@@ -51,6 +51,20 @@ def test_pair_player_needs_room_for_a_pair() -> None:
         pair_player(run_id="abc", key="pairs", prefetch=0)
 
 
+def test_ranking_and_rating_players_are_told_their_run() -> None:
+    def page() -> None:
+        from rlhf.ui.ranking_player import ranking_player
+        from rlhf.ui.rating_player import rating_player
+
+        ranking_player(run_id="abc", key="rank")
+        rating_player(run_id="abc", key="rate")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    sent = [json.loads(component.proto.json) for component in app.get("bidi_component")]
+    assert [(data["run"], data["prefetch"]) for data in sent] == [("abc", 2), ("abc", 4)]
+
+
 @pytest.mark.parametrize("count", [0, 3])
 def test_replay_player_shows_one_or_two_clips(count: int) -> None:
     with pytest.raises(ValueError, match=f"one or two clips; got {count}"):

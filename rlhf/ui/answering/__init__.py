@@ -22,6 +22,8 @@ _SCRIPTS = (
     "sitting.js",
     "impact.js",
     "clip_player.js",
+    "trail.js",
+    "form_player.js",
     "mounting.js",
 )
 

@@ -1,5 +1,7 @@
 // What this browser keeps. Without storage (full, or forbidden) everything still works until the page is left.
 
+const inThisTab = () => sessionStorage;
+
 // `fallback` also says of what shape a stored value must be.
 function recall(name, fallback, storage = () => localStorage) {
   try {

@@ -156,7 +156,7 @@ class ClipPlayer {
     this.accepting = true;
     this.shownAt = new Date();
     this.view.setState("ready", set.id);
-    this.view.setReason(set.query.reason);
+    this.view.setReason(set.reason);
     this.view.bigPlay.hidden = this.autoplay;
   }
 

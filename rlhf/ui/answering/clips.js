@@ -5,12 +5,10 @@ const LOAD_RETRY_S = [1, 2, 4, 8];
 class ClipSet {
   #abort = new AbortController();
   #objectUrls = [];
-  #names;
-
-  // id: its own; queries: those that its clips are of; names: what the clips are called.
+  // id: its own; queries: those that its clips are of; names: what the clips are called; reason: why they are shown.
   // onSettled(set): it became ready, failed, or needs another try.
-  constructor({ id, queries, clips, names }, { resolve, stage, onSettled }) {
-    Object.assign(this, { id, queries, clips });
+  constructor({ id, queries, clips, names, reason }, { resolve, stage, onSettled }) {
+    Object.assign(this, { id, queries, clips, names, reason });
     this.resolve = resolve;
     this.stage = stage;
     this.onSettled = onSettled;
@@ -20,11 +18,6 @@ class ClipSet {
     this.frames = []; // the element around each clip
     this.videos = [];
     this.tags = [];
-    this.#names = names;
-  }
-
-  get query() {
-    return this.queries[0];
   }
 
   get queryIds() {
@@ -128,7 +121,7 @@ class ClipSet {
       this.videos.push(video);
       this.tags.push(tag);
     }
-    this.nameClips(this.#names);
+    this.nameClips(this.names);
     this.stage.prepend(this.root);
   }
 

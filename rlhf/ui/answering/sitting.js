@@ -22,9 +22,9 @@ class Sitting {
     this.draw();
   }
 
-  // Given today, in this browser.
+  // Given today, in this browser; whole ones.
   get answers() {
-    return this.#today().answers;
+    return Math.floor(this.#today().answers);
   }
 
   // 0 means without a goal.
@@ -34,24 +34,26 @@ class Sitting {
     this.draw();
   }
 
-  add(shownAt, answeredAt) {
+  // count: how many pairs were answered; two by a ranking, half a one by the rating of one clip.
+  add(shownAt, answeredAt, count = 1) {
     const today = this.#today();
     const gap = answeredAt - today.last_at;
     today.active_ms = gap >= 0 && gap < PAUSE_MS ? today.active_ms + gap : 0;
     today.last_at = answeredAt.getTime();
-    today.answers += 1;
-    this.times = [...this.times, Math.min(LONGEST_LOOK_MS, answeredAt - shownAt)].slice(-PACE_OF);
+    const before = today.answers;
+    today.answers += count;
+    this.times = [...this.times, Math.min(LONGEST_LOOK_MS, answeredAt - shownAt) / count].slice(-PACE_OF);
     if (today.active_ms >= BREAK_AFTER_MS) {
       today.active_ms = 0;
       this.onTired();
     }
     remember(TODAY_NAME, today);
-    if (today.answers === this.goal) this.onGoal(this.goal);
+    if (before < this.goal && today.answers >= this.goal) this.onGoal(this.goal);
   }
 
-  takeBack() {
+  takeBack(count = 1) {
     const today = this.#today();
-    remember(TODAY_NAME, { ...today, answers: Math.max(0, today.answers - 1) });
+    remember(TODAY_NAME, { ...today, answers: Math.max(0, today.answers - count) });
   }
 
   setTotal(total) {

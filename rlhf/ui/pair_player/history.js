@@ -3,7 +3,6 @@
 
 const HISTORY = 20;
 const MARKS = { left: "‹", "much-left": "«", right: "›", "much-right": "»", equal: "=", "both-bad": "×", skip: "?" };
-const inThisTab = () => sessionStorage;
 
 class History {
   constructor(root, { run, resolve, onVisit }) {

@@ -26,8 +26,9 @@ class Moments {
     this.button.setAttribute("aria-pressed", moment !== null);
   }
 
-  // A question beside the answer before, which costs nothing when nobody heeds it.
+  // A question beside the answer before, which costs nothing when nobody heeds it; its place stays when it goes.
   ask(entry) {
-    this.question.hidden = !this.asks || !entry || preferredClip(entry) === null || Boolean(entry.moment);
+    this.question.hidden = !this.asks;
+    this.question.classList.toggle("pp-empty", !entry || preferredClip(entry) === null || Boolean(entry.moment));
   }
 }

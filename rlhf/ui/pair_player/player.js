@@ -37,7 +37,7 @@ class PairPlayer extends ClipPlayer {
     const seen = { is_swapped: this.swapped || undefined, swaps: this.swaps || undefined };
     const item = this.item({ query_id: pair.id, ...fields, ...seen, moment: pair.moment ?? undefined });
     this.outbox.add(item);
-    this.history.add(item, pair.query);
+    this.history.add(item, pair.queries[0]);
     this.reasons.speakOf(this.history.latest); // a reason given before the next frame is this answer's
     this.visiting = null;
     this.marksOnly = false;
@@ -137,7 +137,7 @@ class PairPlayer extends ClipPlayer {
     this.accepting = !this.arriving;
     this.swaps = this.swapped ? 1 : 0;
     const hint = this.marksOnly ? "Mark the moment that decided." : "Answer again to change it.";
-    this.view.setReason(pair.query.reason, this.visiting, hint);
+    this.view.setReason(pair.reason, this.visiting, hint);
     this.#drawMoment();
   }
 
@@ -225,7 +225,7 @@ class PairPlayer extends ClipPlayer {
   }
 
   #newPair(query) {
-    return this.newSet({ id: query.query_id, queries: [query], clips: [query.left, query.right], names: sideNames(false) });
+    return this.newSet({ id: query.query_id, queries: [query], clips: [query.left, query.right], names: sideNames(false), reason: query.reason });
   }
 
   #drawMoment() {

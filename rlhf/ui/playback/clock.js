@@ -1,4 +1,4 @@
-// One clock for one or two videos: they play, pause, seek and restart together.
+// One clock for several videos: they play, pause, seek and restart together.
 // Every clip is {fps, frames}; the longest one sets the length of the loop, a shorter one holds its last frame.
 
 const RATES = [0.25, 0.5, 1, 2];
@@ -30,7 +30,7 @@ class Clock {
     this.clips = clips;
     this.loops = 0;
     const lengths = clips.map((clip) => clip.frames / clip.fps);
-    this.leader = lengths[1] > lengths[0] ? 1 : 0;
+    this.leader = lengths.indexOf(Math.max(...lengths));
     this.target = this.#frameOf(this.leader);
     if (play) this.play();
     else this.onTick();
@@ -162,9 +162,11 @@ class Clock {
   }
 
   #synchronise() {
-    if (this.videos.length < 2) return;
+    for (const video of this.videos) if (video !== this.videos[this.leader]) this.#follow(video);
+  }
+
+  #follow(follower) {
     const leader = this.videos[this.leader];
-    const follower = this.videos[1 - this.leader];
     if (leader.ended || follower.ended || leader.seeking || follower.seeking) return;
     const lead = follower.currentTime - leader.currentTime;
     if (Math.abs(lead) > HARD_SEEK_S) follower.currentTime = leader.currentTime;

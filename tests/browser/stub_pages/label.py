@@ -1,9 +1,10 @@
-"""The pair player of the run named in the address, and something to type into."""
+"""The player of the run and mode named in the address, and something to type into."""
 
 import streamlit as st
 
-from rlhf.ui.pair_player import pair_player
+from rlhf.ui.label_modes import MODES
 
-pair_player(run_id=st.query_params.get("run", "none"), key="pairs")
+mode = st.query_params.get("mode", "pairs")
+MODES[mode].player(run_id=st.query_params.get("run", "none"), key=mode)
 st.text_input("Note")
 st.button("Rerun")
