@@ -1,6 +1,5 @@
 """What a researcher does on the Data page: the dialogs that ask once more, and the log with its way back."""
 
-import re
 import time
 from collections.abc import Callable
 
@@ -10,19 +9,17 @@ from rlhf.errors import RlhfError
 from rlhf.loop.void_answers import Act, revert_change, void_answers
 from rlhf.storage.answer_search import AnswerFilter
 from rlhf.types.feedback import ChangeKind
+from rlhf.ui.access import visitor_here
 from rlhf.ui.data_view import change_text, plain, time_text, view_log
-from rlhf.ui.routes import COOKIE
 from rlhf.ui.store import open_store
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _FRESH_S = 600.0
 """How long the latest act is offered to be taken back on top of the page."""
 
 
 def researcher() -> str:
     """Return the id of whoever looks at the page; acts and answers are in their name."""
-    cookie = str(st.context.cookies.get(COOKIE, ""))
-    return cookie if _ID.fullmatch(cookie) else "researcher"
+    return visitor_here().annotator_id or "researcher"
 
 
 def do(action: Callable[[], Act], done: str) -> None:
