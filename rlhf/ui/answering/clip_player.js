@@ -54,6 +54,8 @@ class ClipPlayer {
     this.#listenToPage(this.#listeners.signal);
     this.view.bigPlay.addEventListener("click", () => this.transport.toggle());
     this.view.setSaving(this.outbox);
+    // Whoever has just chosen this player from a row of choices means its keys, not the arrows of that row.
+    if (document.activeElement?.closest('[role="radio"]')) this.root.focus({ preventScroll: true });
     // The first reply may set the annotator's cookie; answers of an earlier visit go after it, under that name.
     this.feed.ask().then(() => this.outbox.flush());
   }

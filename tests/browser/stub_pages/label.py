@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from rlhf.ui.label_modes import MODES
+from rlhf.ui.label_modes import chosen_mode
 
-mode = st.query_params.get("mode", "pairs")
-MODES[mode].player(run_id=st.query_params.get("run", "none"), key=mode)
+above = st.container()
+mode = chosen_mode()
+with above:
+    mode.player(run_id=st.query_params.get("run", "none"), key=mode.name)
 st.text_input("Note")
 st.button("Rerun")
