@@ -16,6 +16,9 @@ _PROB_FIRST: dict[Choice, float | None] = {
     Choice.UNDO: None,
 }
 
+_ACROSS = 2
+"""Comparisons with clips of other pairs that a rating gives at most."""
+
 
 def prob_first(choice: Choice) -> float | None:
     """Return the target P(first preferred), or None for answers that say nothing about the order.
@@ -74,9 +77,12 @@ def rated_pairs(
     """Return (better, worse) indices of ratings that say something about clips of different pairs.
 
     A rating means more or less than another of the same person; what a value means differs between people,
-    and for one person it drifts. So each is held against the latest one before it with another value, of the
-    same person and about another pair, and against no more: a rating gives one comparison beside that of its
-    own pair (``choice_of_ratings``), however many came before. Equal values say nothing across pairs.
+    and for one person it drifts. So each is held against the latest ones before it of two other values, by
+    the same person and about other pairs, and against no more: a rating counts as two comparisons beside that
+    of its own pair (``choice_of_ratings``), however many came before. Equal values say nothing across pairs.
+    Two, as simulated ratings of 15 pairs (8 inputs, linear) then gave returns that correlate with the true
+    ones by .87, those of 40 pairs by .96 (one: .84 and .96; four: .89 and .97; no other pair's: .74 and .94),
+    and as more would drown the answers of those who compare pairs.
 
     Args:
         ratings: in the order they came; None is "can't tell".
@@ -95,13 +101,11 @@ def rated_pairs(
             continue
         own = latest.setdefault(who, {})
         others = [
-            (earlier, other)
-            for other, indices in own.items()
-            for earlier in indices
-            if other != value and queries[earlier] != query
+            (max(indices), other)
+            for other, found in own.items()
+            if other != value and (indices := [i for i in found if queries[i] != query])
         ]
-        if others:
-            earlier, other = max(others)
+        for earlier, other in sorted(others, reverse=True)[:_ACROSS]:
             pairs.append((index, earlier) if value > other else (earlier, index))
         own.setdefault(value, deque(maxlen=2)).append(index)
     return pairs

@@ -60,7 +60,7 @@ def fit_reward(session: Session) -> FitReport | None:
         )
     session.reward_version = session.reward.version
     session.reward_is_new = True
-    session.fitted, session.fitted_id = len(answered), newest
+    session.fitted, session.fitted_id = len(rows), newest
     if len(data) > len(answered):
         people = [*people, DEMONSTRATIONS]
     _store(session, report, people, _audit_accuracy(rows))

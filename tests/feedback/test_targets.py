@@ -55,19 +55,19 @@ def test_what_ratings_say_of_their_pair(left: int | None, right: int | None, cho
     assert choice_of_ratings(left, right) is choice
 
 
-def test_a_rating_is_held_against_the_latest_other_value_of_another_pair() -> None:
-    #            p  p  q  q  r
+def test_a_rating_is_held_against_the_latest_two_other_values_of_other_pairs() -> None:
     ratings = [4, 2, 2, 5, None, 3]
     queries = ["p", "p", "q", "q", "r", "s"]
-    assert rated_pairs(ratings, ["ann"] * 6, queries) == [(0, 2), (3, 1), (3, 5)]
+    # The 2 of q: the 4 of p. The 5 of q: the 2 and the 4 of p. The 3 of s: the 5 and the later 2, both of q.
+    assert rated_pairs(ratings, ["ann"] * 6, queries) == [(0, 2), (3, 1), (3, 0), (3, 5), (5, 2)]
 
 
 def test_ratings_of_different_people_are_not_compared() -> None:
     assert rated_pairs([4, 2], ["ann", "bob"], ["p", "q"]) == []
 
 
-def test_however_many_ratings_each_gives_one_comparison_across_pairs() -> None:
+def test_however_many_ratings_each_gives_two_comparisons_across_pairs() -> None:
     ratings = [1 + index % 5 for index in range(200)]
     pairs = rated_pairs(ratings, ["ann"] * 200, [str(index // 2) for index in range(200)])
-    assert len(pairs) == 198
+    assert len(pairs) == 2 * 198  # the first pair has none before it
     assert all(ratings[better] > ratings[worse] for better, worse in pairs)

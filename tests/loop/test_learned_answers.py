@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from rlhf.loop.fit_reward import fit_reward, teaches
+from rlhf.loop.fit_reward import fit_reward, teaching_answers
 from rlhf.loop.iterate import iterate
 from rlhf.loop.read_orders import Orders, read_orders
 from rlhf.loop.record_item import record_item
 from rlhf.loop.session import Session, open_session
-from rlhf.storage import answers, queries
+from rlhf.storage import queries
 from rlhf.storage.engine import reading
 from rlhf.ui.store import Store
 
@@ -57,7 +57,7 @@ def rank(session: Session, annotator: str, first: str, second: str, places: list
 
 def orders(session: Session) -> Orders:
     with reading(session.engine) as connection:
-        rows = [row for row in answers.standing_answers(connection, session.run_id) if teaches(row)]
+        rows, _ = teaching_answers(connection, session.run_id)
         return read_orders(connection, session.run_id, rows)
 
 
@@ -134,8 +134,12 @@ def test_ratings_are_compared_within_and_across_pairs(asking: Session, make_anno
     person, (first, second, *_) = make_annotator(), open_queries(asking)
     for query_id, side, value in ((first, "left", 4), (first, "right", 2), (second, "left", 3)):
         send(asking, person, form="rating", query_id=query_id, side=side, rating=value)
-    better, worse = clip(asking, second, "left"), clip(asking, first, "right")
-    assert orders(asking).compared == ((better, worse, person),)
+    best, between, worst = (
+        clip(asking, first, "left"),
+        clip(asking, second, "left"),
+        clip(asking, first, "right"),
+    )
+    assert orders(asking).compared == ((between, worst, person), (best, between, person))
     report = fit_reward(asking)
     assert report is not None
-    assert report.num_comparisons == 2
+    assert (report.num_comparisons, asking.fitted) == (3, 1)  # one pair is answered
