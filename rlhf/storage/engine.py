@@ -6,6 +6,8 @@ that an acknowledged answer survives a power cut. PostgreSQL works through the s
 
 import contextlib
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ BUSY_TIMEOUT_S = 30.0
 _READ_ONLY = "rlhf_read_only"
 _UNUSABLE = (sa.exc.OperationalError, sa.exc.DatabaseError)
 """Full, locked or gone; damaged or no database. Other kinds of DatabaseError are mistakes in a statement."""
+_TURNS: "weakref.WeakKeyDictionary[sa.Engine, threading.Lock]" = weakref.WeakKeyDictionary()
+"""Whose turn it is to write, among the threads of this process. SQLite lets whoever waits try again every now
+and then, so that under many writers some wait for seconds while newcomers get in."""
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -40,6 +45,7 @@ def open_engine(url: str) -> sa.Engine:
         ) from error
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
+    _TURNS[engine] = threading.Lock()
     return engine
 
 
@@ -69,7 +75,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         StorageError: the disk is full or the database cannot be written.
     """
     try:
-        with engine.begin() as connection:
+        with _turn(engine), engine.begin() as connection:
             yield connection
     except sa.exc.DatabaseError as error:
         if type(error) not in _UNUSABLE:
@@ -77,6 +83,21 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise StorageError(
             f"the database could not be written: {error.orig}. Nothing was changed."
         ) from error
+
+
+@contextlib.contextmanager
+def _turn(engine: sa.Engine) -> Iterator[None]:
+    """Wait until no other thread of this process writes; other processes are the database's to keep apart."""
+    lock = _TURNS.get(engine)
+    if lock is None:
+        yield
+        return
+    if not lock.acquire(timeout=BUSY_TIMEOUT_S):
+        raise StorageError(f"the database was busy for {BUSY_TIMEOUT_S:g} s. Nothing was changed.")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

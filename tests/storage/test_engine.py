@@ -125,3 +125,23 @@ def test_full_disk_costs_only_the_transaction_that_did_not_fit(
     with reading(store.engine) as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         assert [row["message"] for row in runs.list_events(connection, run_id)] == ["fits"]
+
+
+def test_a_thread_that_cannot_write_in_time_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlhf.storage.engine.BUSY_TIMEOUT_S", 0.05)
+    told: list[Exception] = []
+
+    def write() -> None:
+        try:
+            with writing(store.engine):
+                pass
+        except StorageError as error:
+            told.append(error)
+
+    with writing(store.engine):
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    assert "busy" in str(told[0])
+    write()  # and the turn was not lost
+    assert len(told) == 1
