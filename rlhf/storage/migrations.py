@@ -68,7 +68,9 @@ def _quality(connection: sa.Connection) -> None:
     """Add what is asked to learn about people, and what researchers decide about them."""
     connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN asked_of VARCHAR(64)")
     connection.exec_driver_sql("ALTER TABLE queries ADD COLUMN again VARCHAR(64) REFERENCES queries (id)")
-    connection.exec_driver_sql("CREATE INDEX queries_asked_of ON queries (asked_of, run_id)")
+    connection.exec_driver_sql(
+        "CREATE INDEX queries_asked_of ON queries (asked_of, run_id) WHERE asked_of IS NOT NULL"
+    )
     schema.acts.create(connection)
 
 

@@ -160,7 +160,14 @@ queries = sa.Table(
     # Of so many different people: more than one where their agreement is to be known.
     sa.Column("wanted_answers", sa.Integer, nullable=False, default=1, server_default="1"),
     sa.Index("queries_by_status", "run_id", "status", "created_at"),
-    sa.Index("queries_asked_of", "asked_of", "run_id"),
+    # Only of the few with a value, or "is null" would be looked up in it, which is nearly all.
+    sa.Index(
+        "queries_asked_of",
+        "asked_of",
+        "run_id",
+        sqlite_where=sa.text("asked_of IS NOT NULL"),
+        postgresql_where=sa.text("asked_of IS NOT NULL"),
+    ),
 )
 
 annotators = sa.Table(

@@ -39,3 +39,17 @@ def test_its_answers_and_queries_are_kept(upgraded: sa.Engine) -> None:
         query = queries.get_query(connection, "query")
     assert answer["key"] == "key-0001"
     assert (query["asked_of"], query["again"]) == (None, None)
+
+
+@pytest.mark.parametrize("index", ["queries_asked_of", "answers_of_annotator", "acts_on_subject"])
+def test_its_indices_are_those_of_a_new_one(upgraded: sa.Engine, tmp_path: Path, index: str) -> None:
+    new = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    migrate(new)
+
+    def definition(engine: sa.Engine) -> str:
+        with reading(engine) as connection:
+            text = sa.text("SELECT sql FROM sqlite_master WHERE name = :name")
+            return str(connection.scalar(text, {"name": index}))
+
+    assert definition(upgraded) == definition(new)
+    new.dispose()
