@@ -8,8 +8,8 @@ and nothing is learned from it.
 import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError
-from rlhf.storage import acts, queries
-from rlhf.storage.engine import writing
+from rlhf.storage import acts, queries, segments
+from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import CONTROLS, Choice
 from rlhf.types.people import ActKind
 
@@ -43,12 +43,16 @@ def mark_gold(engine: sa.Engine, query_id: str, choice: Choice | None, *, by: st
 
     Raises:
         NotFoundError: there is no such query.
-        FeedbackError: it only shows an earlier pair again, or the choice orders nothing.
+        FeedbackError: it only shows an earlier pair again, its clips were never drawn, or the choice orders
+            nothing.
     """
-    with writing(engine) as connection:
+    with reading(engine) as connection:
         query = queries.get_query(connection, query_id)
+        sides = [segments.get_segment_row(connection, query[side]) for side in ("left_id", "right_id")]
     if query["kind"] in CONTROLS:
         raise FeedbackError("this pair only shows an earlier one again; mark that one.")
+    if any(side["clip"] is None for side in sides):
+        raise FeedbackError("the clips of this pair were never drawn, so people cannot be shown it.")
     if choice is not None and choice not in _GOLD_CHOICES:
         raise FeedbackError(f"the right answer cannot be {choice.value!r}; it is left, right or equal.")
     value = None if choice is None else choice.value

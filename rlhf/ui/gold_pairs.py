@@ -17,7 +17,7 @@ from rlhf.ui.replay_player import ReplayClip, replay_player
 _LATEST = 200
 """Answers whose pairs are offered."""
 _NONE = "none"
-_WORDS = {"left": "Left is better", "right": "Right is better", "equal": "Equal", _NONE: "Not gold"}
+_WORDS = {"left": "Left", "right": "Right", "equal": "Equal", _NONE: "Not gold"}
 
 
 def gold_pairs(engine: sa.Engine, run_id: str, *, by: str = RESEARCHER) -> None:
@@ -47,9 +47,8 @@ def gold_pairs(engine: sa.Engine, run_id: str, *, by: str = RESEARCHER) -> None:
         key=f"gold-pair-{run_id}",
         width=480,
     )
-    sides = _sides(said[query_id][0])
-    _show(engine, query_id, sides)
-    _mark(engine, query_id, gold.get(query_id), by)
+    if _show(engine, query_id, _sides(said[query_id][0])):
+        _mark(engine, query_id, gold.get(query_id), by)
 
 
 def _label(rows: list[sa.RowMapping], marked: str | None) -> str:
@@ -72,14 +71,16 @@ def _sides(row: sa.RowMapping) -> tuple[str, str]:
     return seen if row["left_id"] == row["query_left_id"] else (seen[1], seen[0])
 
 
-def _show(engine: sa.Engine, query_id: str, sides: tuple[str, str]) -> None:
+def _show(engine: sa.Engine, query_id: str, sides: tuple[str, str]) -> bool:
+    """Show both clips, if there are any."""
     with reading(engine) as connection:
         rows = [segments.get_segment_row(connection, one) for one in sides]
     if any(row["clip"] is None for row in rows):
-        st.caption("Its clips were never drawn.")
-        return
+        st.caption("Its clips were never drawn, so people cannot be shown it.")
+        return False
     clips = [_clip(row, label) for row, label in zip(rows, ("Left", "Right"), strict=True)]
     replay_player(clips=clips, key=f"gold-clips-{query_id}", max_clip_height=320)
+    return True
 
 
 def _clip(row: sa.RowMapping, label: str) -> ReplayClip:

@@ -43,6 +43,7 @@ def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str = RESEARCHER)
             "Pause",
             icon=":material/pause:",
             key=f"pause-{who}",
+            disabled=one.is_teacher,  # is switched off where it was switched on
             help="Asks them nothing more and tells them kindly. Their answers stay and count.",
         ):
             _act(lambda: supervise.pause(engine, run_id, who, by=by, reason=reason))

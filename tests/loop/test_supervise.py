@@ -8,8 +8,8 @@ from rlhf.errors import FeedbackError, NotFoundError
 from rlhf.loop import supervise
 from rlhf.loop.fit_reward import teaching_answers
 from rlhf.loop.record_feedback import Answer, record_answer
-from rlhf.storage import acts
-from rlhf.storage.engine import reading
+from rlhf.storage import acts, queries
+from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.people import ActKind
 from rlhf.ui.store import Store
@@ -111,6 +111,24 @@ def test_what_cannot_be_gold_is_refused(store: Store, run_id: str, make_query: M
         supervise.mark_gold(store.engine, make_query(run_id, kind=QueryKind.REPEAT), Choice.LEFT, **BY)
     with pytest.raises(NotFoundError):
         supervise.mark_gold(store.engine, "no-such-pair", Choice.LEFT, **BY)
+
+
+def test_what_nobody_can_be_shown_is_no_gold(store: Store, run_id: str, make_segment: Make) -> None:
+    sides = [make_segment(run_id, drawn=False) for _ in range(2)]
+    with writing(store.engine) as connection:
+        query_id = queries.insert_query(
+            connection,
+            run_id,
+            left_id=sides[0],
+            right_id=sides[1],
+            kind=QueryKind.ACTIVE,
+            score=None,
+            predicted=None,
+            policy_version=0,
+            reward_version=0,
+        )
+    with pytest.raises(FeedbackError, match="never drawn"):
+        supervise.mark_gold(store.engine, query_id, Choice.LEFT, **BY)
 
 
 def test_endless_reasons_are_refused(store: Store, run_id: str) -> None:
