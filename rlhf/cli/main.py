@@ -8,7 +8,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rlhf.cli import bench, clone, demonstrate, doctor, people, run, simulate, tasks, train, worker
+from rlhf.cli import (
+    bench,
+    clone,
+    demonstrate,
+    doctor,
+    export,
+    import_,
+    people,
+    run,
+    simulate,
+    tasks,
+    train,
+    worker,
+)
 from rlhf.errors import ConfigError, FeedbackError, NotFoundError, RlhfError, TaskError
 
 _VERBS = {
@@ -20,6 +33,8 @@ _VERBS = {
     "demonstrate": (demonstrate, "episodes of a scripted expert for a run"),
     "people": (people, "who may come in: list, invite, revoke, role"),
     "clone": (clone, "let a run start by imitating what was shown to it"),
+    "export": (export, "the answers of a run as files"),
+    "import": (import_, "answers from files that export wrote"),
     "bench": (bench, "benchmarks that anyone can run again"),
     "worker": (worker, "do the jobs of the database in RLHF_DATABASE_URL"),
 }

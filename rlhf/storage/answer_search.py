@@ -110,8 +110,8 @@ def _has_status(run_id: str, status: AnswerStatus) -> sa.ColumnElement[bool]:
             return answers.c.id.in_(superseded.where(~is_undo | (by_researcher & ~is_last)))
 
 
-def _status() -> sa.ColumnElement[str]:
-    """Return the status of a row as text."""
+def status_text() -> sa.ColumnElement[str]:
+    """Return the status of a row of ``answers``, as the value of an ``AnswerStatus``."""
     newer = sa.select(_newer.c.id).where(_newer.c.supersedes == answers.c.id)
     is_undo, by_researcher = _newer.c.choice == Choice.UNDO, _newer.c.change_id.is_not(None)
     is_last = ~sa.exists().where(_latest.c.supersedes == _newer.c.id)
@@ -144,7 +144,7 @@ def find_answers(
     Returns:
         Rows of the answer with ``status`` (the value of an ``AnswerStatus``) and the annotator's ``name``.
     """
-    query = sa.select(answers, annotators.c.name, _status().label("status")).where(*conditions(wanted))
+    query = sa.select(answers, annotators.c.name, status_text().label("status")).where(*conditions(wanted))
     query = query.join(annotators, annotators.c.id == answers.c.annotator_id)
     if before_id is not None:
         query = query.where(answers.c.id < before_id)
@@ -186,7 +186,7 @@ def get_answer(connection: sa.Connection, run_id: str, key: str) -> sa.RowMappin
     ]
     query_columns = (queries.c.score, queries.c.predicted, queries.c.left_id.label("query_left_id"))
     query = (
-        sa.select(answers, annotators.c.name, _status().label("status"), *query_columns, *clip_columns)
+        sa.select(answers, annotators.c.name, status_text().label("status"), *query_columns, *clip_columns)
         .join(annotators, annotators.c.id == answers.c.annotator_id)
         .join(queries, queries.c.id == answers.c.query_id)
         .join(left, left.c.id == answers.c.left_id)

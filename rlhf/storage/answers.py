@@ -124,6 +124,19 @@ def count(connection: sa.Connection, run_id: str, choice: Choice, is_late: bool,
     connection.execute(runs.update().where(runs.c.id == run_id).values({counter: counter + change}))
 
 
+def recount(connection: sa.Connection, run_id: str) -> None:
+    """Count anew what stands, after rows were added by other ways than ``insert_answer``."""
+    query = (
+        sa.select(answers.c.choice, answers.c.is_late, sa.func.count())
+        .where(answers.c.run_id == run_id, _stands)
+        .group_by(answers.c.choice, answers.c.is_late)
+    )
+    nothing = {column.name: 0 for column in (*_COUNTERS.values(), runs.c.num_late)}
+    connection.execute(runs.update().where(runs.c.id == run_id).values(**nothing))
+    for choice, is_late, number in connection.execute(query).all():
+        count(connection, run_id, choice, is_late, change=number)
+
+
 def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     """Return the answers of a run that stand, late ones included, in the order they came.
 
