@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rlhf.ui import answer_dialog, data_acts, data_filters, data_list, data_view
+from rlhf.ui import answer_dialog, data_acts, data_filters, data_list, data_view, downloads
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -14,7 +14,9 @@ if run_id is None:
 else:
     engine = open_store().engine
     st.subheader(view_run(engine, run_id).goal, anchor=False)
-    st.caption("Every answer ever given. Nothing is deleted: what is set aside can be brought back.")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption("Every answer ever given. Nothing is deleted: what is set aside can be brought back.")
+        downloads.links(run_id)
     with st.container():  # always there, so that what follows stays where it is
         data_acts.latest_act(run_id)
     clicked = data_list.show(data_filters.choose(run_id, data_view.view_people(engine, run_id)))

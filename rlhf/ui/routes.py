@@ -26,7 +26,7 @@ from rlhf.storage import answers, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
 from rlhf.types.people import Role
-from rlhf.ui import pair_feed, recording, sign_in
+from rlhf.ui import downloads, pair_feed, recording, sign_in
 from rlhf.ui.access import ANNOTATOR_COOKIE as COOKIE
 from rlhf.ui.access import Visitor
 from rlhf.ui.gate import EVERYONE, Needs, OwnRoute, guarded
@@ -44,6 +44,7 @@ NEEDS: dict[str, Needs] = {
     "/clips/{clip_id}.png": Role.ANNOTATOR,
     "/previews/{task}.mp4": Role.RESEARCHER,
     "/api/recording": Role.RESEARCHER,
+    downloads.PATH: Role.RESEARCHER,
 }
 """The least role that each route takes; the server does not start with a route that is not here."""
 _MAX_BODY_BYTES = 1_000_000
@@ -67,6 +68,7 @@ def routes() -> list[OwnRoute]:
         Route("/clips/{clip_id}.png", poster),
         Route("/previews/{task}.mp4", preview),
         WebSocketRoute("/api/recording", record),
+        Route(downloads.PATH, downloads.download),
     ]
     return guarded(own, NEEDS)
 
