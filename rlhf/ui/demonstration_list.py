@@ -105,6 +105,11 @@ def _one(engine: sa.Engine, row: sa.RowMapping) -> None:
     if st.button(label, icon=icon, key=f"void-{row['id']}-{is_voided}", help="Nothing is deleted."):
         with writing(engine) as connection:
             demonstrations.set_voided(connection, row["id"], not is_voided)
+            steps = runs.get_run(connection, row["run_id"])["steps"]
+            message = (
+                f"An episode of {row['num_steps']} steps {'counts again' if is_voided else 'was left out'}."
+            )
+            runs.add_event(connection, row["run_id"], steps, "demonstration", message)
         st.rerun(scope="fragment")
 
 
