@@ -127,9 +127,12 @@ class DemonstrationConfig:
     """What episodes that somebody showed are used for."""
 
     share: float = 0.25
-    """Share of what the reward learns from, at most, that says that a demonstration is better than recent
-    behaviour; 0 uses none. Demonstrations say nothing about what differs among good behaviour, and a person's
-    can be clumsy, so answers are to outweigh them. 0 to 0.5."""
+    """Share of the weight of what the reward learns from, at most, that says that a demonstration is better
+    than recent behaviour; 0 uses none. Demonstrations say nothing about what differs among good behaviour,
+    and a person's can be clumsy, so answers are to outweigh them. 0 to 0.5."""
+    weight: float = 0.3
+    """What each such comparison counts beside an answer. Less: more and different ones make up the share, and
+    no single clumsy stretch matters; above 0, to 1."""
     until: float = 0.4
     """Share of such comparisons in which the present reward finds recent behaviour better, from which on they
     are left out: about half would mean that the policy does what was shown."""
@@ -140,6 +143,8 @@ class DemonstrationConfig:
         """Check the ranges."""
         if not 0.0 <= self.share <= 0.9:
             raise ValueError(f"share is {self.share}; it must lie in [0, 0.9].")
+        if not 0.0 < self.weight <= 1.0:
+            raise ValueError(f"weight is {self.weight}; it must lie in (0, 1].")
         if not 0.0 <= self.until <= 1.0:
             raise ValueError(f"until is {self.until}; it must lie in [0, 1].")
 

@@ -28,17 +28,18 @@ DEMONSTRATIONS = "demonstrations"
 def with_demonstrations(session: Session, answered: PreferenceData) -> PreferenceData:
     """Return the answers and, behind them, comparisons of demonstrations with recent behaviour.
 
-    Each has a segment of a demonstration and one of a recent episode, and counts like one answer of an
-    annotator of their own; there are no more of them than ``demonstrations.share`` of all comparisons. None
-    is added once the present reward finds recent behaviour as good often enough: the policy has learned what
-    was shown, and from then on the comparisons would hold it back.
+    Each has a segment of a demonstration and one of a recent episode, and counts ``demonstrations.weight`` of
+    an answer, by an annotator of their own; together they weigh ``demonstrations.share`` of everything at
+    most. None is added once the present reward finds recent behaviour as good often enough: the policy has
+    learned what was shown, and from then on the comparisons would hold it back.
 
     Args:
         session: holds recent behaviour.
         answered: what people answered, at least one answer.
     """
     config = session.config.demonstrations
-    wanted = int(config.share / (1.0 - config.share) * len(answered))
+    weight = config.share / (1.0 - config.share) * float(answered.weight_of.sum())
+    wanted = int(weight / config.weight)
     length, horizon = session.task.segment_steps, session.task.horizon
     episodes = load_episodes(session.engine, session.blobs, session.run_id)
     shown = [episode for episode in episodes if num_starts(episode, length, horizon)]
@@ -51,7 +52,7 @@ def with_demonstrations(session: Session, answered: PreferenceData) -> Preferenc
     better, worse = better[:count], worse[:count]
     if _are_matched(session, better, worse):
         return answered
-    return _joined(answered, better, worse, is_left=rng.random(count) < 0.5)
+    return _joined(answered, better, worse, config.weight, is_left=rng.random(count) < 0.5)
 
 
 def load_episodes(engine: sa.Engine, blobs: Blobs, run_id: str) -> list[Episode]:
@@ -93,7 +94,9 @@ def _are_matched(session: Session, better: Float32, worse: Float32) -> bool:
     return float((recent > shown).mean()) >= session.config.demonstrations.until
 
 
-def _joined(answered: PreferenceData, better: Float32, worse: Float32, *, is_left: Bool) -> PreferenceData:
+def _joined(
+    answered: PreferenceData, better: Float32, worse: Float32, weight: float, *, is_left: Bool
+) -> PreferenceData:
     """Append comparisons of ``better`` with ``worse`` segments; ``is_left`` says where the better one is."""
     count, known = len(better), len(answered.features)
     shown, recent = known + np.arange(count), known + count + np.arange(count)
@@ -106,6 +109,6 @@ def _joined(answered: PreferenceData, better: Float32, worse: Float32, *, is_lef
         prob_first=np.concatenate([answered.prob_first, is_left.astype(np.float32)]),
         annotator=np.concatenate([answered.annotator, np.full(count, answered.num_annotators, np.int64)]),
         strength=np.concatenate([answered.strength, np.full(count, Strength.UNSAID, np.int64)]),
-        weight=np.concatenate([of_pairs, np.ones(count, np.float32), of_rankings]),
+        weight=np.concatenate([of_pairs, np.full(count, weight, np.float32), of_rankings]),
         num_implied=count,
     )

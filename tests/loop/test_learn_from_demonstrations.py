@@ -52,13 +52,14 @@ def shaped(session: Session, count: int) -> PreferenceData:
 
 
 def test_share_of_demonstrations_is_what_is_set(make_session: Callable[..., Session]) -> None:
-    session = make_session(2, **{"demonstrations.share": 0.25})
+    session = make_session(2, **{"demonstrations.share": 0.25, "demonstrations.weight": 0.5})
     answered = shaped(session, 30)
     data = with_demonstrations(session, answered)
-    assert (len(data), data.num_implied) == (40, 10)
+    assert (len(data), data.num_implied) == (50, 20)
+    assert data.weight_of[~data.is_asked].sum() == pytest.approx(0.25 * data.weight_of.sum())
     assert set(data.annotator[~data.is_asked]) == {1}
     shown = np.where(data.prob_first == 1.0, data.first, data.second)[~data.is_asked]
-    assert set(shown) == set(range(60, 70))
+    assert set(shown) == set(range(60, 80))
     np.testing.assert_array_equal(data.features[:60], answered.features)
 
 
@@ -93,7 +94,7 @@ def test_fit_learns_from_them_but_counts_answers_only(
     report = fit_reward(session)
     assert report is not None
     assert session.fitted == 8
-    assert report.num_comparisons == 10
+    assert report.num_comparisons == 16
     with reading(store.engine) as connection:
         stored = models.latest_reward_report(connection, session.run_id)
         row = models.get_reward_version(connection, session.run_id, 1)
