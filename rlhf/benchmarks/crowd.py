@@ -96,11 +96,11 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         try:
             supply.top_up()
             with running_studio(folder, worker="external") as (url, pid):
-                tallies, memory = _measure(options, tell, engine, supply, url, pid)
+                tallies, memory, cpu_s = _measure(options, tell, engine, supply, url, pid)
             found = judge(engine, run_id, [key for tally in tallies for key in tally.sent])
         finally:
             engine.dispose()
-    summary = summarise(options, tallies, memory, found)
+    summary = summarise(options, tallies, memory, cpu_s, found)
     write_results(options.out, _rows(tallies), _plot(tallies), summary)
     verdict = "met" if is_met(summary) else "not met"
     bar = f"p95 at most {BAR_MS:g} ms, nothing lost, doubled or beyond the planned overlap"
@@ -109,8 +109,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
 
 def _measure(
     options: argparse.Namespace, tell: Tell, engine: sa.Engine, supply: Supply, url: str, pid: int
-) -> tuple[list[Tally], dict[str, float | None]]:
-    """Let everybody in, then answer, and return what each saw and the server's memory on the way."""
+) -> tuple[list[Tally], dict[str, float | None], float | None]:
+    """Let everybody in, then answer; return what each saw, and the server's memory and processor seconds."""
     link = invite(engine, Role.ANNOTATOR, now=time.time(), run_id=supply.run_id)
     with Visitors(url) as visitors:
         visitors.enter(link.token, 1, supply.run_id)  # what is loaded once is nobody's session
@@ -121,6 +121,7 @@ def _measure(
         stop = threading.Event()
         keeper = threading.Thread(target=supply.keep_up, args=(stop,), daemon=True)
         keeper.start()
+        cpu_before = cpu_seconds(pid)
         deadline = time.monotonic() + options.seconds
         threads = [
             threading.Thread(
@@ -139,12 +140,13 @@ def _measure(
             tell(int(options.seconds - left), int(options.seconds) + 1, f"{given:,} answers")
         stop.set()
         keeper.join()
-        memory["after"] = resident_mb(pid)
+        memory["after"], cpu_after = resident_mb(pid), cpu_seconds(pid)
     if problems := sorted({tally.problem for tally in tallies if tally.problem}):
         raise JobError(f"{len(problems)} kinds of trouble, the first: {problems[0]}")
     if not any(tally.waits_ms for tally in tallies):
         raise JobError("nobody got to answer; give them more --seconds.")
-    return tallies, memory
+    used = None if cpu_before is None or cpu_after is None else cpu_after - cpu_before
+    return tallies, memory, used
 
 
 class Visitors:
@@ -227,10 +229,20 @@ def resident_mb(pid: int) -> float | None:
     return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """Return the processor time a process has used; None where the system does not say."""
+    path = Path(f"/proc/{pid}/stat")
+    if not path.exists():
+        return None
+    fields = path.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def summarise(
     options: argparse.Namespace,
     tallies: Sequence[Tally],
     memory: Mapping[str, float | None],
+    cpu_s: float | None,
     found: Mapping[str, int],
 ) -> dict[str, Any]:
     """Return the figures as JSON data."""
@@ -256,6 +268,7 @@ def summarise(
         "sent_twice": sum(outcome == "duplicate" for tally in tallies for outcome in tally.outcomes),
         **found,
         "seconds_without_a_pair": sum(tally.empty_s for tally in tallies),
+        "server_cpu_ms_per_answer": None if cpu_s is None or not sent else 1000.0 * cpu_s / len(sent),
         "memory_mb": {**memory, "per_session": per_session},
     }
 
@@ -282,6 +295,10 @@ def _table(summary: Mapping[str, Any]) -> list[list[str]]:
     if memory["per_session"] is not None:
         text = f"{memory['per_session']:.2f} MiB a session, {memory['after']:.0f} MiB at the end"
         rows.append(["memory of the server", text])
+    if summary["server_cpu_ms_per_answer"] is not None:
+        rows.append(
+            ["processor time of the server", f"{summary['server_cpu_ms_per_answer']:.0f} ms an answer"]
+        )
     return [["what", "measured"], *rows]
 
 

@@ -18,6 +18,7 @@ from rlhf.errors import StorageError
 
 BUSY_TIMEOUT_S = 30.0
 _READ_ONLY = "rlhf_read_only"
+_IS_DURABLE = "rlhf_is_durable"
 _UNUSABLE = (sa.exc.OperationalError, sa.exc.DatabaseError)
 """Full, locked or gone; damaged or no database. Other kinds of DatabaseError are mistakes in a statement."""
 _TURNS: "weakref.WeakKeyDictionary[sa.Engine, threading.Lock]" = weakref.WeakKeyDictionary()
@@ -66,16 +67,22 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextlib.contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+def writing(engine: sa.Engine, *, is_durable: bool = True) -> Iterator[sa.Connection]:
     """Give a connection in a write transaction; commits on success, rolls back on any error.
 
     Keep it short: on SQLite nobody else can write meanwhile.
+
+    Args:
+        engine: of the store.
+        is_durable: whether what is written survives a power cut. Without, SQLite does not wait for the disk;
+            for what is worth nothing after one.
 
     Raises:
         StorageError: the disk is full or the database cannot be written.
     """
     try:
-        with _turn(engine), engine.begin() as connection:
+        chosen = engine.execution_options(**{_IS_DURABLE: is_durable})
+        with _turn(engine), chosen.begin() as connection:
             yield connection
     except sa.exc.DatabaseError as error:
         if type(error) not in _UNUSABLE:
@@ -108,5 +115,10 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A write takes the lock at once: upgrading a read lock later can fail as busy without waiting.
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get(_READ_ONLY, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    level = "FULL" if options.get(_IS_DURABLE, True) else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

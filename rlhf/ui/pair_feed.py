@@ -50,7 +50,8 @@ def next_pairs(store: Store, run_id: str, annotator: str, have: Sequence[str]) -
     Raises:
         NotFoundError: there is no such run.
     """
-    with writing(store.engine) as connection:
+    # What is lost in a power cut is asked again: nobody holds a lease then.
+    with writing(store.engine, is_durable=False) as connection:
         run = runs.get_run(connection, run_id)
         is_paused = acts.holds(connection, run_id, ActKind.PAUSE, annotator)
         missing = 0 if is_paused else max(0, PREFETCH - len(have))

@@ -77,7 +77,7 @@ def test_the_bar_is_judged(wait_ms: float, outcome: str, is_met: bool) -> None:
     tally = crowd.Tally(sent=["a"], acknowledged=["a"], waits_ms=[wait_ms], outcomes=[outcome])
     memory = {"before": None, "sessions_open": None, "after": None}
     found = {"lost": 0, "doubled": 0, "beyond_overlap": 0, "planned_overlap": 0, "answered_by_two": 0}
-    summary = crowd.summarise(options, [tally], memory, found)
+    summary = crowd.summarise(options, [tally], memory, None, found)
     assert crowd.is_met(summary) is is_met
     assert not crowd.is_met(summary | {"lost": 1})
 

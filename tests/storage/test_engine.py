@@ -72,6 +72,14 @@ def test_second_writer_waits_for_the_first(store: Store) -> None:
     assert seen == ["First"]
 
 
+@pytest.mark.parametrize(("is_durable", "synchronous"), [(False, 1), (True, 2)])
+def test_only_what_must_last_waits_for_the_disk(store: Store, is_durable: bool, synchronous: int) -> None:
+    with writing(store.engine, is_durable=not is_durable):
+        pass
+    with writing(store.engine, is_durable=is_durable) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
+
+
 def test_references_must_exist(store: Store) -> None:
     with pytest.raises(sa.exc.IntegrityError), writing(store.engine) as connection:
         runs.add_event(connection, "no-such-run", 0, "kind", "message")
