@@ -163,15 +163,25 @@ def look_at(engine: sa.Engine, token: str, *, now: float) -> Invitation | None:
     )
 
 
-def redeem(engine: sa.Engine, token: str, *, name: str, current: str | None, now: float) -> SignIn:
+def redeem(
+    engine: sa.Engine,
+    token: str,
+    *,
+    name: str,
+    now: float,
+    signed_in: str | None = None,
+    unnamed: str | None = None,
+) -> SignIn:
     """Let somebody in by a link.
 
     Args:
         engine: of the store.
         token: the link's.
         name: what a newcomer wants to be called.
-        current: id of whom the browser belongs to already; they keep their answers and any higher role.
         now: seconds since the epoch.
+        signed_in: id of whom the browser is signed in as; they keep their answers and any higher role.
+        unnamed: annotator that the browser of this computer answered as before anybody signed in. Nobody can
+            become a person with a name through it.
 
     Raises:
         FeedbackError: the link lets nobody in, or the name cannot be one.
@@ -180,7 +190,7 @@ def redeem(engine: sa.Engine, token: str, *, name: str, current: str | None, now
         row = people.open_invitation(connection, hash_token(token), now)
         if row is None:
             raise FeedbackError("this link is not valid any more; ask for a new one.")
-        person_id = row["annotator_id"] or _member(connection, current, name, now)
+        person_id = row["annotator_id"] or signed_in or _newcomer(connection, name, unnamed, now)
         if row["role"] is not None:
             before = people.get_person(connection, person_id).role
             if before is None or not before.includes(row["role"]):
@@ -190,8 +200,10 @@ def redeem(engine: sa.Engine, token: str, *, name: str, current: str | None, now
         return SignIn(person_id=person_id, token=_sign_in(connection, person_id, now), run_id=row["run_id"])
 
 
-def become_admin(engine: sa.Engine, *, name: str, current: str | None, now: float) -> SignIn:
+def become_admin(engine: sa.Engine, *, name: str, now: float, unnamed: str | None = None) -> SignIn:
     """Make the person at this computer the first admin; from then on everybody signs in.
+
+    See ``redeem`` for ``name`` and ``unnamed``.
 
     Raises:
         FeedbackError: somebody was invited before, or the name cannot be one.
@@ -199,7 +211,7 @@ def become_admin(engine: sa.Engine, *, name: str, current: str | None, now: floa
     with writing(engine) as connection:
         if people.is_anybody_known(connection):
             raise FeedbackError("this studio has its people already; ask an admin for a link.")
-        person_id = _member(connection, current, name, now)
+        person_id = _newcomer(connection, name, unnamed, now)
         people.set_role(connection, person_id, Role.ADMIN)
         return SignIn(person_id=person_id, token=_sign_in(connection, person_id, now), run_id=None)
 
@@ -278,20 +290,17 @@ def _insert(
     return Link(invitation_id=invitation_id, token=token, expires_at=now + lasts_s)
 
 
-def _member(connection: sa.Connection, current: str | None, name: str, now: float) -> str:
-    """Return who redeems a link: whoever the browser belongs to, or else somebody new."""
+def _newcomer(connection: sa.Connection, name: str, unnamed: str | None, now: float) -> str:
+    """Return the id of somebody new, with the answers of ``unnamed`` where those are nobody's."""
     called = " ".join(name.split())
-    if len(called) > MAX_NAME or not called.isprintable():
-        raise FeedbackError(f"a name has at most {MAX_NAME} characters, all of them printable.")
-    person = None if current is None else people.find_person(connection, current)
-    if person is not None and person.role is not None:
-        return person.person_id
     if not called:
         raise FeedbackError("say what you want to be called.")
-    if person is not None:
-        people.set_name(connection, person.person_id, called)
-        return person.person_id
-    return people.insert_person(connection, called, now=now)
+    if len(called) > MAX_NAME or not called.isprintable():
+        raise FeedbackError(f"a name has at most {MAX_NAME} characters, all of them printable.")
+    if unnamed is None or not people.is_nobodys(connection, unnamed):
+        return people.insert_person(connection, called, now=now)
+    people.set_name(connection, unnamed, called)
+    return unnamed
 
 
 def _sign_in(connection: sa.Connection, person_id: str, now: float) -> str:

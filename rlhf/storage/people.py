@@ -43,23 +43,31 @@ def signed_in_person(connection: sa.Connection, token_hash: str, now: float) -> 
     return None if row is None else _person(connection, row)
 
 
-def find_person(connection: sa.Connection, person_id: str) -> Person | None:
-    """Return one person, or None; a teacher is no person."""
-    query = sa.select(annotators).where(annotators.c.id == person_id, ~annotators.c.is_teacher)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else _person(connection, row)
-
-
 def get_person(connection: sa.Connection, person_id: str) -> Person:
     """Return one person.
 
     Raises:
-        NotFoundError: there is none with this id.
+        NotFoundError: there is none with this id; a teacher is no person.
     """
-    person = find_person(connection, person_id)
-    if person is None:
+    query = sa.select(annotators).where(annotators.c.id == person_id, ~annotators.c.is_teacher)
+    row = connection.execute(query).mappings().first()
+    if row is None:
         raise NotFoundError(f"there is no person {person_id!r}; `python -m rlhf people list` shows them.")
-    return person
+    return _person(connection, row)
+
+
+def is_nobodys(connection: sa.Connection, annotator_id: str) -> bool:
+    """Whether these are the answers of somebody who never signed in, so that who gave them may claim them."""
+    was_invited = sa.exists().where(annotator_runs.c.annotator_id == annotator_id)
+    query = sa.select(annotators.c.id).where(
+        annotators.c.id == annotator_id,
+        ~annotators.c.is_teacher,
+        annotators.c.role.is_(None),
+        annotators.c.subject.is_(None),
+        ~annotators.c.labels_all_runs,
+        ~was_invited,
+    )
+    return connection.scalar(query) is not None
 
 
 def find_by_subject(connection: sa.Connection, subject: str) -> str | None:

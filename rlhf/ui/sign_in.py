@@ -97,7 +97,7 @@ def _offer(request: Request, visitor: Visitor, token: str, problem: str | None) 
     if invitation is None:
         ATTEMPTS.count(address, now)
         return sign_in_pages.dead_link_page()
-    known = visitor.name if visitor.is_signed_in and visitor.role is not None else ""
+    known = visitor.name if visitor.is_signed_in else ""
     return sign_in_pages.invitation_page(invitation, token, name=known, problem=problem)
 
 
@@ -108,11 +108,13 @@ def _join(request: Request, token: str, name: str) -> Response:
     if token and ATTEMPTS.are_too_many(_address(request), now):
         return JSONResponse({"error": "too many links that do not work; wait a minute"}, status_code=429)
     try:
-        current = visitor.annotator_id
+        known, unnamed = visitor.annotator_id, None
+        if not visitor.is_signed_in:
+            known, unnamed = None, known
         if token:
-            entered = admit_people.redeem(engine, token, name=name, current=current, now=now)
+            entered = admit_people.redeem(engine, token, name=name, now=now, signed_in=known, unnamed=unnamed)
         else:
-            entered = admit_people.become_admin(engine, name=name, current=current, now=now)
+            entered = admit_people.become_admin(engine, name=name, now=now, unnamed=unnamed)
     except FeedbackError as error:
         problem = f"{str(error)[0].upper()}{str(error)[1:]}"
         if not token:

@@ -27,7 +27,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
 
 def join(store: Store, url: str) -> str:
     token = url.rpartition("token=")[2]
-    return admit_people.redeem(store.engine, token, name="Ann", current=None, now=0.0).token
+    return admit_people.redeem(store.engine, token, name="Ann", now=0.0).token
 
 
 def test_an_admins_link_makes_an_admin(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

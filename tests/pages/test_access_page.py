@@ -30,7 +30,7 @@ def sign_in(store: Store, page_cookies: dict[str, str]) -> Callable[..., str]:
 
     def make(role: Role, name: str = "Ann") -> str:
         link = admit_people.invite(store.engine, role, now=time.time(), max_uses=1)
-        signed_in = admit_people.redeem(store.engine, link.token, name=name, current=None, now=time.time())
+        signed_in = admit_people.redeem(store.engine, link.token, name=name, now=time.time())
         page_cookies[SIGN_IN_COOKIE] = signed_in.token
         return signed_in.person_id
 
@@ -169,7 +169,7 @@ def test_whom_the_provider_vouches_for_comes_in_and_waits_for_a_role(
     claims = {"is_logged_in": True, "iss": "https://id.example", "sub": "42", "name": "Ann"}
     page = provider(**claims)
     token = page.html[0].body.partition("token=")[2].partition('"')[0]
-    signed_in = admit_people.redeem(store.engine, token, name="", current=None, now=time.time())
+    signed_in = admit_people.redeem(store.engine, token, name="", now=time.time())
     page_cookies[SIGN_IN_COOKIE] = signed_in.token
     assert "Ask an admin" in provider(**claims).title[0].value
     admit_people.change_role(store.engine, signed_in.person_id, Role.RESEARCHER)

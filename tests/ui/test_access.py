@@ -67,7 +67,7 @@ def test_an_identity_provider_makes_everybody_sign_in(monkeypatch: pytest.Monkey
 
 
 def test_pages_and_routes_know_the_same_person(store: Store, page_cookies: dict[str, str]) -> None:
-    signed_in = admit_people.become_admin(store.engine, name="Ann", current=None, now=time.time())
+    signed_in = admit_people.become_admin(store.engine, name="Ann", now=time.time())
     page_cookies["preference_studio_sign_in"] = signed_in.token
     here = visitor_here()
     assert here == visitor_of(request(cookie=f"preference_studio_sign_in={signed_in.token}"))
@@ -75,7 +75,7 @@ def test_pages_and_routes_know_the_same_person(store: Store, page_cookies: dict[
 
 
 def test_an_annotators_cookie_is_no_sign_in(store: Store) -> None:
-    signed_in = admit_people.become_admin(store.engine, name="Ann", current=None, now=time.time())
+    signed_in = admit_people.become_admin(store.engine, name="Ann", now=time.time())
     cookie = f"preference_studio_annotator={signed_in.person_id}"
     assert visitor_of(request(cookie=cookie)).role is None
     assert visitor_of(request("10.0.0.1", cookie=cookie)).annotator_id is None

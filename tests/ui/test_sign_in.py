@@ -84,7 +84,7 @@ def test_the_token_is_in_no_address_afterwards(browser: Browser, store: Store, r
 
 def test_what_people_wrote_is_shown_as_text(browser: Browser, store: Store, make_run: Make) -> None:
     evil = "<script>alert(1)</script>"
-    signed_in = admit_people.become_admin(store.engine, name=evil, current=None, now=time.time())
+    signed_in = admit_people.become_admin(store.engine, name=evil, now=time.time())
     with reading(store.engine) as connection:
         by = people.get_person(connection, signed_in.person_id)
     token = invite(store, run_id=make_run(goal=evil), by=by)
@@ -144,6 +144,16 @@ def test_the_first_admin_keeps_the_answers_given_before(browser: Browser, store:
         person = people.signed_in_person(connection, hash_token(token), time.time())
     assert person is not None
     assert (person.person_id, person.role) == (labels.partition("=")[2], Role.ADMIN)
+
+
+def test_an_admins_id_in_a_cookie_makes_nobody_an_admin(browser: Browser, store: Store) -> None:
+    admin = admit_people.become_admin(store.engine, name="Ann", now=time.time()).person_id
+    reply = post(browser, token=invite(store), name="Eve", cookie=f"{ANNOTATOR_COOKIE}={admin}")
+    token = cookie_of(reply).partition("=")[2]
+    with reading(store.engine) as connection:
+        person = people.signed_in_person(connection, hash_token(token), time.time())
+    assert person is not None
+    assert (person.name, person.role) == ("Eve", Role.ANNOTATOR)
 
 
 def test_nobody_else_becomes_admin_without_a_link(browser: Browser, store: Store) -> None:
