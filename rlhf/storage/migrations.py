@@ -103,10 +103,11 @@ def _data(connection: sa.Connection) -> None:
         if said := [row for row in said if row["b_text"]]:
             changed = answers.update().where(answers.c.id == sa.bindparam("b_id"))
             connection.execute(changed.values(search_text=sa.bindparam("b_text")), said)
-    connection.exec_driver_sql("DROP INDEX answers_of_run")
-    names = ("answers_to_filter", "answers_of_person", "answers_with_text", "answers_of_change")
+    for name in ("answers_of_run", "answers_superseded"):
+        connection.exec_driver_sql(f"DROP INDEX {name}")
+    names = ("to_filter", "of_person", "with_text", "of_change", "superseded")
     for index in answers.indexes:
-        if index.name in names:
+        if str(index.name).removeprefix("answers_") in names:
             index.create(connection)
 
 

@@ -266,7 +266,11 @@ answers = sa.Table(
     sa.Index("answers_with_text", "run_id", "id", **_where("search_text IS NOT NULL")),
     sa.Index("answers_of_change", "run_id", "change_id", **_where("change_id IS NOT NULL")),
     sa.Index("answers_of_query", "query_id", "annotator_id"),
-    sa.Index("answers_superseded", "supersedes"),
+    sa.Index(
+        "answers_superseded",
+        *("supersedes", "choice", "change_id", "run_id"),
+        **_where("supersedes IS NOT NULL"),
+    ),
 )
 
 # Append-only: what researchers decided about people and pairs; the newest of a kind on a subject holds.

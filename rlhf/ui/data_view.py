@@ -189,11 +189,16 @@ def other_details(row: sa.RowMapping) -> dict[str, Any]:
 
 
 def time_text(seconds: float | None, timezone: str | None) -> str:
-    """Return a time as people of a time zone write it; UTC where the zone is not known."""
+    """Return a time as people of a time zone write it, with the year unless it is this one.
+
+    UTC is meant where the zone is not known.
+    """
     if seconds is None:
         return "unknown"
-    moment = datetime.datetime.fromtimestamp(seconds, zone_of(timezone))
-    return f"{moment:%d %b %Y %H:%M}"
+    zone = zone_of(timezone)
+    moment = datetime.datetime.fromtimestamp(seconds, zone)
+    is_this_year = moment.year == datetime.datetime.now(zone).year
+    return f"{moment:%d %b %H:%M}" if is_this_year else f"{moment:%d %b %Y %H:%M}"
 
 
 def zone_of(timezone: str | None) -> datetime.tzinfo:
