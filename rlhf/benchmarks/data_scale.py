@@ -39,6 +39,7 @@ NAME = "data-scale"
 PAGE_BAR_MS = 1000.0
 PAIR_BAR_MS = 50.0
 _PAGE = 20
+_JUDGED = 5000
 _PEOPLE = 20
 _SEGMENTS = 2000
 _OPEN = 40
@@ -131,6 +132,10 @@ def questions(engine: sa.Engine, run_id: str, number: int) -> list[tuple[str, fl
         void_answers(engine, only, by="somebody", reason="measured")
         return restore_answer(engine, run_id, row["key"], by="somebody")
 
+    def latest() -> object:
+        with reading(engine) as connection:
+            return answers.standing_answers(connection, run_id, newest=_JUDGED)
+
     def next_pair() -> object:
         return _next_pair(engine, run_id, person)
 
@@ -155,6 +160,7 @@ def questions(engine: sa.Engine, run_id: str, number: int) -> list[tuple[str, fl
         ("one answer with its history", bar, one),
         ("people and log", bar, beside),
         ("void one and restore it", bar, set_aside_and_back),
+        ("reward model page", bar, latest),
         ("next pair, and how the run stands", PAIR_BAR_MS, next_pair),
     ]
 

@@ -137,9 +137,12 @@ def recount(connection: sa.Connection, run_id: str) -> None:
         count(connection, run_id, choice, is_late, change=number)
 
 
-def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+def standing_answers(
+    connection: sa.Connection, run_id: str, *, newest: int | None = None
+) -> list[sa.RowMapping]:
     """Return the answers of a run that stand, late ones included, in the order they came.
 
+    With ``newest`` no more than so many, the latest ones.
     Beside the answer's columns: the query's ``kind`` and ``predicted``, the model's probability that the clip
     this annotator saw on the left is preferred.
     """
@@ -149,9 +152,10 @@ def standing_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMappi
         sa.select(answers, queries.c.kind, predicted.label("predicted"))
         .join(queries, queries.c.id == answers.c.query_id)
         .where(answers.c.run_id == run_id, _stands)
-        .order_by(answers.c.id)
+        .order_by(answers.c.id.desc())
+        .limit(newest)
     )
-    return list(connection.execute(query).mappings())
+    return list(connection.execute(query).mappings())[::-1]
 
 
 def standing_answers_to(connection: sa.Connection, query_ids: Collection[str]) -> list[sa.RowMapping]:

@@ -15,12 +15,14 @@ from rlhf.types.feedback import QueryKind
 from rlhf.ui.run_view import RunView
 
 _BINS = 5
+_NEWEST = 5000
+"""Latest answers that the figures are of: a page must not read a million."""
 
 
 def view_predictions(engine: sa.Engine, run_id: str) -> pd.DataFrame:
-    """Return one row per answered query that the model had judged before: ``kind, predicted, target``."""
+    """Return ``kind, predicted, target`` of the latest answers to pairs that the model had judged before."""
     with reading(engine) as connection:
-        rows = answers.standing_answers(connection, run_id)
+        rows = answers.standing_answers(connection, run_id, newest=_NEWEST)
     known = [(row, prob_first(row["choice"])) for row in rows if row["predicted"] is not None]
     return pd.DataFrame(
         [(row["kind"].value, row["predicted"], target) for row, target in known if target is not None],

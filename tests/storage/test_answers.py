@@ -70,3 +70,15 @@ def test_looking_back_has_a_limit_whoever_answered(
     for _ in range(2):
         give(run_id, other)
     assert _recent(store, run_id, annotator) == []
+
+
+def test_newest_that_stand_come_in_the_order_they_were_given(
+    store: Store, make_run: Make, make_annotator: Make, give: Make
+) -> None:
+    run_id, annotator = make_run(), make_annotator()
+    keys = [give(run_id, annotator) for _ in range(4)]
+    with reading(store.engine) as connection:
+        newest = answers.standing_answers(connection, run_id, newest=2)
+        every = answers.standing_answers(connection, run_id)
+    assert [row["key"] for row in newest] == keys[2:]
+    assert [row["key"] for row in every] == keys
