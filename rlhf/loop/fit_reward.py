@@ -12,7 +12,7 @@ from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, with_demonstrati
 from rlhf.loop.read_orders import Orders, Ranked, read_orders
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
-from rlhf.reward.encoder import sequences_of
+from rlhf.reward.encoder import episode_sequences
 from rlhf.reward.features import segment_features, transition_features
 from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import acts, answers, models, runs, segments
@@ -192,18 +192,10 @@ def _sequences(session: Session) -> Float32 | None:
     """Return steps of remembered episodes with those that followed, (B, K, F); None if there are none."""
     memory = session.memory
     episodes = {e.reset_seed: e for e in (*memory.explored, *memory.older, *memory.recent)}
+    use_actions = session.config.reward.use_actions
     found = [
-        sequences_of(
-            transition_features(
-                e.observations[:-1],
-                e.actions,
-                e.observations[1:],
-                np.zeros(e.num_steps, np.bool_),
-                action_space=session.action_space,
-                use_actions=session.config.reward.use_actions,
-            )
-        )
-        for e in episodes.values()
+        episode_sequences(episode, action_space=session.action_space, use_actions=use_actions)
+        for episode in episodes.values()
     ]
     return np.concatenate(found) if found else None
 

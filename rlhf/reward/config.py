@@ -21,8 +21,8 @@ class RewardConfig:
     """``linear``: a weighted sum of the features. ``quadratic``: also products of two features (of all, or
     of the 24 that differ most between segments). ``mlp``: the better of these plus a small network.
     ``encoded``: the same with a network that sees codes from which the motion can be foretold, learned from
-    all behaviour without answers. ``auto``: whichever of the first three predicts answers best that it has
-    not seen."""
+    all behaviour without answers; no gain was measured. ``auto``: whichever of the first three predicts
+    answers best that it has not seen."""
     selection_margin: float = 0.5
     """``auto`` prefers a simpler class if it is worse by no more than so many standard errors of the
     difference, answer by answer; 0 takes the best as it looks, 1 needs more answers to leave the linear
@@ -31,15 +31,15 @@ class RewardConfig:
     """The class and its penalty are chosen anew when there are more answers by this share than at the last
     choice; refits in between keep it and are several times faster."""
     hidden: tuple[int, ...] = (32, 32)
-    """Widths of the hidden layers of ``mlp``."""
+    """Widths of the hidden layers of ``mlp`` and ``encoded``."""
     use_actions: bool = False
     """Whether the reward may depend on the action itself. People judge what they see, which is motion."""
     noise: float = 0.1
     """Share of answers taken to be random. Keeps one wrong answer from bending the reward; 0 to 0.3.
     Source: https://arxiv.org/abs/1706.03741 sec. 2.2.3."""
     learning_rate: float = 3e-3
-    """AdamW step size; 1e-3 to 5e-3. Like the other settings of the descent it concerns ``mlp`` only, the
-    other classes are solved for."""
+    """AdamW step size; 1e-3 to 5e-3. Like the other settings of the descent it concerns networks only,
+    the other classes are solved for."""
     weight_decays: tuple[float, ...] = (0.1, 1.0)
     """AdamW's decoupled decays to choose from: per step the weights shrink by learning_rate * decay. More
     means a plainer reward; 0.01 to 3, and 10 already forgets what is not linear."""
