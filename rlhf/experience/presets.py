@@ -163,6 +163,7 @@ _TASKS = (
             *_biped_leg(2),
             *(f"lidar {ray}" for ray in range(10)),
         ),
+        expert=experts.WalkOnTwoLegs,
         overrides={
             "collect.num_envs": 16,
             "ppo.num_steps": 256,

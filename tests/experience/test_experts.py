@@ -7,15 +7,16 @@ from rlhf.errors import TaskError
 from rlhf.experience.recording import act_out
 from rlhf.experience.tasks import get_task, has_expert, list_tasks
 
-EPISODES = 10
+EPISODES = 6
 AT_LEAST = {
     "cartpole-balance": 500.0,
     "mountaincar-climb": -140.0,
     "acrobot-swingup": -100.0,
     "pendulum-swingup": -170.0,
     "lunarlander-land": 240.0,
+    "bipedalwalker-walk": 230.0,
 }
-"""Mean true return; a random policy gets about 20, -200, -500, -1200 and -180."""
+"""Mean true return; a random policy gets about 20, -200, -500, -1200, -180 and -100."""
 
 
 def test_every_expert_has_a_stated_return() -> None:
