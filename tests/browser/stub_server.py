@@ -36,6 +36,8 @@ class World:
     ended_at: int | None = None
     broken: list[int] = dataclasses.field(default_factory=list)
     short_right: bool = False
+    chained: bool = False
+    """Whether query n shows clips n and n + 1."""
     reward_version: int = 3
     policy_version: int = 7
     audit_accuracy: float | None = 0.75
@@ -61,10 +63,11 @@ def _clip(world: World, number: int, *, short: bool) -> dict[str, Any]:
 
 
 def _query(world: World, number: int) -> dict[str, Any]:
+    left = number if world.chained else 2 * number
     return {
         "query_id": f"q{number}",
-        "left": _clip(world, 2 * number, short=False),
-        "right": _clip(world, 2 * number + 1, short=world.short_right),
+        "left": _clip(world, left, short=False),
+        "right": _clip(world, left + 1, short=world.short_right),
         "reason": "The reward model is unsure about this pair.",
         "reward_version": 3,
         "policy_version": 7,

@@ -1,7 +1,7 @@
 import statistics
 
 from playwright.sync_api import BrowserContext, Page, expect
-from stub_client import PLAYER, READ_PAIR, Studio, on_query
+from stub_client import PLAYER, READ_PAIR, Studio, on_query, wait_until
 
 KEYS = (("ArrowLeft", "left"), ("ArrowRight", "right"), ("ArrowDown", "equal"), ("s", "skip"))
 BUTTONS = (("Left better", "left"), ("Right better", "right"), ("Equal", "equal"), ("Can't tell", "skip"))
@@ -65,6 +65,25 @@ def test_a_pair_that_comes_next_is_drawn_before_it_is_shown(page: Page, studio: 
     warm = page.locator(".pp-pair.pp-warm")
     expect(warm).to_have_count(2)  # the next one, and the last one for an undo
     assert 0 < float(warm.first.evaluate("e => getComputedStyle(e).opacity")) < 0.01
+
+
+def test_a_clip_that_is_shown_again_at_once_stays_on_its_side(page: Page, studio: Studio) -> None:
+    studio.set(page, chained=True)
+    player = studio.open(page)
+    stays = page.locator(".pp-shown .pp-side")
+    for number, clips in enumerate(([0, 1], [2, 1], [2, 3], [4, 3])):
+        on_query(player, f"q{number}")
+        wait_until(
+            lambda clips=clips: [video and video["clip"] for video in page.evaluate(READ_PAIR)] == clips,
+            lambda: f"shown {page.evaluate(READ_PAIR)}",
+        )
+        for side in (0, 1):
+            expect(stays.nth(side)).to_have_class(
+                "pp-side pp-stays" if number and side == number % 2 else "pp-side"
+            )
+        page.keyboard.press("ArrowLeft")
+    studio.wait_for_choices(page, [(f"q{number}", "left") for number in range(4)])
+    assert [answer.get("is_swapped") for answer in studio.stored(page)] == [None, True, None, True]
 
 
 def test_undo_goes_back_in_order_and_asks_again(page: Page, studio: Studio) -> None:

@@ -22,7 +22,9 @@ class Moments {
 
   // moment: {frame} of the pair on screen, or null.
   draw(moment, fps) {
-    this.text.textContent = moment ? `Unmark the moment at ${(moment.frame / fps).toFixed(1)} s` : "Mark the moment";
+    const text = moment ? `Unmark the moment at ${(moment.frame / fps).toFixed(1)} s` : "Mark the moment";
+    if (this.text.textContent === text) return; // with each pair: nothing may hold its paint up
+    this.text.textContent = text;
     this.button.setAttribute("aria-pressed", moment !== null);
   }
 

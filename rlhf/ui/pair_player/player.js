@@ -34,7 +34,7 @@ class PairPlayer extends ClipPlayer {
     const pair = this.current;
     if (!pair || !this.accepting) return;
     const { words, ...fields } = ANSWERS[name];
-    const seen = { is_swapped: this.swapped || undefined, swaps: this.swaps || undefined };
+    const seen = { is_swapped: this.swapped !== pair.isTurned || undefined, swaps: this.swaps || undefined };
     const item = this.item({ query_id: pair.id, ...fields, ...seen, moment: pair.moment ?? undefined });
     this.outbox.add(item);
     this.history.add(item, pair.queries[0]);
@@ -128,8 +128,11 @@ class PairPlayer extends ClipPlayer {
     super.stop();
   }
 
+  // A clip that is shown again at once stays on its side.
   addQuery(query) {
-    this.queue.push(this.#newPair(query));
+    const [left, right] = (this.queue.at(-1) ?? this.current)?.clips ?? [];
+    const isTurned = query.right.url === left?.url || query.left.url === right?.url;
+    this.queue.push(this.#newPair(query, isTurned));
   }
 
   onShown(pair) {
@@ -139,6 +142,7 @@ class PairPlayer extends ClipPlayer {
     const hint = this.marksOnly ? "Mark the moment that decided." : "Answer again to change it.";
     this.view.setReason(pair.reason, this.visiting, hint);
     this.#drawMoment();
+    this.#tellWhatStays(pair);
   }
 
   onPainted() {
@@ -219,17 +223,28 @@ class PairPlayer extends ClipPlayer {
     const { query } = entry;
     const kept = this.past.find((pair) => pair.id === query.query_id);
     this.past = this.past.filter((pair) => pair !== kept);
-    const pair = kept ?? this.#newPair(query);
+    const pair = kept ?? this.#newPair(query, Boolean(entry.is_swapped));
     pair.moment = entry.moment ?? null;
     return pair;
   }
 
-  #newPair(query) {
-    return this.newSet({ id: query.query_id, queries: [query], clips: [query.left, query.right], names: sideNames(false), reason: query.reason });
+  // isTurned: whether the query's right clip is on the left.
+  #newPair(query, isTurned) {
+    const clips = isTurned ? [query.right, query.left] : [query.left, query.right];
+    const pair = this.newSet({ id: query.query_id, queries: [query], clips, names: sideNames(false), reason: query.reason });
+    return Object.assign(pair, { isTurned, moment: null });
+  }
+
+  #tellWhatStays(pair) {
+    const urls = pair.clips.map((clip) => clip.url);
+    const staying = pair.id === this.shownId ? -1 : urls.findIndex((url, side) => url === this.shownUrls?.[side]);
+    pair.frames.forEach((frame, side) => frame.classList.toggle("pp-stays", side === staying));
+    if (staying >= 0) this.said = `${this.said ?? ""}The ${staying ? "right" : "left"} clip stays. `;
+    [this.shownId, this.shownUrls] = [pair.id, urls];
   }
 
   #drawMoment() {
-    const moment = this.current.moment ?? null;
+    const { moment } = this.current;
     this.transport.mark(moment?.frame ?? null);
     this.moments.draw(moment, this.clock.fps);
   }
