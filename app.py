@@ -26,7 +26,7 @@ PAGES = (
     PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
     PageEntry("people.py", "People", ":material/group:", Role.RESEARCHER),
     PageEntry("data.py", "Data", ":material/table_rows:", Role.RESEARCHER),
-    PageEntry("access.py", "People & access", ":material/group:", Role.RESEARCHER),
+    PageEntry("access.py", "Access", ":material/key:", Role.RESEARCHER),
 )
 """Every page, the first at the address of the studio itself, and the least role that each takes."""
 

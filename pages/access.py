@@ -4,5 +4,5 @@ import streamlit as st
 
 from rlhf.ui.invitations import invite_people
 
-st.title("People & access", anchor=False)
+st.title("Access", anchor=False)
 invite_people()

@@ -83,8 +83,8 @@ class Visitor:
         reply: dict[str, Any] = json.loads(content)
         return reply
 
-    def open_tab(self) -> None:
-        """Open the websocket of a tab.
+    def open_tab(self, path: str = "/_stcore/stream") -> None:
+        """Open the websocket of a tab, or another one of the server's.
 
         Raises:
             JobError: the server refuses it.
@@ -95,7 +95,7 @@ class Visitor:
 
         try:
             tab = connect(
-                f"ws://{self.host}/_stcore/stream",
+                f"ws://{self.host}{path}",
                 origin=Origin(self.url),
                 subprotocols=[Subprotocol("streamlit")],
                 additional_headers=self._cookie_header(),

@@ -1,6 +1,7 @@
 """The door of the web server: who sends it decides about every request and every message of a websocket."""
 
 import dataclasses
+import time
 from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,7 @@ from rlhf.ui import sign_in_pages
 from rlhf.ui.access import Visitor, has_identity_provider, visitor_of
 
 _POLICY_VIOLATION = 1008
+_WATCH_S = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Gate:
         if visitor.role is None and not has_identity_provider():
             await _refuse(scope, receive, send, sign_in_pages.not_admitted(visitor))
         elif scope["type"] == "websocket":
-            await _Watch(scope, receive, send, visitor).run(self.app)
+            await Watch(scope, receive, send, visitor).run(self.app)
         else:
             await self.app(scope, receive, send)
 
@@ -104,21 +106,33 @@ class _Guard:
             await _refuse(scope, receive, send, JSONResponse({"error": what}, status, headers))
             return
         scope["visitor"] = visitor
-        await self.app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await Watch(scope, receive, send, visitor, every_s=_WATCH_S).run(self.app)
+        else:
+            await self.app(scope, receive, send)
 
 
-class _Watch:
-    """One websocket, ended as soon as its visitor may do less than when it was opened."""
+class Watch:
+    """One websocket, ended as soon as its visitor may do less than when it was opened.
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+    Looks before each message, or at most every ``every_s`` seconds where messages are many.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, visitor: Visitor, every_s: float = 0.0
+    ) -> None:
+        """Stand between a websocket and whatever serves it."""
         self.scope, self._receive, self._send = scope, receive, send
-        self.visitor = visitor
+        self.visitor, self.every_s = visitor, every_s
+        self.looked_at = time.monotonic()
         self.is_closed = False
 
     async def run(self, app: ASGIApp) -> None:
+        """Let an application serve the websocket."""
         await app(self.scope, self.receive, self.send)
 
     async def receive(self) -> Message:
+        """Return the next message, or the end of the websocket where its visitor may not go on."""
         message = await self._receive()
         if message["type"] != "websocket.receive" or self.is_closed or await self._is_still_admitted():
             return message
@@ -127,11 +141,14 @@ class _Watch:
         return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
 
     async def send(self, message: Message) -> None:
+        """Send a message unless the websocket was ended."""
         if not self.is_closed:
             await self._send(message)
 
     async def _is_still_admitted(self) -> bool:
-        then = self.visitor
+        if time.monotonic() - self.looked_at < self.every_s:
+            return True
+        self.looked_at, then = time.monotonic(), self.visitor
         try:
             now = await run_in_threadpool(visitor_of, HTTPConnection(self.scope))
         except StorageError:

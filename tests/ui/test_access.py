@@ -1,15 +1,17 @@
 """Who counts as sitting at this computer, and what a request must say to be ours."""
 
+import asyncio
 import time
 
 import pytest
 from starlette.requests import Request
+from starlette.types import Message
 
 from rlhf.errors import ConfigError
 from rlhf.loop import admit_people
 from rlhf.types.people import Role
 from rlhf.ui import gate, origin, routes
-from rlhf.ui.access import visitor_here, visitor_of
+from rlhf.ui.access import SIGN_IN_COOKIE, visitor_here, visitor_of
 from rlhf.ui.store import Store, open_store
 
 
@@ -120,3 +122,26 @@ def test_a_store_that_cannot_be_read_lets_nobody_in(monkeypatch: pytest.MonkeyPa
         connection.exec_driver_sql("DROP TABLE invitations")
     with pytest.raises(Exception, match="database"):
         visitor_of(request())
+
+
+@pytest.mark.parametrize("every_s", [0.0, 60.0])
+def test_a_websocket_of_many_messages_is_looked_at_now_and_then(store: Store, every_s: float) -> None:
+    signed_in = admit_people.become_admin(store.engine, name="Ann", now=time.time())
+    cookie = f"{SIGN_IN_COOKIE}={signed_in.token}"
+    scope = request(cookie=cookie).scope | {"type": "websocket"}
+    sent: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.receive", "text": "go on"}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    visitor = visitor_of(request(cookie=cookie))
+    watch = gate.Watch(scope, receive, send, visitor, every_s=every_s)
+    admit_people.sign_out(store.engine, signed_in.token)
+    if every_s:
+        assert asyncio.run(watch.receive())["type"] == "websocket.receive"
+        watch.looked_at = float("-inf")
+    assert asyncio.run(watch.receive())["type"] == "websocket.disconnect"
+    assert sent == ["websocket.close"]

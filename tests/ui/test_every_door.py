@@ -118,8 +118,10 @@ SAMPLES: dict[str, Callable[[SimpleNamespace], tuple[str, str, bytes | None]]] =
     "/clips/{clip_id}.mp4": lambda s: ("GET", f"/clips/{s.own.clip}.mp4", None),
     "/clips/{clip_id}.png": lambda s: ("GET", f"/clips/{s.own.clip}.png", None),
     "/previews/{task}.mp4": lambda s: ("GET", "/previews/pendulum-swingup.mp4", None),
+    "/exports/{run_id}.{kind}": lambda s: ("GET", f"/exports/{s.own.run_id}.csv", None),
 }
 """A request of each route's own kind; whoever adds a route adds one here."""
+WEBSOCKETS = ("/api/recording",)
 
 
 def _ask(studio: SimpleNamespace, role: Role | None, path: str) -> int:
@@ -129,11 +131,11 @@ def _ask(studio: SimpleNamespace, role: Role | None, path: str) -> int:
 
 
 def test_every_route_is_walked() -> None:
-    assert SAMPLES.keys() == NEEDS.keys()
+    assert {*SAMPLES, *WEBSOCKETS} == NEEDS.keys()
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("path", [path for path, needs in NEEDS.items() if needs is not EVERYONE])
+@pytest.mark.parametrize("path", [path for path in SAMPLES if NEEDS[path] is not EVERYONE])
 def test_route_serves_whom_its_table_says(studio: SimpleNamespace, path: str, role: Role | None) -> None:
     least = NEEDS[path]
     assert isinstance(least, Role)
@@ -146,7 +148,26 @@ def test_route_serves_whom_its_table_says(studio: SimpleNamespace, path: str, ro
         assert status == 200
 
 
-@pytest.mark.parametrize("path", [path for path, needs in NEEDS.items() if needs is EVERYONE])
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("path", WEBSOCKETS)
+def test_websocket_opens_for_whom_its_table_says(
+    studio: SimpleNamespace, path: str, role: Role | None
+) -> None:
+    least = NEEDS[path]
+    assert isinstance(least, Role)
+    visitor = Visitor(studio.url)
+    visitor.cookies = studio.visitors[role].cookies
+    try:
+        if role is not None and role.includes(least):
+            visitor.open_tab(path)
+        else:
+            with pytest.raises(JobError, match="refuses"):
+                visitor.open_tab(path)
+    finally:
+        visitor.close()
+
+
+@pytest.mark.parametrize("path", [path for path in SAMPLES if NEEDS[path] is EVERYONE])
 def test_route_for_everyone_answers_strangers(studio: SimpleNamespace, path: str) -> None:
     status, body = studio.visitors[None].request("GET", SAMPLES[path](studio)[1])
     assert status in (200, 401)
