@@ -4,6 +4,7 @@ import streamlit as st
 
 from rlhf.loop.assess_people import assess_people
 from rlhf.ui import people_controls, people_report
+from rlhf.ui.access import visitor_here
 from rlhf.ui.gold_pairs import gold_pairs
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
@@ -15,6 +16,7 @@ if run_id is None:
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
     engine = open_store().engine
+    by = visitor_here().name or people_controls.RESEARCHER
     st.subheader(view_run(engine, run_id).goal, anchor=False)
     st.caption(
         "Who answers, and how far they agree: with what the reward learned, with others, with themselves."
@@ -29,10 +31,10 @@ else:
         with st.container(border=True):
             person = people_controls.choose(people, key=run_id)
             people_report.details(person)
-            people_controls.decide(engine, run_id, person)
-        gold_pairs(engine, run_id)
+            people_controls.decide(engine, run_id, person, by=by)
+        gold_pairs(engine, run_id, by=by)
     else:
         st.info(
             "Nobody has answered yet: people appear here with their first answer.", icon=":material/group:"
         )
-    people_controls.log(engine, run_id, {one.annotator_id: one.name for one in people})
+    people_controls.log(engine, run_id, {one.annotator_id: one.name for one in people}, by=by)

@@ -11,7 +11,6 @@ from rlhf.storage import acts, answers, segments
 from rlhf.storage.engine import reading
 from rlhf.types.feedback import CONTROLS, Choice
 from rlhf.types.people import ActKind
-from rlhf.ui.people_controls import RESEARCHER
 from rlhf.ui.replay_player import ReplayClip, replay_player
 
 _LATEST = 200
@@ -20,7 +19,7 @@ _NONE = "none"
 _WORDS = {"left": "Left", "right": "Right", "equal": "Equal", _NONE: "Not gold"}
 
 
-def gold_pairs(engine: sa.Engine, run_id: str, *, by: str = RESEARCHER) -> None:
+def gold_pairs(engine: sa.Engine, run_id: str, *, by: str) -> None:
     """Let pairs be marked that people are scored by."""
     is_open = st.toggle(
         "Choose gold pairs",

@@ -29,7 +29,7 @@ def choose(people: Sequence[Person], *, key: str) -> Person:
     return known[st.selectbox("Person", list(known), format_func=label, key=f"person-{key}", width=360)]
 
 
-def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str = RESEARCHER) -> None:
+def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str) -> None:
     """Show what can be done about one person."""
     who = one.annotator_id
     reason = st.text_input(
@@ -66,7 +66,7 @@ def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str = RESEARCHER)
             _act(lambda: supervise.weigh(engine, run_id, who, weight, by=by, reason=reason))
 
 
-def log(engine: sa.Engine, run_id: str, names: Mapping[str, str], *, by: str = RESEARCHER) -> None:
+def log(engine: sa.Engine, run_id: str, names: Mapping[str, str], *, by: str) -> None:
     """List the decisions of a run, the newest first; those that hold can be taken back."""
     with reading(engine) as connection:
         rows = acts.list_acts(connection, run_id)
