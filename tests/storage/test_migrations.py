@@ -199,7 +199,10 @@ def _shape(engine: sa.Engine) -> dict[str, object]:
             for c in inspector.get_columns(table)
         }
         unique = {(*c["column_names"],) for c in inspector.get_unique_constraints(table)}
-        indices = {(*i["column_names"], bool(i["unique"])) for i in inspector.get_indexes(table)}
+        indices = {
+            (*i["column_names"], bool(i["unique"]), str(i.get("dialect_options", {}).get("sqlite_where")))
+            for i in inspector.get_indexes(table)
+        }
         shape[table] = (columns, unique, indices)
     return shape
 
