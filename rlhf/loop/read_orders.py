@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from rlhf.feedback.targets import rated_pairs
-from rlhf.loop.record_feedback import RANKING
 from rlhf.storage import rankings, ratings
+from rlhf.storage.rankings import RANKING
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

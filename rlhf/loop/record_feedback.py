@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from rlhf.errors import FeedbackError, NotFoundError
 from rlhf.storage import answers, queries, segments
 from rlhf.storage.engine import writing
+from rlhf.storage.rankings import RANKING
+from rlhf.storage.ratings import RATINGS
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 
@@ -33,9 +35,8 @@ _STRENGTHS = (1, 2)
 _REASON = {"tags", "comment", "moment"}
 """What may be given after the answer that it belongs to."""
 _CHECKED = {"strength", "both_bad"} | _REASON
-RANKING, RATINGS = "ranking", "ratings"
-"""Details of answers that come from a ranking (its key) or from two ratings (their values, left and right);
-no browser may claim them for an answer to a pair."""
+_OF_OTHER_FORMS = {RANKING, RATINGS}
+"""No browser may claim them for an answer to a pair."""
 
 
 @enum.unique
@@ -308,7 +309,7 @@ def time_of(value: Any) -> float | None:
 
 def other_details(data: Mapping[str, Any], known: Set[str]) -> dict[str, Any]:
     """Return what else came with an answer, cut to a size that can be kept."""
-    rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known | {RANKING, RATINGS}}
+    rest = {str(k)[:40]: _small(v) for k, v in data.items() if k not in known | _OF_OTHER_FORMS}
     return dict(list(rest.items())[:_MAX_OTHERS])
 
 

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from rlhf.errors import FeedbackError
 from rlhf.feedback.targets import choice_of_places
 from rlhf.loop.record_feedback import (
-    RANKING,
     Answer,
     Outcome,
     Receipt,
@@ -28,6 +27,7 @@ from rlhf.loop.record_feedback import (
 )
 from rlhf.storage import queries, rankings
 from rlhf.storage.engine import writing
+from rlhf.storage.rankings import RANKING
 from rlhf.types.feedback import Choice
 
 _SIDES = ("left", "right")

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from rlhf.errors import FeedbackError
 from rlhf.feedback.targets import choice_of_ratings
 from rlhf.loop.record_feedback import (
-    RATINGS,
     Answer,
     Outcome,
     Receipt,
@@ -26,6 +25,7 @@ from rlhf.loop.record_feedback import (
 )
 from rlhf.storage import answers, queries, ratings
 from rlhf.storage.engine import writing
+from rlhf.storage.ratings import RATINGS
 from rlhf.types.feedback import Choice
 from rlhf.types.run import QueryStatus
 

@@ -6,6 +6,9 @@ import sqlalchemy as sa
 
 from rlhf.storage.schema import rankings
 
+RANKING = "ranking"
+"""Under this name the details of an answer hold the key of the ranking that it is of."""
+
 
 def insert_ranking(
     connection: sa.Connection, run_id: str, key: str, order: Sequence[str], num_ranked: int

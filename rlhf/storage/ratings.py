@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 from rlhf.storage.schema import ratings
 
+RATINGS = "ratings"
+"""Under this name the details of an answer hold the ratings, left and right, that it follows from."""
 _newer = ratings.alias("newer")
 _stands = ~sa.exists().where(_newer.c.supersedes == ratings.c.id) & ~ratings.c.is_undo
 

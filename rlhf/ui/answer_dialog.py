@@ -16,6 +16,7 @@ from rlhf.ui.data_view import (
     STATUSES,
     AnswerView,
     choice_text,
+    form_text,
     history_text,
     other_details,
     person_name,
@@ -92,6 +93,8 @@ def _clips(view: AnswerView) -> None:
 def _facts(view: AnswerView) -> None:
     row = view.row
     facts = {"Kind of pair": "unknown" if row["query_kind"] is None else KINDS[row["query_kind"]]}
+    if form := form_text(row["details"]):
+        facts["Answered"] = form
     if row["shown_at"] is not None and row["answered_at"] is not None:
         facts["Looked for"] = f"{max(0.0, row['answered_at'] - row['shown_at']):.1f} s"
     if row["predicted"] is not None:

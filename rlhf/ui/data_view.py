@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from rlhf.storage import answer_changes, answer_search
 from rlhf.storage.answer_search import AnswerFilter, AnswerStatus
 from rlhf.storage.engine import reading
+from rlhf.storage.rankings import RANKING
+from rlhf.storage.ratings import RATINGS
 from rlhf.types.feedback import ChangeKind, Choice, QueryKind
 
 PAGE_ROWS = 20
@@ -29,6 +31,8 @@ KINDS = {
     QueryKind.ACTIVE: "Chosen by the model",
     QueryKind.AUDIT: "Random check",
     QueryKind.CONTEST: "Old against new",
+    QueryKind.REPEAT: "Shown again",
+    QueryKind.GOLD: "Gold pair",
 }
 STATUSES = {
     AnswerStatus.STANDING: "Counts",
@@ -50,7 +54,7 @@ _DONE = {
     ChangeKind.ANSWER: "answered anew:",
     ChangeKind.IMPORT: "imported",
 }
-_TELLING = {"strength", "both_bad", "tags", "comment"}
+_TELLING = {"strength", "both_bad", "tags", "comment", RANKING, RATINGS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,6 +161,16 @@ def reason_text(details: dict[str, Any]) -> str:
     """Return tags and comment in one line, or nothing."""
     parts = [", ".join(details.get("tags", ())), details.get("comment", "")]
     return " · ".join(part for part in parts if part)
+
+
+def form_text(details: dict[str, Any]) -> str:
+    """Return how an answer was given, unless both clips were compared; then nothing."""
+    if RANKING in details:
+        return "by putting the clips of two pairs in order"
+    if RATINGS in details:
+        values = ["can't tell" if value is None else str(value) for value in details[RATINGS]]
+        return f"by rating each clip from 1 to 5: {' and '.join(values)}"
+    return ""
 
 
 def history_text(row: sa.RowMapping) -> str:

@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from rlhf.loop.record_feedback import Answer, record_answer
+from rlhf.loop.record_item import record_item
 from rlhf.storage import answer_changes, answers
+from rlhf.storage.answer_search import AnswerStatus
 from rlhf.storage.engine import reading
-from rlhf.types.feedback import ChangeKind, Choice
+from rlhf.types.feedback import ChangeKind, Choice, QueryKind
 from rlhf.ui import data_view
 from rlhf.ui.store import Store, open_store
 
@@ -149,6 +151,42 @@ def test_pair_is_answered_again(store: Store, run_id: str) -> None:
 def test_page_bears_any_address(run_id: str, parameters: dict[str, str]) -> None:
     page = open_page(run_id, **parameters)
     assert len(listed(page)) == 3
+
+
+@pytest.mark.parametrize("kind", QueryKind)
+def test_answer_to_any_kind_of_pair_opens(
+    store: Store, make_run: Make, make_query: Make, make_annotator: Make, kind: QueryKind
+) -> None:
+    run_id = make_run()
+    answer = Answer(key="answer-0000", query_id=make_query(run_id, kind=kind), choice=Choice.LEFT)
+    record_answer(store.engine, run_id, make_annotator(), answer)
+    page = open_page(run_id, answer="answer-0000")
+    assert any(f"Kind of pair] {data_view.KINDS[kind]}" in text.value for text in page.markdown)
+
+
+def test_dialog_says_how_an_answer_was_given(
+    store: Store, make_run: Make, make_query: Make, make_annotator: Make
+) -> None:
+    run_id, person = make_run(), make_annotator()
+    first, second, third = (make_query(run_id) for _ in range(3))
+    for item in (
+        {"form": "ranking", "key": "rank-0001", "query_ids": [first, second], "places": [[first, "left"]]},
+        {"form": "rating", "key": "rate-0001", "query_id": third, "side": "left", "rating": 4},
+        {"form": "rating", "key": "rate-0002", "query_id": third, "side": "right", "rating": 2},
+    ):
+        record_item(store.engine, run_id, person, item)
+    for key, said in (("rank-0001-1", "two pairs in order"), ("rate-0002-1", "rating each clip")):
+        page = open_page(run_id, answer=key)
+        assert any(said in text.value for text in page.markdown)
+
+
+def test_every_stored_word_has_one_for_people() -> None:
+    """And the counters one for each choice: a new kind or choice must be named first."""
+    assert set(data_view.KINDS) == set(QueryKind)
+    assert set(data_view.CHOICES) == set(Choice)
+    assert set(data_view.STATUSES) == set(data_view.MEANINGS) == set(AnswerStatus)
+    assert set(data_view._DONE) == set(ChangeKind)
+    assert set(answers._COUNTERS) == set(Choice) - {Choice.UNDO}
 
 
 def test_page_explains_itself_on_an_empty_store() -> None:
