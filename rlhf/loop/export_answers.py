@@ -4,10 +4,14 @@ Everything, as a folder or a zip file:
 
     manifest.json     format, version, the run, SHA-256 and length of each other file
     answers.jsonl     one row per line in the order they came; undos and voids supersede by key
+    rankings.jsonl  ratings.jsonl    what else was answered; a ranking's pairs have answers that name it
+    acts.jsonl        who was paused or weighed, which pairs are gold; the last of a kind on a subject holds
     queries.jsonl  segments.jsonl  people.jsonl  changes.jsonl
     segments/*.npz    observations (L+1, D), actions, what is needed to show it again; named by SHA-256
     clips/*           with clips: mp4 and png
     true_rewards.jsonl  true_rewards/*.npz    only where they are asked for, and apart from all else
+
+Demonstrations are no answers and stay where they were shown.
 """
 
 import csv
@@ -115,6 +119,9 @@ def _files(
         return answer_dump.dump_segments(connection, run_id, clips=clips)
 
     yield _lines("answers.jsonl", answer_dump.dump_answers(connection, run_id))
+    yield _lines("rankings.jsonl", answer_dump.dump_rankings(connection, run_id))
+    yield _lines("ratings.jsonl", answer_dump.dump_ratings(connection, run_id))
+    yield _lines("acts.jsonl", answer_dump.dump_acts(connection, run_id))
     yield _lines("queries.jsonl", answer_dump.dump_queries(connection, run_id))
     yield _lines("segments.jsonl", segments())
     yield _lines("people.jsonl", answer_dump.dump_people(connection, run_id))

@@ -44,10 +44,9 @@ def fit_reward(session: Session) -> FitReport | None:
     session.fitted_act = act
     if not rows:
         return None
-    weight_of = dict(zip((row["annotator_id"] for row in rows), weights, strict=True))
-    people = list(weight_of)
+    people = list(dict.fromkeys(row["annotator_id"] for row in rows))
     with session.timed("reward"):
-        answered = _load(session, rows, weight_of, orders)
+        answered = preference_data(session, rows, weights, orders)
         data = with_demonstrations(session, answered)
         reference = _reference(session, answered)
         session.reward, report = fit(
@@ -130,9 +129,18 @@ def teaching_answers(connection: sa.Connection, run_id: str) -> tuple[list[sa.Ro
     return rows, [float(given.get(row["annotator_id"], 1.0)) for row in rows]
 
 
-def _load(
-    session: Session, rows: list[sa.RowMapping], weight_of: dict[str, float], orders: Orders
+def preference_data(
+    session: Session, rows: list[sa.RowMapping], weights: list[float], orders: Orders
 ) -> PreferenceData:
+    """Return answers as arrays, annotators in the order of their first answers.
+
+    Args:
+        session: of the run.
+        rows: what ``teaching_answers`` found.
+        weights: what each counts.
+        orders: what ``read_orders`` found.
+    """
+    weight_of = dict(zip((row["annotator_id"] for row in rows), weights, strict=True))
     rows = [row for row in rows if row["id"] not in orders.replaced]
     said = [row["details"].get("strength") for row in rows] + [None] * len(orders.compared)
     pairs = [

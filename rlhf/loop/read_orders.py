@@ -49,12 +49,15 @@ def read_orders(connection: sa.Connection, run_id: str, rows: Sequence[sa.RowMap
     for row in rows:
         if key := row["details"].get(RANKING):
             by_key.setdefault(key, []).append(row)
-    for ranking in rankings.list_rankings(connection, run_id):
-        parts = by_key.get(ranking["key"], [])
+    stored = {ranking["key"]: ranking for ranking in rankings.list_rankings(connection, run_id)}
+    for key, parts in by_key.items():  # in the order they came, which an import keeps
+        ranking = stored.get(key)
+        if ranking is None:
+            continue
         placed = set(ranking["order"][: ranking["num_ranked"]])
         sides = {part[side] for part in parts for side in ("left_id", "right_id")}
         # A pair of which nothing was placed has an answer that teaches nothing by itself.
-        if not parts or not placed <= sides:
+        if not placed or not placed <= sides:
             continue
         replaced |= {part["id"] for part in parts}
         found.append(

@@ -14,7 +14,6 @@ from rlhf.types.feedback import CONTROLS, Choice
 from rlhf.types.people import ActKind
 
 _MAX_REASON = 500
-_GOLD_CHOICES = (Choice.LEFT, Choice.RIGHT, Choice.EQUAL)
 
 
 def pause(engine: sa.Engine, run_id: str, annotator_id: str, *, by: str, reason: str) -> int:
@@ -33,7 +32,7 @@ def weigh(engine: sa.Engine, run_id: str, annotator_id: str, weight: float, *, b
     Raises:
         FeedbackError: the weight is outside [0, 1].
     """
-    if not 0.0 <= weight <= 1.0:
+    if not ActKind.WEIGHT.allows(weight):
         raise FeedbackError(f"the weight is {weight}; it must lie between 0 (not learned from) and 1.")
     return _decide(engine, run_id, ActKind.WEIGHT, annotator_id, float(weight), by=by, reason=reason)
 
@@ -53,9 +52,9 @@ def mark_gold(engine: sa.Engine, query_id: str, choice: Choice | None, *, by: st
         raise FeedbackError("this pair only shows an earlier one again; mark that one.")
     if any(side["clip"] is None for side in sides):
         raise FeedbackError("the clips of this pair were never drawn, so people cannot be shown it.")
-    if choice is not None and choice not in _GOLD_CHOICES:
-        raise FeedbackError(f"the right answer cannot be {choice.value!r}; it is left, right or equal.")
     value = None if choice is None else choice.value
+    if not ActKind.GOLD.allows(value):
+        raise FeedbackError(f"the right answer cannot be {value!r}; it is left, right or equal.")
     return _decide(engine, query["run_id"], ActKind.GOLD, query_id, value, by=by, reason=reason)
 
 

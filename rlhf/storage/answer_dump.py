@@ -1,14 +1,25 @@
 """Everything about the answers of a run, row by row, for files: never all of it in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
 from rlhf.storage.answer_search import status_text
 from rlhf.storage.portable import to_json
-from rlhf.storage.schema import annotators, answer_changes, answers, queries, segment_truths, segments
+from rlhf.storage.schema import (
+    acts,
+    annotators,
+    answer_changes,
+    answers,
+    queries,
+    rankings,
+    ratings,
+    segment_truths,
+    segments,
+)
 from rlhf.types.feedback import Choice
+from rlhf.types.people import ActKind
 
 ANSWER_COLUMNS = tuple(
     column.name
@@ -16,6 +27,12 @@ ANSWER_COLUMNS = tuple(
     if column.name not in ("id", "run_id", "supersedes", "query_kind", "search_text")
 )
 """What a file says of an answer; beside it ``supersedes``, as the key of the answer it follows."""
+RATING_COLUMNS = tuple(
+    column.name for column in ratings.c if column.name not in ("id", "run_id", "supersedes")
+)
+"""As with answers."""
+RANKING_COLUMNS = ("key", "order", "num_ranked")
+ACT_COLUMNS = tuple(column.name for column in acts.c if column.name not in ("id", "run_id"))
 QUERY_COLUMNS = tuple(
     column.name for column in queries.c if column.name not in ("run_id", "leased_to", "leased_until")
 )
@@ -28,42 +45,60 @@ _AT_ONCE = 500
 
 def dump_answers(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
     """Yield every row of a run's answers in the order they came, undos and voids too."""
-    earlier = answers.alias("earlier")
-    query = (
-        sa.select(answers, earlier.c.key.label("superseded_key"))
-        .outerjoin(earlier, earlier.c.id == answers.c.supersedes)
-        .where(answers.c.run_id == run_id)
-        .order_by(answers.c.id)
-    )
-    for row in _stream(connection, query):
-        yield to_json(row, ANSWER_COLUMNS) | {"supersedes": row["superseded_key"]}
+    return _dump_superseding(connection, run_id, answers, ANSWER_COLUMNS)
+
+
+def dump_ratings(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield every row of a run's ratings in the order they came, undos too."""
+    return _dump_superseding(connection, run_id, ratings, RATING_COLUMNS)
+
+
+def dump_rankings(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the rankings of a run in order of keys; the answers to their pairs are among the answers."""
+    query = sa.select(rankings).where(rankings.c.run_id == run_id).order_by(rankings.c.key)
+    return (to_json(row, RANKING_COLUMNS) for row in _stream(connection, query))
+
+
+def dump_acts(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield what researchers decided about people and pairs, in the order they did it."""
+    query = sa.select(acts).where(acts.c.run_id == run_id).order_by(acts.c.id)
+    return (to_json(row, ACT_COLUMNS) for row in _stream(connection, query))
 
 
 def dump_queries(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the queries that somebody has answered."""
-    asked = sa.exists().where(answers.c.query_id == queries.c.id)
-    query = sa.select(queries).where(queries.c.run_id == run_id, asked).order_by(queries.c.id)
+    """Yield the queries that anything is said about, those that show an earlier one again behind the rest."""
+    query = sa.select(queries).where(queries.c.id.in_(_spoken_of(run_id)))
+    query = query.order_by(queries.c.again.is_not(None), queries.c.id)
     return (to_json(row, QUERY_COLUMNS) for row in _stream(connection, query))
 
 
 def dump_segments(connection: sa.Connection, run_id: str, *, clips: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the segments of those queries, in order of ids; with ``clips`` also what was drawn of them."""
-    query = sa.select(segments).where(segments.c.id.in_(_answered_about(run_id))).order_by(segments.c.id)
+    query = sa.select(segments).where(segments.c.id.in_(_shown(run_id))).order_by(segments.c.id)
     columns = SEGMENT_COLUMNS + (CLIP_COLUMNS if clips else ())
     return (to_json(row, columns) for row in _stream(connection, query))
 
 
 def dump_truths(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
     """Yield ``segment_id`` and the blob of true rewards of those segments; only for who asked for them."""
-    query = sa.select(segment_truths).where(segment_truths.c.segment_id.in_(_answered_about(run_id)))
+    query = sa.select(segment_truths).where(segment_truths.c.segment_id.in_(_shown(run_id)))
     rows = _stream(connection, query.order_by(segment_truths.c.segment_id))
     return (to_json(row, ("segment_id", "true_rewards")) for row in rows)
 
 
 def dump_people(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield who answered: name and kind, nothing else that is known of them."""
-    answered = sa.exists().where(answers.c.run_id == run_id, answers.c.annotator_id == annotators.c.id)
-    query = sa.select(annotators).where(answered).order_by(annotators.c.id)
+    """Yield who answered or was decided about: name and kind, nothing else that is known of them."""
+    named = sa.or_(
+        *(
+            sa.exists().where(table.c.run_id == run_id, column == annotators.c.id)
+            for table, column in (
+                (answers, answers.c.annotator_id),
+                (ratings, ratings.c.annotator_id),
+                (acts, acts.c.subject),
+            )
+        )
+    )
+    query = sa.select(annotators).where(named).order_by(annotators.c.id)
     return (to_json(row, PERSON_COLUMNS) for row in _stream(connection, query))
 
 
@@ -92,11 +127,35 @@ def dump_table(connection: sa.Connection, run_id: str) -> Iterator[sa.RowMapping
     return _stream(connection, query)
 
 
-def _answered_about(run_id: str) -> sa.CompoundSelect[Any]:
-    sides = (
-        sa.select(side).where(answers.c.run_id == run_id) for side in (answers.c.left_id, answers.c.right_id)
+def _dump_superseding(
+    connection: sa.Connection, run_id: str, table: sa.Table, columns: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    earlier = table.alias("earlier")
+    query = (
+        sa.select(table, earlier.c.key.label("superseded_key"))
+        .outerjoin(earlier, earlier.c.id == table.c.supersedes)
+        .where(table.c.run_id == run_id)
+        .order_by(table.c.id)
     )
-    return sa.union(*sides)
+    for row in _stream(connection, query):
+        yield to_json(row, columns) | {"supersedes": row["superseded_key"]}
+
+
+def _spoken_of(run_id: str) -> sa.CompoundSelect[Any]:
+    """Select the ids of queries that were answered, rated or marked as gold, or shown again and answered."""
+    said = [sa.select(table.c.query_id).where(table.c.run_id == run_id) for table in (answers, ratings)]
+    marked = sa.select(acts.c.subject).where(acts.c.run_id == run_id, acts.c.kind == ActKind.GOLD)
+    again = queries.alias("again")
+    earlier = sa.select(again.c.again).where(
+        again.c.run_id == run_id, again.c.again.is_not(None), again.c.id.in_(sa.union(*said))
+    )
+    return sa.union(*said, marked, earlier)
+
+
+def _shown(run_id: str) -> sa.CompoundSelect[Any]:
+    """Select the ids of the segments of those queries; a ranking is of the segments of two of them."""
+    asked = queries.c.id.in_(_spoken_of(run_id))
+    return sa.union(*(sa.select(side).where(asked) for side in (queries.c.left_id, queries.c.right_id)))
 
 
 def _stream(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.RowMapping]:

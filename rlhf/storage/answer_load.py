@@ -5,6 +5,7 @@ A new id follows from the run and the old id, so that the same file read twice f
 
 import hashlib
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,8 +13,19 @@ import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError
 from rlhf.storage.answers import recount, searchable
-from rlhf.storage.schema import annotators, answer_changes, answers, queries, segments
+from rlhf.storage.rankings import RANKING
+from rlhf.storage.schema import (
+    acts,
+    annotators,
+    answer_changes,
+    answers,
+    queries,
+    rankings,
+    ratings,
+    segments,
+)
 from rlhf.types.feedback import Choice
+from rlhf.types.people import ActKind
 
 _AT_ONCE = 500
 
@@ -31,15 +43,19 @@ class Loader:
         """Add annotators; one that is known already keeps its name."""
         for part in _portions(rows):
             known = set(self._find(annotators.c.id, [row["id"] for row in part]))
-            self._insert(annotators, [row for row in part if row["id"] not in known])
+            self._insert(annotators.insert(), [row for row in part if row["id"] not in known])
 
     def segments(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add segments whose arrays are stored already."""
         self._add(segments, rows, lambda row: row)
 
     def queries(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Add queries between segments of this run."""
-        self._add(queries, rows, lambda row: row | self._sides(row))
+        """Add queries between segments of this run, each after the one that it shows again."""
+        self._add(
+            queries,
+            rows,
+            lambda row: row | self._sides(row) | {"again": self._name("queries", row["again"])},
+        )
 
     def changes(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add acts of researchers, each after those that it reverts."""
@@ -49,41 +65,71 @@ class Loader:
             lambda row: row | {"reverts": self._name("answer_changes", row["reverts"])},
         )
 
+    def acts(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add decisions about people and pairs, but none older than what the run has of the same kind.
+
+        The one added last holds, so an older one would take the place of a newer one.
+        """
+        latest = sa.select(acts.c.kind, acts.c.subject, sa.func.max(acts.c.at))
+        latest = latest.where(acts.c.run_id == self._run_id).group_by(acts.c.kind, acts.c.subject)
+        until = {(kind, subject): at for kind, subject, at in self._connection.execute(latest)}
+        new = []
+        for row in rows:
+            is_query = row["kind"] is ActKind.GOLD
+            subject = self._name("queries", row["subject"]) if is_query else row["subject"]
+            if row["at"] > until.get((row["kind"], subject), -math.inf):
+                new.append(row | {"subject": subject, "run_id": self._run_id})
+        self._insert(acts.insert(), new)
+
+    def rankings(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add rankings of segments of this run; the answers that name them come after."""
+        self._add(rankings, rows, self._ranking, column="key")
+
+    def ratings(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add ratings in the order they came, each after the one that it supersedes.
+
+        Raises:
+            FeedbackError: two ratings of one clip by one person would stand.
+        """
+        insert = ratings.insert().values(supersedes=_id_of_key(ratings))
+        self._add(ratings, rows, self._rating, column="key", insert=insert)
+        self._check_one_stands(ratings, ratings.c.is_undo, "segment_id", "rating of clip")
+
     def answers(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add answers in the order they came, each after the one that it supersedes.
 
         Raises:
             FeedbackError: two answers of one person to one pair would stand.
         """
-        earlier, asked = answers.alias("earlier"), queries.alias("asked")
-        supersedes = sa.select(earlier.c.id).where(earlier.c.key == sa.bindparam("b_supersedes"))
+        asked = queries.alias("asked")
         kind = sa.select(asked.c.kind).where(asked.c.id == sa.bindparam("b_query"))
-        insert = answers.insert().values(
-            supersedes=supersedes.scalar_subquery(), query_kind=kind.scalar_subquery()
-        )
-        for part in _portions(rows):
-            known = self._known(answers.c.key, [row["key"] for row in part])
-            new = []
-            for row in part:
-                key = self._claim("answers", row["key"], known)
-                if key is not None:
-                    new.append(self._answer(row, key))
-            if new:
-                self._connection.execute(insert, new)
-                self._count("answers", len(new))
-        self._check_one_stands()
+        insert = answers.insert().values(supersedes=_id_of_key(answers), query_kind=kind.scalar_subquery())
+        self._add(answers, rows, self._answer, column="key", insert=insert)
+        self._check_one_stands(answers, answers.c.choice == Choice.UNDO, "query_id", "answer to pair")
         recount(self._connection, self._run_id)
 
-    def _answer(self, row: dict[str, Any], key: str) -> dict[str, Any]:
-        query_id = self._name("queries", row["query_id"])
+    def _ranking(self, row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"order": [self._name("segments", segment) for segment in row["order"]]}
+
+    def _rating(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **{name: value for name, value in row.items() if name != "supersedes"},
+            "query_id": self._name("queries", row["query_id"]),
+            "segment_id": self._name("segments", row["segment_id"]),
+            "b_supersedes": self._name("ratings", row["supersedes"]),
+        }
+
+    def _answer(self, row: dict[str, Any]) -> dict[str, Any]:
+        query_id, details = self._name("queries", row["query_id"]), row["details"]
+        if RANKING in details:
+            details = details | {RANKING: self._name("rankings", details[RANKING])}
         return {
             **{name: value for name, value in row.items() if name != "supersedes"},
             **self._sides(row),
-            "key": key,
-            "run_id": self._run_id,
             "query_id": query_id,
             "change_id": self._name("answer_changes", row["change_id"]),
-            "search_text": searchable(row["details"]),
+            "details": details,
+            "search_text": searchable(details),
             "b_supersedes": self._name("answers", row["supersedes"]),
             "b_query": query_id,
         }
@@ -93,14 +139,18 @@ class Loader:
         table: sa.Table,
         rows: Iterable[dict[str, Any]],
         refer: Callable[[dict[str, Any]], dict[str, Any]],
+        *,
+        column: str = "id",
+        insert: sa.Insert | None = None,
     ) -> None:
+        """Add rows, with what they name as it is called here; ``column`` tells them apart."""
         for part in _portions(rows):
-            known = self._known(table.c.id, [row["id"] for row in part])
+            known = self._known(table.c[column], [row[column] for row in part])
             new = []
             for row in part:
-                if (row_id := self._claim(table.name, row["id"], known)) is not None:
-                    new.append(refer(row) | {"id": row_id, "run_id": self._run_id})
-            self._insert(table, new)
+                if (name := self._claim(table.name, row[column], known)) is not None:
+                    new.append(refer(row) | {column: name, "run_id": self._run_id})
+            self._insert(table.insert() if insert is None else insert, new)
 
     def _known(self, column: sa.Column[Any], ids: list[str]) -> dict[str, str]:
         """Return whose run each of these ids is, and of those they would be renamed to."""
@@ -128,27 +178,32 @@ class Loader:
     def _find(self, column: sa.Column[Any], ids: list[str]) -> Iterator[str]:
         yield from self._connection.scalars(sa.select(column).where(column.in_(ids)))
 
-    def _insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    def _insert(self, insert: sa.Insert, rows: list[dict[str, Any]]) -> None:
         if rows:
-            self._connection.execute(table.insert(), rows)
-        self._count(table.name, len(rows))
+            self._connection.execute(insert, rows)
+        name = insert.table.name
+        self.added[name] = self.added.get(name, 0) + len(rows)
 
-    def _count(self, table: str, number: int) -> None:
-        self.added[table] = self.added.get(table, 0) + number
-
-    def _check_one_stands(self) -> None:
-        newer = answers.alias("newer")
-        stands = ~sa.exists().where(newer.c.supersedes == answers.c.id) & (answers.c.choice != Choice.UNDO)
-        query = sa.select(answers.c.query_id, answers.c.annotator_id).where(
-            answers.c.run_id == self._run_id, stands
-        )
-        query = query.group_by(answers.c.query_id, answers.c.annotator_id).having(sa.func.count() > 1)
-        found = self._connection.execute(query.limit(1)).first()
+    def _check_one_stands(
+        self, table: sa.Table, is_undo: sa.ColumnElement[bool], subject: str, what: str
+    ) -> None:
+        newer = table.alias("newer")
+        stands = ~sa.exists().where(newer.c.supersedes == table.c.id) & ~is_undo
+        columns = (table.c.query_id, table.c.annotator_id, table.c[subject])
+        query = sa.select(*columns).where(table.c.run_id == self._run_id, stands)
+        query = query.group_by(*columns).having(sa.func.count() > 1).limit(1)
+        found = self._connection.execute(query).mappings().first()
         if found is not None:
             raise FeedbackError(
-                f"annotator {found.annotator_id} has changed the answer to pair {found.query_id} both in the "
+                f"annotator {found['annotator_id']} has changed the {what} {found[subject]} both in the "
                 "file and here, so it is not clear which one holds. Import into a new run instead."
             )
+
+
+def _id_of_key(table: sa.Table) -> sa.ScalarSelect[Any]:
+    """Select the number of the row with the key ``b_supersedes``."""
+    earlier = table.alias("earlier")
+    return sa.select(earlier.c.id).where(earlier.c.key == sa.bindparam("b_supersedes")).scalar_subquery()
 
 
 def _portions(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

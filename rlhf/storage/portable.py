@@ -33,7 +33,7 @@ def from_json(table: sa.Table, data: Any, columns: Collection[str]) -> tuple[dic
         columns: those that are taken from it.
 
     Returns:
-        The values of the columns, those that are missing and may be left out; and what else it holds.
+        The values of the columns, defaults for those that are missing and may be; and what else it holds.
 
     Raises:
         FeedbackError: it is no object, or a value is missing or of the wrong kind.
@@ -48,6 +48,8 @@ def _checked(column: sa.Column[Any], value: Any) -> Any:
     if value is None:
         if column.nullable:
             return None
+        if isinstance(column.default, sa.ColumnDefault) and column.default.is_scalar:
+            return column.default.arg  # the file is older than the column
         raise FeedbackError(f"{column.name!r} is missing.")
     kind = column.type
     words = getattr(kind, "kind", None)  # the schema's own type for enums

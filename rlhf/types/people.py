@@ -37,6 +37,16 @@ class ActKind(enum.Enum):
         """What holds where nothing was decided."""
         return {ActKind.PAUSE: False, ActKind.WEIGHT: 1.0, ActKind.GOLD: None}[self]
 
+    def allows(self, value: object) -> bool:
+        """Whether a value can be decided."""
+        match self:
+            case ActKind.PAUSE:
+                return isinstance(value, bool)
+            case ActKind.WEIGHT:
+                return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 <= value <= 1.0
+            case ActKind.GOLD:
+                return value in (None, "left", "right", "equal")
+
 
 TEACHING_ACTS = (ActKind.WEIGHT, ActKind.GOLD)
 """Those that change what the reward model learns from."""
