@@ -22,18 +22,19 @@ PAGES = (
     PageEntry("label.py", "Label", ":material/compare:", Role.ANNOTATOR),
     PageEntry("demonstrate.py", "Demonstrate", ":material/sports_esports:", Role.RESEARCHER),
     PageEntry("replays.py", "Replays", ":material/movie:", Role.RESEARCHER),
-    PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
     PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
-    PageEntry("people.py", "People", ":material/group:", Role.RESEARCHER),
+    PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
     PageEntry("data.py", "Data", ":material/table_rows:", Role.RESEARCHER),
+    PageEntry("people.py", "People", ":material/group:", Role.RESEARCHER),
     PageEntry("access.py", "Access", ":material/key:", Role.RESEARCHER),
 )
-"""Every page, the first at the address of the studio itself, and the least role that each takes."""
+"""Every page with the least role that it takes, in the order of the work: teach, watch, look into it, let
+others in. The first is at the address of the studio itself."""
 
 
 def show_pages() -> None:
     """Draw the navigation and the page that was asked for."""
-    st.set_page_config(page_title="Preference Studio", page_icon=FAVICON, layout="wide")
+    st.set_page_config(page_icon=FAVICON, layout="wide")
     page = choose_page(FOLDER, PAGES)
     if page is not None:
         page.run()

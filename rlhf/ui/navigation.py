@@ -12,6 +12,7 @@ from rlhf.types.people import Role
 from rlhf.ui.access import Visitor, has_identity_provider, visitor_here
 from rlhf.ui.store import open_store
 
+STUDIO = "Preference Studio"
 _TICKET = "sign_in_ticket"
 
 
@@ -33,7 +34,7 @@ def choose_page(folder: Path, entries: Sequence[PageEntry]) -> "st.Page | None":
     """
     visitor = visitor_here()
     if visitor.role is None:
-        st.navigation([st.Page(lambda: None, title="Preference Studio")], position="hidden")
+        st.navigation([st.Page(lambda: None, title=STUDIO)], position="hidden")
         _ask_to_sign_in(visitor)
         return None
     pages = {
@@ -48,6 +49,7 @@ def choose_page(folder: Path, entries: Sequence[PageEntry]) -> "st.Page | None":
     }
     page = st.navigation(list(pages), position="top")
     entry = pages[page]
+    st.set_page_config(page_title=f"{entry.title} · {STUDIO}")
     if visitor.may(entry.needs):
         return page
     theirs = next(entry for entry in entries if visitor.may(entry.needs))
@@ -66,7 +68,7 @@ def _ask_to_sign_in(visitor: Visitor) -> None:
         st.title("Ask an admin to let you in", anchor=False)
         st.write(f"You are signed in as {visitor.name}, but may not do anything here yet.")
     elif not has_identity_provider() or not st.user.is_logged_in:
-        st.title("Sign in to Preference Studio", anchor=False)
+        st.title(f"Sign in to {STUDIO}", anchor=False)
         st.write("Or open the link that somebody sent you, in this browser.")
         if has_identity_provider():
             st.button("Sign in", on_click=st.login, type="primary")
