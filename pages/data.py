@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rlhf.ui import answer_dialog, data_acts, data_filters, data_list, data_view, downloads
-from rlhf.ui.run_view import view_run
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
 
@@ -13,7 +13,8 @@ if run_id is None:
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
     engine = open_store().engine
-    st.subheader(view_run(engine, run_id).goal, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_heading(run_id)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption("Every answer ever given. Nothing is deleted: what is set aside can be brought back.")
         downloads.links(run_id)

@@ -4,9 +4,8 @@ import streamlit as st
 
 from rlhf.ui import demonstration_list
 from rlhf.ui.demonstration_player import demonstration_player
-from rlhf.ui.run_view import view_run
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
-from rlhf.ui.store import open_store
 
 REFRESH_S = 2.0
 
@@ -21,10 +20,9 @@ if run_id is None:
     st.title("Nothing to show yet", anchor=False)
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
-    view = view_run(open_store().engine, run_id)
     takeover = demonstration_list.takeover_of_address()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader(view.goal, anchor=False, width="content")
+        run_heading(run_id)
         st.caption(
             "Show how it is done. Kept episodes are preferred over what the agent does.", width="content"
         )
@@ -32,6 +30,6 @@ else:
         st.caption(f"You take over from frame {takeover['frame'] + 1} of the recording that you watched.")
         if st.button("Begin new episodes instead", icon=":material/restart_alt:"):
             demonstration_list.forget_takeover()
-    demonstration_player(run_id=run_id, key="demonstration", takeover=takeover)
+    demonstration_player(run_id=run_id, key=f"demonstration-{run_id}", takeover=takeover)
     demonstration_list.expert_button(run_id)
     kept(run_id)

@@ -7,6 +7,7 @@ from rlhf.types.run import RunState
 from rlhf.ui import run_panel
 from rlhf.ui.access import visitor_here
 from rlhf.ui.label_modes import chosen_mode
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -41,10 +42,10 @@ if run_id is None:
 else:
     view = view_run(open_store().engine, run_id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader(view.goal, anchor=False, width="content")
+        run_heading(run_id)
         mode = chosen_mode()
         st.caption(mode.question, width="content")
-    mode.player(run_id=run_id, key=mode.name)
+    mode.player(run_id=run_id, key=f"{mode.name}-{run_id}")
     if view.state is RunState.CREATED:
         st.caption("The run is not started yet" + ("; start it below." if is_researcher else "."))
     if is_researcher:  # what the model has learned would sway whoever only answers

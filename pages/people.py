@@ -6,7 +6,7 @@ from rlhf.loop.assess_people import assess_people
 from rlhf.ui import people_controls, people_report
 from rlhf.ui.access import visitor_here
 from rlhf.ui.gold_pairs import gold_pairs
-from rlhf.ui.run_view import view_run
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
 
@@ -17,7 +17,8 @@ if run_id is None:
 else:
     engine = open_store().engine
     by = visitor_here().name or people_controls.RESEARCHER
-    st.subheader(view_run(engine, run_id).goal, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_heading(run_id)
     st.caption(
         "Who answers, and how far they agree: with what the reward learned, with others, with themselves."
     )

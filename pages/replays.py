@@ -4,7 +4,7 @@ import streamlit as st
 
 from rlhf.ui import replay_list
 from rlhf.ui.replay_player import replay_player
-from rlhf.ui.run_view import view_run
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
 
@@ -33,7 +33,7 @@ if run_id is None:
     st.title("Nothing to watch yet", anchor=False)
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
-    view = view_run(open_store().engine, run_id)
-    st.subheader(view.goal, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_heading(run_id)
     st.caption("Every version starts from the same states, so what differs is what was learned.")
     replays(run_id)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rlhf.ui import charts, reward_report
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_curves, view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -34,6 +35,7 @@ if run_id is None:
     st.title("No reward model yet", anchor=False)
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
-    st.subheader(view_run(open_store().engine, run_id).goal, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_heading(run_id)
     st.caption("How well the reward model foresees answers that it has not learned from.")
     report(run_id)

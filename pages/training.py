@@ -4,6 +4,7 @@ import streamlit as st
 
 from rlhf.metrics import METRICS
 from rlhf.ui import run_panel, training_view
+from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -15,9 +16,7 @@ REFRESH_S = 5.0
 def curves(run_id: str) -> None:
     engine = open_store().engine
     view = view_run(engine, run_id)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(view.goal, anchor=False)
-        run_panel.state_badge(view)
+    run_panel.state_badge(view)
     run_panel.progress(view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         group = st.segmented_control(
@@ -39,4 +38,6 @@ if run_id is None:
     st.title("No curves yet", anchor=False)
     st.page_link("home.py", label="Start something to teach", icon=":material/home:")
 else:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_heading(run_id)
     curves(run_id)

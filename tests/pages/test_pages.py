@@ -199,7 +199,9 @@ def test_the_switch_lets_a_teacher_answer(store: Store, labelled_run: str) -> No
 def test_reward_page_gives_the_accuracy_on_pairs_judged_before(labelled_run: str) -> None:
     page = open_page("reward_model.py", labelled_run)
     shown = {metric.label: metric.value for metric in page.metric}
-    assert shown["On chosen pairs"].startswith("50%")  # four LEFT right, four RIGHT wrong, at P(left) = .75
+    assert shown["Right on chosen pairs"].startswith(
+        "50%"
+    )  # four LEFT right, four RIGHT wrong, at P(left) = .75
     assert shown["Ties among them"] == "4"
 
 
@@ -217,3 +219,13 @@ def test_training_compares_runs(labelled_run: str, make_run: Callable[..., str],
     page.multiselect[0].set_value([other]).run()
     assert not page.exception
     assert "**Entropy**" in [text.value for text in page.markdown]
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "home.py"])
+def test_page_turns_to_another_run(name: str, labelled_run: str, make_run: Callable[..., str]) -> None:
+    other = make_run(seed=7)
+    page = open_page(name, labelled_run)
+    page.button(key=f"turn-to-{other}").click().run()
+    assert not page.exception
+    assert page.query_params["run"] == other
+    assert page.button(key=f"turn-to-{labelled_run}")
