@@ -45,7 +45,7 @@ METRICS: dict[str, Metric] = {
         "Explained variance after the refit", "The same after the critic was fitted to the new reward."
     ),
     "reward/out_of_bag_accuracy": Metric(
-        "Accuracy on unseen answers",
+        "Right on unseen answers",
         "Share of answers that ensemble members predict right without having been fitted to them.",
     ),
     "reward/out_of_bag_nll": Metric(
@@ -53,10 +53,11 @@ METRICS: dict[str, Metric] = {
         "Mean negative log-likelihood of those answers in nats; .69 is guessing.",
     ),
     "reward/train_accuracy": Metric(
-        "Accuracy on learned answers", "Share of the fitted answers predicted right."
+        "Right on learned answers", "Share of the fitted answers predicted right."
     ),
     "reward/audit_accuracy": Metric(
-        "Audit accuracy", "Share of random audit pairs that the model predicted right before the answer came."
+        "Right on random pairs",
+        "Share of randomly drawn pairs, the audit, that the model predicted right before the answer came.",
     ),
     "reward/correlation_with_previous": Metric(
         "Correlation with the reward before",
@@ -66,10 +67,10 @@ METRICS: dict[str, Metric] = {
         "Pessimism", "Ensemble standard deviations taken off the reward that the policy follows."
     ),
     "reward/audit_accuracy_low": Metric(
-        "Audit accuracy, at least", "Lower end of the interval of the audit accuracy (Wilson)."
+        "Right on random pairs, at least", "Lower end of the interval of that share (Wilson)."
     ),
     "reward/audit_accuracy_high": Metric(
-        "Audit accuracy, at most",
+        "Right on random pairs, at most",
         "Upper end of that interval. If even this is low, the reward model is wrong about what people want.",
     ),
     "reward/mean": Metric(

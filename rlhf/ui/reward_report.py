@@ -9,6 +9,7 @@ import streamlit as st
 from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.evaluation.statistics import wilson_interval
 from rlhf.feedback.targets import prob_first
+from rlhf.metrics import METRICS
 from rlhf.storage import answers, models
 from rlhf.storage.engine import reading
 from rlhf.types.feedback import QueryKind
@@ -37,15 +38,15 @@ def headline(view: RunView, predictions: pd.DataFrame) -> None:
         st.metric("Reward version", view.reward_version)
         st.metric("Answers", view.answers)
         st.metric(
-            "Audit accuracy",
+            METRICS["reward/audit_accuracy"].title,
             _share(audits),
-            help="Random pairs, judged before the answer was known: the unbiased figure. "
-            "The range is a 95 % interval (Wilson).",
+            help="Drawn at random and judged before the answer was known: the unbiased figure. "
+            "The range is a 95% interval (Wilson).",
         )
         st.metric(
-            "On chosen pairs",
+            "Right on chosen pairs",
             _share(predictions[predictions["kind"] == QueryKind.ACTIVE.value]),
-            help="Pairs asked because their answer would tell the model most; not comparable with the audit.",
+            help="Asked because their answer would tell the model most; not comparable with random ones.",
         )
         ties = int((predictions["target"] == 0.5).sum())
         st.metric(
@@ -55,7 +56,7 @@ def headline(view: RunView, predictions: pd.DataFrame) -> None:
 
 def calibration(predictions: pd.DataFrame, *, key: str) -> None:
     """Draw how often the left clip won against how sure the model had been of it."""
-    st.markdown("**Calibration**", help="On the dashed line, '70 % sure' is right seven times out of ten.")
+    st.markdown("**Calibration**", help="On the dashed line, '70% sure' is right seven times out of ten.")
     if len(predictions) < 2 * _BINS:
         st.caption("Appears after a few more answers.")
         return
@@ -90,25 +91,27 @@ def versions(engine: sa.Engine, run_id: str) -> None:
     """List the reward versions, the newest first."""
     with reading(engine) as connection:
         rows = models.list_reward_versions(connection, run_id)
+    unseen, learned = (METRICS[f"reward/{name}_accuracy"].title for name in ("out_of_bag", "train"))
     frame = pd.DataFrame(
         {
             "Version": [row["version"] for row in rows],
             "Answers": [row["num_answers"] for row in rows],
             "At step": [row["steps"] for row in rows],
-            "Right on unseen answers": [_percent(row["report"].get("out_of_bag_accuracy")) for row in rows],
-            "Right on learned answers": [_percent(row["report"].get("train_accuracy")) for row in rows],
+            unseen: [_percent(row["report"].get("out_of_bag_accuracy")) for row in rows],
+            learned: [_percent(row["report"].get("train_accuracy")) for row in rows],
             "Fitted in (s)": [row["report"].get("seconds") for row in rows],
         }
     ).iloc[::-1]
     st.markdown("**Versions**")
-    percent = st.column_config.NumberColumn(format="%.0f %%")
+    percent = st.column_config.NumberColumn(format="%.0f%%")
     st.dataframe(
         frame,
         hide_index=True,
+        placeholder="–",
         column_config={
             "At step": st.column_config.NumberColumn(format="localized"),
-            "Right on unseen answers": percent,
-            "Right on learned answers": percent,
+            unseen: percent,
+            learned: percent,
             "Fitted in (s)": st.column_config.NumberColumn(format="%.1f"),
         },
     )

@@ -26,12 +26,14 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "Policy": tuple(name for name in METRICS if name.startswith("policy/")),
     "Reward model": tuple(name for name in METRICS if name.startswith("reward/")),
 }
+SHARES = ("reward/audit_accuracy", "reward/out_of_bag_accuracy", "reward/train_accuracy")
+"""Drawn in percent."""
 EVENTS: Mapping[str, tuple[str, str]] = {
     "reward": ("New reward version", "#4757d6"),
     "rollback": ("Policy taken back", "#d9662b"),
     "warning": ("Warning", "#c0392b"),
     "paused": ("Paused", "#6b7180"),
-    "resume": ("Gone on", "#1d8a6b"),
+    "resume": ("Resumed", "#1d8a6b"),
 }
 """Kinds of events that are marked, in words, with their colour."""
 _SECONDS = "seconds/"
@@ -89,7 +91,7 @@ def draw_curves(
                 metric = METRICS[name]
                 st.markdown(f"**{metric.title}**", help=metric.meaning)
                 rows = points[points["name"] == name].replace({"run": dict(run_names)})
-                chart = alt.layer(_marks(marked), _lines(rows, len(run_names)))
+                chart = alt.layer(_marks(marked), _lines(rows, len(run_names), is_share=name in SHARES))
                 st.altair_chart(chart.properties(height=HEIGHT), width="stretch", key=f"{key}-{name}")
 
 
@@ -114,7 +116,7 @@ def draw_seconds(points: pd.DataFrame, run_names: Mapping[str, str], *, key: str
         alt.Chart(latest)
         .mark_bar()
         .encode(
-            x=alt.X("value:Q", title="seconds"),
+            x=alt.X("value:Q", title="seconds", axis=alt.Axis(tickCount=5)),
             y=alt.Y("stage:N", title=None, sort="-x", axis=alt.Axis(labelLimit=200)),
             yOffset="run:N",
             color=alt.Color("run:N", legend=None),
@@ -134,22 +136,23 @@ def draw_events(events: pd.DataFrame) -> None:
         hide_index=True,
         height=260,
         column_config={
-            "at": st.column_config.DatetimeColumn("When", format="distance"),
-            "steps": st.column_config.NumberColumn("At step", format="localized"),
-            "event": st.column_config.TextColumn("What"),
-            "message": st.column_config.TextColumn("In words", width="large"),
+            "at": st.column_config.DatetimeColumn("When", format="distance", width=110),
+            "steps": st.column_config.NumberColumn("At step", format="localized", width=70),
+            "event": st.column_config.TextColumn("What", width=130),
+            "message": st.column_config.TextColumn("In words", width=780),
         },
     )
 
 
-def _lines(rows: pd.DataFrame, num_runs: int) -> alt.Chart:
+def _lines(rows: pd.DataFrame, num_runs: int, *, is_share: bool) -> alt.Chart:
     names = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=300) if num_runs > 1 else None
+    form = ".0%" if is_share else ".3~r"
     chart: alt.Chart = (
         alt.Chart(rows)
         .mark_line(point=len(rows) < 12 * num_runs)
         .encode(
             x=alt.X("steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=form)),
             color=alt.Color("run:N", legend=names),
             tooltip=["run:N", alt.Tooltip("steps:Q", format=","), alt.Tooltip("value:Q", format=".4g")],
         )

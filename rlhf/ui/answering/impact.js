@@ -32,7 +32,7 @@ class Impact {
   }
 
   #sentence({ version, share, of }, updates) {
-    const percent = (part) => `${Math.round(100 * part)}\u00a0%`;
+    const percent = (part) => `${Math.round(100 * part)}%`;
     const before = this.#before === null ? "" : ` (${percent(this.#before)} before)`;
     const right = share === null ? "" : `: right on ${percent(share)} of ${of}${before}`;
     const since = updates > 0 ? ` The agent has practised with it ${updates === 1 ? "once" : `${updates} times`}.` : "";
