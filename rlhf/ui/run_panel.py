@@ -7,6 +7,7 @@ import streamlit as st
 
 from rlhf.errors import RlhfError
 from rlhf.loop import start_run
+from rlhf.metrics import METRICS
 from rlhf.types.run import RunState
 from rlhf.ui import charts
 from rlhf.ui.run_view import RunView, view_curves
@@ -21,7 +22,13 @@ _COLOURS = {
     RunState.STOPPED: ("gray", ":material/stop_circle:"),
     RunState.CREATED: ("gray", ":material/hourglass_empty:"),
 }
-TEACHERS = ("oracle", "mistake:0.1", "stochastic", "oracle+mistake:0.3+equal")
+TEACHERS = {
+    "oracle": "always right",
+    "mistake:0.1": "one answer in ten wrong",
+    "stochastic": "unsure where it is close",
+    "oracle+mistake:0.3+equal": "a mixed crowd",
+}
+"""Those that are offered, in words."""
 
 
 def state_badge(view: RunView) -> None:
@@ -36,9 +43,11 @@ def numbers(view: RunView) -> None:
     with st.container(horizontal=True, gap="medium"):
         st.metric("Answers", f"{view.answers:,}")
         st.metric("Reward version", view.reward_version)
-        st.metric("Right on unseen answers", "–" if view.accuracy is None else f"{view.accuracy:.0%}")
+        st.metric(
+            METRICS["reward/out_of_bag_accuracy"].title,
+            "–" if view.accuracy is None else f"{view.accuracy:.0%}",
+        )
         st.metric("Policy updates", f"{view.policy_version:,}")
-        st.metric("Steps", _short(view.steps))
 
 
 def controls(view: RunView) -> None:
@@ -56,14 +65,12 @@ def controls(view: RunView) -> None:
 
 
 def links(view: RunView) -> None:
-    """Show the ways from a run to its other pages."""
+    """Show the ways from a run to where it is taught and watched; the navigation leads on from there."""
     with st.container(horizontal=True, gap="small", width="content"):
         pages = (
             ("label.py", "Label", ":material/compare:"),
             ("replays.py", "Replays", ":material/movie:"),
-            ("reward_model.py", "Reward model", ":material/insights:"),
             ("training.py", "Training", ":material/show_chart:"),
-            ("data.py", "Data", ":material/table_rows:"),
         )
         for page, title, icon in pages:
             st.page_link(page, label=title, icon=icon, query_params={"run": view.run_id})
@@ -74,7 +81,6 @@ def teacher_switch(view: RunView) -> None:
     if view.state.is_over:
         return
     engine = open_store().engine
-    choices = (*TEACHERS, view.teacher) if view.teacher not in (None, *TEACHERS) else TEACHERS
     with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
         is_on = st.toggle(
             "Answer for me",
@@ -82,16 +88,7 @@ def teacher_switch(view: RunView) -> None:
             key=f"teach-{view.run_id}-{view.teacher}",
             help="A synthetic teacher answers by the task's true reward, through the same queue as people.",
         )
-        spec = st.selectbox(
-            "Teacher",
-            choices,
-            index=choices.index(view.teacher) if view.teacher else 0,
-            key=f"teacher-{view.run_id}-{view.teacher}",
-            label_visibility="collapsed",
-            disabled=not is_on,
-            width=200,
-        )
-    wanted = spec if is_on else None
+        wanted = _teacher(view) if is_on else None
     if wanted != view.teacher and _do(start_run.set_teacher, engine, view.run_id, wanted):
         st.rerun()
 
@@ -118,6 +115,20 @@ def learning_curves(view: RunView, *, key: str) -> None:
         charts.curve(points, names[2], key=f"{key}-accuracy", share=True)
 
 
+def _teacher(view: RunView) -> str:
+    """Draw the choice of the teacher that answers; one that was named elsewhere is offered as well."""
+    choices = list(dict.fromkeys((*TEACHERS, view.teacher or next(iter(TEACHERS)))))
+    return st.selectbox(
+        "Teacher",
+        choices,
+        index=choices.index(view.teacher) if view.teacher else 0,
+        key=f"teacher-{view.run_id}-{view.teacher}",
+        format_func=lambda spec: f"{spec}: {TEACHERS[spec]}" if spec in TEACHERS else spec,
+        label_visibility="collapsed",
+        width=270,
+    )
+
+
 def _button(
     label: str, icon: str, key: str, action: Callable[[sa.Engine, str], None], engine: sa.Engine, run_id: str
 ) -> None:
@@ -134,10 +145,3 @@ def _do(action: Callable[..., None], *arguments: object) -> bool:
         st.error(str(error))
         return False
     return True
-
-
-def _short(number: int) -> str:
-    for limit, suffix in ((1_000_000, "M"), (1_000, "k")):
-        if number >= limit:
-            return f"{number / limit:.1f}{suffix}"
-    return str(number)
