@@ -33,7 +33,10 @@ def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str) -> None:
     """Show what can be done about one person."""
     who = one.annotator_id
     reason = st.text_input(
-        "Reason", key=f"reason-{run_id}-{who}", placeholder="Why? Kept in the log.", max_chars=500
+        "Reason",
+        key=f"reason-{run_id}-{who}",
+        placeholder="Why, if you like to say. Kept in the log.",
+        max_chars=500,
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if one.is_paused:
@@ -43,8 +46,10 @@ def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str) -> None:
             "Pause",
             icon=":material/pause:",
             key=f"pause-{who}",
-            disabled=one.is_teacher,  # is switched off where it was switched on
-            help="Asks them nothing more and tells them kindly. Their answers stay and count.",
+            disabled=one.is_teacher,
+            help="A synthetic teacher is switched off where it was switched on, at its run."
+            if one.is_teacher
+            else "Asks them nothing more and tells them kindly. Their answers stay and count.",
         ):
             _act(lambda: supervise.pause(engine, run_id, who, by=by, reason=reason))
         weight = st.slider(
@@ -61,7 +66,8 @@ def decide(engine: sa.Engine, run_id: str, one: Person, *, by: str) -> None:
             icon=":material/balance:",
             key=f"weigh-{who}",
             disabled=weight == one.weight,
-            help="From the next reward version on, which is made at once. 0: nothing is learned from them.",
+            help="Move the slider first. Holds from the next reward version on, which is made at once; "
+            "at 0 nothing is learned from them.",
         ):
             _act(lambda: supervise.weigh(engine, run_id, who, weight, by=by, reason=reason))
 

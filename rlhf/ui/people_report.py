@@ -10,6 +10,8 @@ from rlhf.evaluation.people import Estimate, Share
 from rlhf.loop.assess_people import LATEST, Assessment, Person
 
 _BAR_HEIGHT = 26
+_AXIS_HEIGHT = 34
+"""What the numbers below the bars take of a picture."""
 _DASH = "–"
 _GREY = "#8a8f9c"
 """Seen on light and on dark."""
@@ -30,7 +32,7 @@ def headline(assessment: Assessment) -> None:
             "Agreement (alpha)",
             _DASH if alpha is None else f"{alpha.value:.2f} ({alpha.low:.2f} to {alpha.high:.2f})",
             help="Krippendorff's alpha over pairs that several people answered: 1 is full agreement, 0 is "
-            "what chance gives. Ranges on this page are 95 % intervals.",
+            "what chance gives. Ranges on this page are 95% intervals.",
         )
 
 
@@ -63,7 +65,7 @@ def table(people: Sequence[Person]) -> None:
             "Latest answer times": [list(one.recent_seconds) for one in people],
         }
     )
-    percent = st.column_config.NumberColumn(format="%.0f %%")
+    percent = st.column_config.NumberColumn(format="%.0f%%")
     st.dataframe(
         frame,
         hide_index=True,
@@ -74,11 +76,11 @@ def table(people: Sequence[Person]) -> None:
                 help="How strongly the answers follow the reward: 1 is usual in this run, 0 a coin.",
             ),
             "As expected": st.column_config.NumberColumn(
-                format="%.0f %%", help="Answers that a reward model foresaw which had not seen them."
+                format="%.0f%%", help="Answers that a reward model foresaw which had not seen them."
             ),
             "Like the others": percent,
             "Left": st.column_config.NumberColumn(
-                format="%.0f %%", help="Sides are random: half is expected."
+                format="%.0f%%", help="Sides are random: half is expected."
             ),
             "Equal": percent,
             "Can't tell": percent,
@@ -120,10 +122,12 @@ def details(one: Person) -> None:
         "What being on the left is worth, in logits": _figure(one.side_bias),
         "As expected late in a sitting, less early": _points(one.drift),
     }
-    st.table(pd.DataFrame.from_dict(rows, orient="index", columns=["Figure", "95 % interval"]))
-    if one.recent_seconds:
-        st.caption("Seconds for each of the latest answers")
-        st.line_chart(pd.DataFrame({"seconds": one.recent_seconds}), height=120, y_label="s", x_label="")
+    st.table(pd.DataFrame.from_dict(rows, orient="index", columns=["Figure", "95% interval"]))
+    if one.recent_seconds and not one.is_teacher:
+        st.caption("Seconds for each of the latest answers, the newest right")
+        times = pd.DataFrame({"answer": range(len(one.recent_seconds)), "seconds": one.recent_seconds})
+        line = alt.Chart(times).mark_line().encode(x=alt.X("answer:Q", axis=None), y="seconds:Q")
+        st.altair_chart(line.properties(height=120), width="stretch")
 
 
 def standing(one: Person) -> str:
@@ -158,7 +162,7 @@ def _bars(title: str, found: dict[str, Estimate | None], usual: float, *, key: s
         line = (
             alt.Chart(pd.DataFrame({"x": [usual]})).mark_rule(strokeDash=[4, 4], color=_GREY).encode(x="x:Q")
         )
-        chart = alt.layer(bars, ranges, line).properties(height=_BAR_HEIGHT * len(rows))
+        chart = alt.layer(bars, ranges, line).properties(height=_AXIS_HEIGHT + _BAR_HEIGHT * len(rows))
         st.altair_chart(chart, width="stretch", key=key)
 
 

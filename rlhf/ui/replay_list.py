@@ -115,6 +115,7 @@ def table(saved: Sequence[SavedPolicy]) -> None:
     st.dataframe(
         frame,
         hide_index=True,
+        placeholder="–",
         column_config={
             "Steps": number(format="localized"),
             "Predicted return": number(
