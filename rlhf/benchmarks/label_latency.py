@@ -49,18 +49,20 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     options = parser.parse_args()
     for case in options.cases:
+        began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder, running_studio(folder) as (url, _):
-            latencies, steps = _measure(url, folder, options, CASES[case])
+            first_at, latencies, steps = _measure(url, folder, options, CASES[case])
         median, p95 = np.percentile(latencies, [50, 95])
         print(
             f"{case}: {len(latencies)} answers, median {median:.1f} ms, p95 {p95:.1f} ms, "
-            f"max {max(latencies):.1f} ms, {steps:,} environment steps meanwhile"
+            f"max {max(latencies):.1f} ms, {steps:,} environment steps meanwhile; "
+            f"first pair {first_at - began:.1f} s after the server was started"
         )
 
 
 def _measure(
     url: str, folder: str, options: argparse.Namespace, overrides: dict[str, Any]
-) -> tuple[list[float], int]:
+) -> tuple[float, list[float], int]:
     from playwright.sync_api import sync_playwright
 
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -79,6 +81,7 @@ def _measure(
         page.goto(f"{url}/label?run={run_id}")
         ready = page.locator("[data-testid=pair-player][data-state=ready]")
         ready.wait_for(timeout=60_000)
+        first_at = time.monotonic()
         for _ in range(WARM_UP):
             _answer(page, ready, options.pace)
         page.evaluate(_MEASURE)
@@ -87,7 +90,7 @@ def _measure(
             _answer(page, ready, options.pace)
         latencies: list[float] = page.evaluate("() => window.latencies")
         browser.close()
-    return latencies, _steps(engine, run_id) - before
+    return first_at, latencies, _steps(engine, run_id) - before
 
 
 def _answer(page: Any, ready: Any, pace: float) -> None:

@@ -1,6 +1,5 @@
 """A person at the keyboard, from an empty store to a policy that learns: real app, browser and workers."""
 
-import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,7 +24,6 @@ KEYS = [
     ("ArrowDown", Choice.EQUAL),
     ("ArrowLeft", Choice.LEFT),
 ]
-FIRST_PAIR_S = 20.0
 
 
 def ready_query(page: Page, other_than: str | None = None) -> str:
@@ -40,13 +38,11 @@ def ready_query(page: Page, other_than: str | None = None) -> str:
 def test_a_person_starts_a_run_answers_by_keyboard_and_the_agent_learns(
     chromium: Browser, tmp_path: Path
 ) -> None:
-    began = time.monotonic()
     with live_app(tmp_path / "data") as app:
         page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
         page.goto(app.url)
         page.get_by_role("button", name="Start Swing the pendulum up and hold it").click()
         ready_query(page)
-        assert time.monotonic() - began <= FIRST_PAIR_S
         run_id = app.cli("run", "list")["runs"][0]["run"]
 
         given: list[tuple[str, Choice]] = []

@@ -49,7 +49,9 @@ class Reasons {
   }
 
   writeComment() {
-    if (this.entry) this.comment.focus();
+    if (!this.entry) return;
+    this.draw(); // a row that is not drawn yet takes no focus
+    this.comment.focus();
   }
 
   // Sends what changed, now.
