@@ -30,8 +30,8 @@ def _find_browser() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One headless browser for all tests; each test opens a context of its own."""
+def running_browser() -> Iterator[Browser]:
+    """One headless browser for all tests."""
     path = _find_browser()
     if path is None:
         reason = "no Chromium or Chrome on this machine; install one to run the browser tests"
@@ -42,6 +42,14 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chromium(running_browser: Browser) -> Iterator[Browser]:
+    """The browser, for contexts of the test's own; what it leaves open would play on beside all that follow."""
+    yield running_browser
+    for context in running_browser.contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")
