@@ -46,10 +46,12 @@ def running_browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def chromium(running_browser: Browser) -> Iterator[Browser]:
-    """The browser, for contexts of the test's own; what it leaves open would play on beside all that follow."""
+    """The browser, for contexts of the test's own; left open, they would play on beside all that follow."""
+    of_others = list(running_browser.contexts)
     yield running_browser
     for context in running_browser.contexts:
-        context.close()
+        if context not in of_others:
+            context.close()
 
 
 @pytest.fixture(scope="session")

@@ -43,16 +43,17 @@ def new_page(chromium: Browser, *, phone: bool = False) -> Page:
 
 
 @pytest.fixture(scope="module")
-def admin(studio: SimpleNamespace, chromium: Browser) -> Page:
+def admin(studio: SimpleNamespace, running_browser: Browser) -> Iterator[Page]:
     """A browser whose person made themselves the admin from the page, by keyboard."""
-    page = new_page(chromium)
+    page = new_page(running_browser)
     page.goto(f"{studio.url}/access")
     page.get_by_role("link", name="Invite people").click()
     page.get_by_label("Your name").fill("Ada")
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{studio.url}/access", timeout=SLOW_MS)
     expect(page.get_by_role("button", name="Make a link")).to_be_visible(timeout=SLOW_MS)
-    return page
+    yield page
+    page.context.close()
 
 
 @pytest.fixture(scope="module")
