@@ -13,6 +13,12 @@ from rlhf.ui.store import Store
 
 Make = Callable[..., str]
 COOKIE = "preference_studio_annotator"
+IS_WAITING_OR_SHOWS = """
+(id) => {
+  const { state, queryId } = document.querySelector("[data-testid=pair-player]").dataset;
+  return state === "waiting" || (state === "ready" && queryId === id);
+}
+"""
 
 
 def test_a_pause_reaches_the_person_and_is_taken_back_by_a_click(
@@ -57,13 +63,10 @@ def test_who_is_paused_while_answering_is_shown_nothing_more(page: Page, studio:
     studio.set(page, notice="The researcher has paused your part in this run.")
     page.keyboard.press("ArrowLeft")  # the reply tells of the pause
     for number in range(1, 7):
-        if player.get_attribute("data-state") != "ready":
+        page.wait_for_function(IS_WAITING_OR_SHOWS, arg=f"q{number}")
+        if player.get_attribute("data-state") == "waiting":
             break
         page.keyboard.press("ArrowLeft")
-        page.wait_for_function(
-            "(id) => document.querySelector('[data-testid=pair-player]').dataset.queryId !== id",
-            arg=f"q{number}",
-        )
     expect(player).to_have_attribute("data-state", "waiting")
     expect(player).to_contain_text("has paused your part in this run.")
 
