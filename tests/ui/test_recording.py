@@ -1,5 +1,6 @@
 """Recording through the web server: real sockets, a real demonstrator process, no browser."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from rlhf.storage import demonstrations, jobs
@@ -72,7 +73,8 @@ class Person:
                 number, step = PICTURE_HEAD.unpack(message[: PICTURE_HEAD.size])
                 assert message[PICTURE_HEAD.size :].startswith(b"\xff\xd8")  # a JPEG
                 self.pictures.append(step)
-                self.say("seen", number=number)
+                with contextlib.suppress(ConnectionClosed):  # as in a browser; what was sent is still read
+                    self.say("seen", number=number)
                 continue
             word = dict(json.loads(message))
             if word["type"] == kind and facts.items() <= word.items():
