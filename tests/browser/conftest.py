@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from large_run import make_large_run
+from live_app import LiveApp, live_app
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from stub_client import Studio, running_stub
 
@@ -79,6 +81,24 @@ def page(context: BrowserContext) -> Iterator[Page]:
 @pytest.fixture
 def studio(stub_server: str) -> Studio:
     return Studio(stub_server, f"run{next(_RUNS)}")
+
+
+@pytest.fixture(scope="session")
+def large_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a run of 1,000 answers and 40 saved policies, and its id; to be copied, not changed."""
+    data_dir = tmp_path_factory.mktemp("large") / "data"
+    return data_dir, make_large_run(data_dir)
+
+
+@pytest.fixture(scope="module")
+def large_app(
+    large_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LiveApp, str]]:
+    """The real app, with workers, over a copy of the large run for the tests of one module; and its id."""
+    data_dir, run_id = large_run
+    copy = shutil.copytree(data_dir, tmp_path_factory.mktemp("copy") / "data")
+    with live_app(copy) as app:
+        yield app, run_id
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

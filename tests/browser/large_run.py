@@ -1,6 +1,6 @@
 """A run as large as people's are after a day: 1,000 answers and 40 saved policies, drawn and evaluated.
 
-``python tests/browser/large_run.py FOLDER`` makes one to look at by hand.
+``PYTHONPATH=. python tests/browser/large_run.py FOLDER`` makes one to look at by hand.
 """
 
 import sys
