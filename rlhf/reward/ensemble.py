@@ -1,4 +1,4 @@
-"""The reward model of one version: frozen networks with their scales; numpy in, numpy out.
+"""The reward model of one version: frozen networks with their scales; numpy in, numpy out, no torch.
 
 Knows nothing of how it was fitted. Two scales are kept apart on purpose: rewards per step are normalised
 for the policy (mean 0, standard deviation 1 over reference transitions), segment returns are logits, so
@@ -11,17 +11,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rlhf.checks import check_shape
 from rlhf.config import from_dict, to_dict
 from rlhf.errors import CheckpointError, ConfigError
 from rlhf.reward.answer_model import AnswerModel
-from rlhf.reward.config import NETWORK_CLASSES, RewardConfig
-from rlhf.reward.encoder import Encoder
-from rlhf.reward.networks import PRODUCT_SCALE, EnsembleNetwork
+from rlhf.reward.chosen import Selection, unchosen
+from rlhf.reward.config import RewardConfig
+from rlhf.reward.frozen import PRODUCT_SCALE, FrozenNetwork
 from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
-from rlhf.reward.selection import Selection, unchosen
 from rlhf.types.experience import Float32, Int64
 
 FORMAT_VERSION = 2
@@ -38,8 +36,7 @@ class RewardModel:
     version: int
     """Counts the fits of a run, from 1."""
     config: RewardConfig
-    network: EnsembleNetwork
-    """Not to be trained any further."""
+    network: FrozenNetwork
     gain: Float32
     """(M,): a segment's return in logits is ``gain`` times the mean output over its steps."""
     input_normaliser: InputNormaliser
@@ -106,9 +103,7 @@ class RewardModel:
             "output_mean": self.output_normaliser.mean,
             "output_sd": self.output_normaliser.sd,
         }
-        for name, tensor in self.network.state_dict().items():
-            arrays[_NETWORK + name] = tensor.numpy().copy()
-        return arrays
+        return arrays | {_NETWORK + name: array for name, array in self.network.to_arrays().items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> "RewardModel":
@@ -126,54 +121,36 @@ class RewardModel:
                     f"reward model of format {meta['format_version']}; this program reads up to "
                     f"{FORMAT_VERSION}."
                 )
-            config = from_dict(RewardConfig, meta["config"])
-            selection = Selection(**meta["selection"])
-            network = EnsembleNetwork(
-                len(arrays["gain"]),
-                len(arrays["input_mean"]),
-                columns=arrays[_NETWORK + "columns"],
-                hidden=config.hidden if selection.model_class in NETWORK_CLASSES else (),
-                generator=torch.Generator(),
-                encoder=Encoder(len(arrays["input_mean"]), torch.Generator())
-                if selection.model_class == "encoded"
-                else None,
+            network = FrozenNetwork.from_arrays(
+                {
+                    name.removeprefix(_NETWORK): array
+                    for name, array in arrays.items()
+                    if name.startswith(_NETWORK)
+                }
             )
-            state = {
-                name.removeprefix(_NETWORK): torch.from_numpy(array.copy())
-                for name, array in arrays.items()
-                if name.startswith(_NETWORK)
-            }
-            network.load_state_dict(state)
+            check_shape("input_mean", arrays["input_mean"], (network.num_features,))
+            check_shape("gain", arrays["gain"], (network.num_members,))
             return cls(
                 version=int(meta["version"]),
-                config=config,
-                network=network.requires_grad_(False),
+                config=from_dict(RewardConfig, meta["config"]),
+                network=network,
                 gain=arrays["gain"],
                 input_normaliser=InputNormaliser(mean=arrays["input_mean"], sd=arrays["input_sd"]),
                 output_normaliser=OutputNormaliser(mean=arrays["output_mean"], sd=arrays["output_sd"]),
                 answer_model=AnswerModel.from_dict(meta["answer_model"]),
-                selection=selection,
+                selection=Selection(**meta["selection"]),
             )
-        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, ConfigError) as error:
             raise CheckpointError(f"the stored reward model is damaged or incomplete: {error}") from error
 
     def _outputs(self, features: Float32) -> Float32:
         """Return the raw outputs (M, B) for raw features (B, F)."""
         check_shape("features", features, (None, self.num_features))
         blocks = [
-            member_outputs(self.network, self.input_normaliser(features[start : start + _ROWS_AT_ONCE]))
+            self.network(self.input_normaliser(features[start : start + _ROWS_AT_ONCE]))
             for start in range(0, max(1, len(features)), _ROWS_AT_ONCE)
         ]
         return np.concatenate(blocks, axis=1)
-
-
-def member_outputs(network: EnsembleNetwork, normalised: Float32) -> Float32:
-    """Return every member's raw output, float32 (M, B), for normalised features (B, F)."""
-    with torch.inference_mode():
-        inputs = torch.from_numpy(np.ascontiguousarray(normalised))
-        members = network.num_members
-        outputs: Float32 = network(inputs.expand(members, *inputs.shape)).numpy()
-        return outputs
 
 
 def _from_format_1(

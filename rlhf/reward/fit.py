@@ -12,14 +12,14 @@ from rlhf.errors import FeedbackError
 from rlhf.reward.annotators import held_out_returns, learn_annotators, standard_errors
 from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, ordinary
 from rlhf.reward.bootstrap import bootstrap_weights, holds_out
+from rlhf.reward.chosen import Selection
 from rlhf.reward.config import RewardConfig
 from rlhf.reward.encoder import MIN_SEQUENCES, train_encoder
-from rlhf.reward.ensemble import RewardModel, member_outputs
+from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.normalise import input_normaliser, output_normaliser
 from rlhf.reward.selection import (
     CandidateScore,
     Problem,
-    Selection,
     allowed_classes,
     fit_members,
     is_fresh,
@@ -144,14 +144,14 @@ def fit(
         selection, candidates = select(problem, answer_model, config, rng, generator)
     weights = bootstrap_weights(data, config.num_members, rng)
     network, gain = fit_members(problem, answer_model, weights, selection, config, generator)
-    network.requires_grad_(False)
+    frozen = network.frozen()
     model = RewardModel(
         version=1 if previous is None else previous.version + 1,
         config=config,
-        network=network,
+        network=frozen,
         gain=gain,
         input_normaliser=normaliser,
-        output_normaliser=output_normaliser(member_outputs(network, normaliser(reference_features))),
+        output_normaliser=output_normaliser(frozen(normaliser(reference_features))),
         answer_model=answer_model,
         selection=selection,
     )

@@ -12,13 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlhf.reward.encoder import Encoder
+from rlhf.reward.frozen import PRODUCT_SCALE, FrozenNetwork
 from rlhf.types.experience import Float32, Float64, Int64
 
 MAX_QUADRATIC_FEATURES = 24
 """Columns whose products a quadratic reward may use; 300 products, as many as answers can tell apart."""
-PRODUCT_SCALE = 0.5
-"""Products count for so much less than features: a ridge then holds them back more, four times as much, and a
-goal that is linear on the whole is not lost among hundreds of products."""
 
 
 class EnsembleNetwork(nn.Module):
@@ -83,6 +81,10 @@ class EnsembleNetwork(nn.Module):
         for weight, bias in zip(weights, self.biases, strict=True):
             hidden = F.silu(torch.baddbmm(bias, hidden, weight))
         return torch.bmm(hidden, last).squeeze(-1)
+
+    def frozen(self) -> FrozenNetwork:
+        """Return what was fitted as arrays of its own: further training does not reach them."""
+        return FrozenNetwork.from_arrays({name: t.numpy().copy() for name, t in self.state_dict().items()})
 
     def _products(self, chosen: Tensor) -> Tensor:
         """Return the weighted sum of products of the columns (M, N, C), (M, N), without forming them."""

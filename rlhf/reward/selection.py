@@ -14,10 +14,11 @@ from torch import Tensor
 
 from rlhf.reward.answer_model import AnswerModel, answer_terms
 from rlhf.reward.bradley_terry import evidence
+from rlhf.reward.chosen import Selection, unchosen
 from rlhf.reward.config import MODEL_CLASSES, NETWORK_CLASSES, ModelClass, RewardConfig, SolvedClass
 from rlhf.reward.encoder import Encoder
 from rlhf.reward.folds import Folds, make_folds
-from rlhf.reward.linear import FALLBACK_RIDGE, RIDGES, Directions, directions, fit_linear
+from rlhf.reward.linear import RIDGES, Directions, directions, fit_linear
 from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
 from rlhf.reward.training import HeldOut, TrainingSet, train
 from rlhf.types.experience import Bool, Float32, Float64, Int64
@@ -33,23 +34,6 @@ _NETWORK_SHARE = 0.3
 """Standard deviation of the returns that an untrained network adds to its linear term, in logits."""
 _SCALE_SEGMENTS = 64
 """Segments that this is measured on."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What was chosen, and when."""
-
-    model_class: ModelClass
-    ridge: float
-    """Penalty of the weights that are solved for."""
-    base: SolvedClass = "linear"
-    """What a network adds to."""
-    weight_decay: float = 0.0
-    """Of a network."""
-    epochs: int = 0
-    """Of a network; 0 adds nothing that was learned."""
-    num_answers: int = 0
-    """Answers there were; 0 for what was not chosen by them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,12 +97,6 @@ def make_problem(
 def allowed_classes(config: RewardConfig) -> tuple[ModelClass, ...]:
     """Return the classes that a configuration leaves to choose from."""
     return MODEL_CLASSES if config.model_class == "auto" else (config.model_class,)
-
-
-def unchosen(name: ModelClass) -> Selection:
-    """Return the selection of a class that no answers have spoken for."""
-    base: SolvedClass = "quadratic" if name == "quadratic" else "linear"
-    return Selection(model_class=name, base=base, ridge=FALLBACK_RIDGE)
 
 
 def is_fresh(selection: Selection, config: RewardConfig, num_answers: int) -> bool:

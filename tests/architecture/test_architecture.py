@@ -41,6 +41,8 @@ FOR_UI = (
     "rlhf.experience.tasks",
     "rlhf.feedback",
     "rlhf.evaluation",
+    "rlhf.reward.ensemble",
+    "rlhf.reward.features",
     "rlhf.worker.process",
     "rlhf.worker.demonstration_wire",
     *(f"rlhf.{name}" for name in LEVELS[0]),
@@ -210,6 +212,10 @@ def test_web_process_loads_neither_torch_nor_mujoco() -> None:
     for path in _files("pages", "app.py"):
         names |= {name for _, name in _own_imports(path)}
     assert _loaded({"torch", "mujoco"}, *names) == set()
+
+
+def test_a_fitted_reward_is_asked_without_torch() -> None:
+    assert _loaded({"torch"}, "rlhf.reward.ensemble", "rlhf.reward.features") == set()
 
 
 @pytest.mark.parametrize("module", ["rlhf.policy.ppo", "rlhf.loop.train_on_true_reward", "rlhf.cli.main"])

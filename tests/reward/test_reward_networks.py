@@ -2,13 +2,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from rlhf.reward.networks import (
-    MAX_QUADRATIC_FEATURES,
-    PRODUCT_SCALE,
-    EnsembleNetwork,
-    mean_inputs,
-    product_columns,
-)
+from rlhf.reward.frozen import PRODUCT_SCALE
+from rlhf.reward.networks import MAX_QUADRATIC_FEATURES, EnsembleNetwork, mean_inputs, product_columns
 
 NONE = np.empty(0, np.int64)
 

@@ -6,11 +6,11 @@ import torch
 from synthetic_truths import make_problem as make_truth
 
 from rlhf.reward.answer_model import ordinary
+from rlhf.reward.chosen import Selection
 from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig
 from rlhf.reward.normalise import input_normaliser
 from rlhf.reward.selection import (
     CandidateScore,
-    Selection,
     _simplest,
     allowed_classes,
     is_fresh,
