@@ -24,6 +24,7 @@ PAGES = (
     PageEntry("replays.py", "Replays", ":material/movie:", Role.RESEARCHER),
     PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
     PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
+    PageEntry("map.py", "Map", ":material/scatter_plot:", Role.RESEARCHER),
     PageEntry("data.py", "Data", ":material/table_rows:", Role.RESEARCHER),
     PageEntry("people.py", "People", ":material/group:", Role.RESEARCHER),
     PageEntry("access.py", "Access", ":material/key:", Role.RESEARCHER),

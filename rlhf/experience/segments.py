@@ -85,5 +85,53 @@ def sample_segments(
     ]
 
 
+def part_of(segment: Segment, start: int, length: int) -> Segment:
+    """Return steps ``start`` to ``start + length`` of a longer segment as a copy.
+
+    What goes beyond its end is the absorbing state, so only a segment that ends with its episode may be too
+    short.
+
+    Args:
+        segment: L steps, such as a whole recorded episode.
+        start: first step, from 0 to L - 1.
+        length: steps of the part, absorbing ones included.
+
+    Raises:
+        ShapeError: ``start`` is outside the segment.
+    """
+    if not 0 <= start < segment.num_steps:
+        raise ShapeError(f"a part cannot start at step {start} of a segment of {segment.num_steps} steps.")
+    replay, end = segment.replay, min(start + length, segment.num_steps)
+    absorbing = np.ones(length, np.bool_)
+    absorbing[: end - start] = segment.absorbing[start:end]
+    actions = np.zeros((length, *segment.actions.shape[1:]), segment.actions.dtype)
+    actions[: end - start] = segment.actions[start:end]
+    states, since_reset = replay.sim_states, replay.actions_from_reset
+    if since_reset is not None:
+        before = len(since_reset) - segment.num_real_steps
+        since_reset = since_reset[: before + min(end, segment.num_real_steps)].copy()
+    return Segment(
+        observations=_repeat_last(segment.observations[start : end + 1], length + 1),
+        actions=actions,
+        absorbing=absorbing,
+        policy_version=segment.policy_version,
+        replay=Replay(
+            reset_seed=replay.reset_seed,
+            start=replay.start + start,
+            sim_states=None if states is None else _repeat_last(states[start : end + 1], length + 1),
+            actions_from_reset=since_reset,
+        ),
+    )
+
+
+def window_starts(num_steps: int, length: int) -> list[int]:
+    """Return where windows of ``length`` steps begin that cover an episode, each half over the one before.
+
+    The last one ends with the episode; an episode shorter than a window has one at its start.
+    """
+    last = max(0, num_steps - length)
+    return [*range(0, last, max(1, length // 2)), last]
+
+
 def _repeat_last(array: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
     return array[np.minimum(np.arange(length), len(array) - 1)]

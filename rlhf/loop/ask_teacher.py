@@ -17,12 +17,14 @@ from rlhf.storage import answers, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.segments import load_true_rewards
+from rlhf.types.feedback import QueryKind
 
 
 def ask_teacher(engine: sa.Engine, blobs: Blobs, run_id: str, count: int) -> int:
     """Let the run's teacher answer up to ``count`` open queries, the oldest first.
 
-    Queries that a person is looking at are left to that person, and second answers to people.
+    Queries that a person is looking at are left to that person; second answers, and what somebody picked, to
+    people.
 
     Returns:
         How many it answered.
@@ -33,7 +35,8 @@ def ask_teacher(engine: sa.Engine, blobs: Blobs, run_id: str, count: int) -> int
     with reading(engine) as connection:
         run = runs.get_run(connection, run_id)
         now = time.time()
-        free = [q for q in queries.list_unanswered(connection, run_id) if not _is_leased(q, now)][:count]
+        unanswered = queries.list_unanswered(connection, run_id)
+    free = [q for q in unanswered if q["kind"] is not QueryKind.PICKED and not _is_leased(q, now)][:count]
     if run["teacher"] is None or run["baseline"] is None:
         raise FeedbackError(f"run {run_id} has no teacher, or has not explored yet; nobody can answer.")
     teacher = parse_teacher(run["teacher"])

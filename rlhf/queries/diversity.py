@@ -1,5 +1,7 @@
 """How far apart behaviours are: what segments look like in numbers, distances, k-centre picks, clusters."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rlhf.checks import check_shape
@@ -28,6 +30,17 @@ def describe_motion(observations: Float32, absorbing: Bool) -> Float32:
     changes = np.diff(shown, axis=0)
     columns = (shown.mean(axis=0), shown.std(axis=0), changes.std(axis=0), shown[-1] - shown[0])
     return np.concatenate([*columns, [absorbing.mean()]]).astype(np.float32)
+
+
+def motion_names(observation_names: Sequence[str]) -> tuple[str, ...]:
+    """Return what each of ``describe_motion``'s 4 D + 1 numbers says, for people.
+
+    Args:
+        observation_names: names of the D entries of an observation.
+    """
+    patterns = ("{}", "variation of {}", "quick changes of {}", "rise of {}")
+    names = (pattern.format(name) for pattern in patterns for name in observation_names)
+    return (*names, "time after the end")
 
 
 def standardise(motions: Float32) -> Float32:

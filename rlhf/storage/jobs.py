@@ -158,6 +158,12 @@ def live_workers(connection: sa.Connection) -> list[sa.RowMapping]:
     return list(connection.execute(query).mappings())
 
 
+def find(connection: sa.Connection, kind: JobKind, subject: str) -> sa.RowMapping | None:
+    """Return the row of the job for ``subject``, or None where there never was one."""
+    query = sa.select(jobs).where(jobs.c.kind == kind, jobs.c.subject == subject)
+    return connection.execute(query).mappings().first()
+
+
 def is_claimed(connection: sa.Connection, kind: JobKind, subject: str) -> bool:
     """Whether a living worker holds the job for ``subject``."""
     query = sa.select(jobs.c.id).where(

@@ -117,6 +117,13 @@ def _query_forms(connection: sa.Connection) -> None:
     schema.ratings.create(connection)
 
 
+def _behaviour_maps(connection: sa.Connection) -> None:
+    """Add maps of behaviour, and find the segments of a run without reading those of all."""
+    schema.behaviour_maps.create(connection)
+    for index in schema.segments.indexes:
+        index.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0002_people", _people),
@@ -124,6 +131,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0004_demonstrations", _demonstrations),
     ("0005_data", _data),
     ("0006_query_forms", _query_forms),
+    ("0008_behaviour_maps", _behaviour_maps),
 )
 
 

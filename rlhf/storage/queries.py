@@ -167,7 +167,8 @@ def lease_ready(
 ) -> list[sa.RowMapping]:
     """Lease up to ``count`` drawn queries to one annotator: those leased to them, then those for them alone.
 
-    A query is leased to one annotator at a time, and to nobody who has answered it.
+    A query is leased to one annotator at a time, and to nobody who has answered it. What somebody picked by
+    hand comes before what was chosen.
 
     Returns:
         Rows of the query and both clips: ``left_clip_fps``, ``right_ended_at_frame`` and so on.
@@ -185,13 +186,19 @@ def lease_ready(
     free &= ~is_answered(by=annotator_id)
     # Named by status too where ids would do: SQLite may read the run's index, and few queries are drawn.
     is_ready = (queries.c.run_id == run_id) & (queries.c.status == QueryStatus.READY)
+    order = [
+        (condition, place)
+        for place, condition in enumerate(
+            (mine, queries.c.asked_of == annotator_id, queries.c.kind == QueryKind.PICKED)
+        )
+    ]
     query = (
         sa.select(queries, *clip_columns)
         .join(left, left.c.id == queries.c.left_id)
         .join(right, right.c.id == queries.c.right_id)
         .where(is_ready, free)
         .where(queries.c.id.not_in(list(exclude)))
-        .order_by(sa.case((mine, 0), (queries.c.asked_of == annotator_id, 1), else_=2), queries.c.created_at)
+        .order_by(sa.case(*order, else_=len(order)), queries.c.created_at)
         .limit(count)
     )
     rows = list(connection.execute(query).mappings())
@@ -209,7 +216,8 @@ def expire_replaced(
     """Expire open queries of older reward versions, but only those that newer ones have replaced.
 
     A drawn query gives way to a drawn one and not to the promise of one, so that people always have
-    something to answer however often the reward changes. Whatever somebody is looking at stays.
+    something to answer however often the reward changes. Whatever somebody is looking at stays, and so does
+    what somebody picked by hand.
 
     Args:
         connection: of a write transaction.
@@ -227,6 +235,7 @@ def expire_replaced(
         row
         for row in rows
         if row["reward_version"] < before_reward_version
+        and row["kind"] is not QueryKind.PICKED
         and (row["leased_until"] is None or row["leased_until"] < now)
     ]
     expired: list[str] = []
@@ -242,7 +251,8 @@ def expire_replaced(
 
 def expire_after(connection: sa.Connection, run_id: str, reward_version: int) -> None:
     """Expire open queries chosen by reward versions that have been taken back."""
-    _expire(connection, (queries.c.run_id == run_id) & (queries.c.reward_version > reward_version))
+    is_chosen = (queries.c.run_id == run_id) & (queries.c.kind != QueryKind.PICKED)
+    _expire(connection, is_chosen & (queries.c.reward_version > reward_version))
 
 
 def list_controls(connection: sa.Connection, run_id: str, annotator_id: str) -> list[sa.RowMapping]:
@@ -250,6 +260,12 @@ def list_controls(connection: sa.Connection, run_id: str, annotator_id: str) -> 
     columns = (queries.c.id, queries.c.kind, queries.c.status, queries.c.again)
     query = sa.select(*columns).where(queries.c.asked_of == annotator_id, queries.c.run_id == run_id)
     return list(connection.execute(query.order_by(queries.c.created_at)).mappings())
+
+
+def count_of_kind(connection: sa.Connection, run_id: str, kind: QueryKind) -> int:
+    """Return how many queries of a kind a run has, whatever became of them."""
+    query = sa.select(sa.func.count()).where(queries.c.run_id == run_id, queries.c.kind == kind)
+    return int(connection.scalar(query) or 0)
 
 
 def _expire(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:

@@ -109,6 +109,7 @@ segments = sa.Table(
     sa.Column("clip_fps", sa.Float),
     sa.Column("clip_frames", sa.Integer),
     sa.Column("ended_at_frame", sa.Integer),
+    sa.Index("segments_of_run", "run_id", "created_at"),
 )
 
 # Apart from the segments on purpose: only teachers and evaluation read it.
@@ -347,6 +348,23 @@ policy_versions = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("replay_id", sa.ForeignKey("segments.id")),  # one whole episode, null until evaluated
     sa.Column("evaluation", sa.JSON),  # {true_returns, predicted_returns, episode_steps}
+)
+
+# One a run, made where somebody looks at it. While it is brought up to date the one before stays on show.
+behaviour_maps = sa.Table(
+    "behaviour_maps",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("arrays", sa.String(80)),  # blob, null until there is something to see
+    sa.Column(
+        "draft", sa.String(80)
+    ),  # blob, the next one as far as it has come; null when none is being made
+    sa.Column("num_done", sa.Integer, nullable=False),  # segments in the draft, or in the map without one
+    sa.Column("num_segments", sa.Integer, nullable=False),  # how many there are to be in it
+    sa.Column(
+        "shows", sa.JSON
+    ),  # what the run had when the map was begun that is on show, to tell if it is old
+    sa.Column("updated_at", sa.Float, nullable=False),
 )
 
 # State to go on from after a crash; only the newest few are kept.

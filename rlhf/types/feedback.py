@@ -35,6 +35,8 @@ class QueryKind(enum.Enum):
     """Random near-on-policy pair, scored before it is trained on."""
     CONTEST = "contest"
     """Random segments of the newest policy and of the best one stored: which of the two goes on?"""
+    PICKED = "picked"
+    """Moments that somebody saw in recordings and wants to have compared."""
     REPEAT = "repeat"
     """A pair that the same person answered a while ago, sides changed: do they answer alike?"""
     GOLD = "gold"

@@ -34,6 +34,8 @@ class JobKind(enum.Enum):
     """Episodes of a scripted expert."""
     RECORD = "record"
     """A process in which a person acts episodes is to be started."""
+    MAP = "map"
+    """A stretch of work on a run's map of behaviour."""
 
 
 @enum.unique

@@ -31,6 +31,7 @@ KINDS = {
     QueryKind.ACTIVE: "Chosen by the model",
     QueryKind.AUDIT: "Random check",
     QueryKind.CONTEST: "Old against new",
+    QueryKind.PICKED: "Picked by hand",
     QueryKind.REPEAT: "Shown again",
     QueryKind.GOLD: "Gold pair",
 }

@@ -25,6 +25,7 @@ WHY = {
     QueryKind.ACTIVE: "The reward model is unsure about this pair, so your answer teaches it the most.",
     QueryKind.AUDIT: "A random pair: it checks what the reward model has learned so far.",
     QueryKind.CONTEST: "Two versions of the behaviour side by side: it checks that practice makes it better.",
+    QueryKind.PICKED: "Somebody saw these moments in a recording and wants to know which is better.",
 }
 """Why a pair is asked, in words for the annotator."""
 # Knowing which pairs test them, people would answer those with more care than the others.

@@ -26,11 +26,12 @@ from rlhf.storage import answers, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
 from rlhf.types.people import Role
-from rlhf.ui import downloads, pair_feed, recording, sign_in
+from rlhf.ui import downloads, map_routes, pair_feed, recording, sign_in
 from rlhf.ui.access import ANNOTATOR_COOKIE as COOKIE
 from rlhf.ui.access import Visitor
 from rlhf.ui.gate import EVERYONE, Needs, OwnRoute, guarded
 from rlhf.ui.origin import HEADER, foreign, forged_json
+from rlhf.ui.posted import MAX_BODY_BYTES, RUN_ID, read_body
 from rlhf.ui.store import Store, open_store
 
 PREVIEWS = PROJECT_ROOT / "data" / "previews"
@@ -45,12 +46,11 @@ NEEDS: dict[str, Needs] = {
     "/previews/{task}.mp4": Role.RESEARCHER,
     "/api/recording": Role.RESEARCHER,
     downloads.PATH: Role.RESEARCHER,
+    **dict.fromkeys(map_routes.PATHS, Role.RESEARCHER),
 }
 """The least role that each route takes; the server does not start with a route that is not here."""
-_MAX_BODY_BYTES = 1_000_000
 _MAX_ANSWERS = 500
 _ID = re.compile(r"[0-9a-f]{32}")
-_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PREVIEW = re.compile(r"[a-z0-9-]{1,60}")
 
 
@@ -69,6 +69,7 @@ def routes() -> list[OwnRoute]:
         Route("/previews/{task}.mp4", preview),
         WebSocketRoute("/api/recording", record),
         Route(downloads.PATH, downloads.download),
+        *map_routes.routes(),
     ]
     return guarded(own, NEEDS)
 
@@ -111,14 +112,14 @@ async def post_answers(request: Request) -> Response:
     """Store answers; the reply acknowledges each and tops the browser's queue up."""
     if problem := forged_json(request):
         return JSONResponse({"error": problem}, status_code=403)
-    body = await _read_body(request)
+    body = await read_body(request)
     if body is None:
-        return JSONResponse({"error": f"at most {_MAX_BODY_BYTES} bytes at once"}, status_code=413)
+        return JSONResponse({"error": f"at most {MAX_BODY_BYTES} bytes at once"}, status_code=413)
     try:
         data = json.loads(body)
         run_id, sent = data["run"], data["answers"]
         have = [str(q) for q in data.get("have", []) if _ID.fullmatch(str(q))]
-        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
             raise FeedbackError("'run' must be the id of a run.")
         if not isinstance(sent, list) or len(sent) > _MAX_ANSWERS:
             raise FeedbackError(f"'answers' must be a list of at most {_MAX_ANSWERS}.")
@@ -166,16 +167,6 @@ def preview(request: Request) -> Response:
     if not _PREVIEW.fullmatch(path.stem) or not path.exists():
         return JSONResponse({"error": "there is no such preview"}, status_code=404)
     return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "max-age=86400"})
-
-
-async def _read_body(request: Request) -> bytes | None:
-    """Return the request's body, or None as soon as it turns out too large to be taken into memory."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY_BYTES:
-            return None
-    return bytes(body)
 
 
 def _receive(store: Store, run_id: str, annotator: str, item: Any) -> Receipt:

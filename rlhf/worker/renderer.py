@@ -23,7 +23,7 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, RunState
 
-_TO_WATCH = (JobKind.EVALUATE, JobKind.DRAW, JobKind.DEMONSTRATE)
+_TO_WATCH = (JobKind.EVALUATE, JobKind.DRAW, JobKind.DEMONSTRATE, JobKind.MAP)
 RENDERS_PER_EVALUATION = 4
 """Clips that people wait for come first, but replays are made as well while clips are always wanted."""
 TEACHER_ANSWERS_PER_S = 2.0

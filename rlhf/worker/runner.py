@@ -116,6 +116,7 @@ def _renderer(
     choose_gl(usable_gl())
     import torch
 
+    from rlhf.loop.map_behaviour import map_behaviour
     from rlhf.loop.render_clips import ClipMaker
     from rlhf.worker import renderer
 
@@ -125,6 +126,7 @@ def _renderer(
     turns = renderer.Turns()
 
     def do(job: sa.RowMapping) -> None:
+        is_done = True
         match job["kind"]:
             case JobKind.RENDER:
                 renderer.draw(clips, job)
@@ -134,10 +136,14 @@ def _renderer(
                 renderer.draw_segment(engine, clips, job)
             case JobKind.DEMONSTRATE:
                 renderer.demonstrate(engine, blobs, job)
+            case JobKind.MAP:
+                is_done = map_behaviour(engine, blobs, job["run_id"])
             case _:
                 renderer.evaluate(engine, blobs, clips, job)
         with writing(engine) as connection:
             jobs.release(connection, job["id"], worker_id, JobState.DONE)
+            if not is_done:  # behind what waits meanwhile
+                jobs.enqueue(connection, job["run_id"], job["kind"], job["subject"])
             jobs.worker_seen(connection, worker_id, note=clips.describe())
 
     def step() -> bool:

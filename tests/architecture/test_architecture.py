@@ -27,7 +27,9 @@ ENTRY_LEVEL = 5
 FOR_UI = (
     "rlhf.ui",
     "rlhf.loop.ask_again",
+    "rlhf.loop.ask_from_map",
     "rlhf.loop.assess_people",
+    "rlhf.loop.behaviour_map",
     "rlhf.loop.record_feedback",
     "rlhf.loop.record_item",
     "rlhf.loop.export_answers",

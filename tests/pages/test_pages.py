@@ -22,6 +22,7 @@ PAGES = (
     "replays.py",
     "reward_model.py",
     "training.py",
+    "map.py",
     "data.py",
 )
 

@@ -7,6 +7,7 @@ from rlhf.queries.diversity import (
     describe_motion,
     distances_to_pair,
     k_centre,
+    motion_names,
     nearest_of,
     standardise,
 )
@@ -71,3 +72,10 @@ def test_distance_of_questions_ignores_their_sides() -> None:
     first, second = np.array([0, 1, 0]), np.array([1, 0, 2])
     # from (0, 1): itself, itself swapped, and (0, 2), where one side is 4 away
     assert distances_to_pair(line, first, second, 0, 1) == pytest.approx([0.0, 0.0, 4.0])
+
+
+def test_every_number_of_a_motion_has_a_name() -> None:
+    motion = describe_motion(np.zeros((4, 3), np.float32), np.zeros(3, np.bool_))
+    names = motion_names(("height", "speed", "angle"))
+    assert len(names) == len(set(names)) == len(motion)
+    assert (names[0], names[-1]) == ("height", "time after the end")

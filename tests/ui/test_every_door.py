@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from live_app import live_app
+from small_map import small_map, store_map
 
 from app import PAGES
 from rlhf.benchmarks.studio_visitor import Visitor
@@ -101,7 +102,8 @@ def _seed(engine, blobs) -> SimpleNamespace:  # type: ignore[no-untyped-def]
             replay_id=ids[2],
             evaluation={"true_returns": [1.0], "predicted_returns": [], "episode_steps": [3]},
         )
-    return SimpleNamespace(run_id=run_id, clip=ids[0], replay=ids[2])
+    name = store_map(engine, blobs, run_id, small_map(ids[:2]))
+    return SimpleNamespace(run_id=run_id, clip=ids[0], replay=ids[2], map=name)
 
 
 ROLES: tuple[Role | None, ...] = (None, *Role)
@@ -119,6 +121,17 @@ SAMPLES: dict[str, Callable[[SimpleNamespace], tuple[str, str, bytes | None]]] =
     "/clips/{clip_id}.png": lambda s: ("GET", f"/clips/{s.own.clip}.png", None),
     "/previews/{task}.mp4": lambda s: ("GET", "/previews/pendulum-swingup.mp4", None),
     "/exports/{run_id}.{kind}": lambda s: ("GET", f"/exports/{s.own.run_id}.csv", None),
+    "/api/map": lambda s: ("GET", f"/api/map?run={s.own.run_id}&map={s.own.map}", None),
+    "/api/map/clips": lambda s: (
+        "POST",
+        "/api/map/clips",
+        json.dumps({"run": s.own.run_id, "pieces": [f"{s.own.clip}:0"]}).encode(),
+    ),
+    "/api/map/questions": lambda s: (
+        "POST",
+        "/api/map/questions",
+        json.dumps({"run": s.own.run_id, "pieces": [f"{s.own.clip}:0"], "count": 1}).encode(),
+    ),
 }
 """A request of each route's own kind; whoever adds a route adds one here."""
 WEBSOCKETS = ("/api/recording",)
