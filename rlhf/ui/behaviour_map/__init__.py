@@ -11,7 +11,7 @@ import streamlit as st
 from rlhf.ui.playback import base_path, joined_markup, joined_script, joined_style
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("colours.js", "cloud.js", "clip_tile.js", "points.js", "chosen.js", "map.js")
+_SCRIPTS = ("colours.js", "cloud.js", "gestures.js", "clip_tile.js", "points.js", "chosen.js", "map.js")
 
 _component = st.components.v2.component(
     "preference_studio_behaviour_map",

@@ -17,17 +17,20 @@ class Chosen {
     this.indices = [];
   }
 
-  show(points, indices) {
+  // isSame: the same behaviour on a newer map, so what plays goes on.
+  show(points, indices, isSame) {
     this.points = points;
     this.indices = indices.slice().sort((a, b) => points.reward[a] - points.reward[b]);
     this.root.hidden = !indices.length;
-    this.reply.textContent = "";
+    if (!isSame) this.reply.textContent = "";
     this.finder.stop();
-    for (const tile of this.tiles) tile.stop();
-    if (!indices.length) return;
+    if (!indices.length) {
+      for (const tile of this.tiles) tile.stop();
+      return;
+    }
     this.summary.textContent = points.summary(indices);
     this.othersButton.hidden = indices.length <= TILES;
-    this.#showClips(0);
+    this.#showClips(isSame ? this.#turn : 0);
   }
 
   // Evenly over the chosen ones in the order of their reward; each turn one further on.

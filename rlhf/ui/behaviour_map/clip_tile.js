@@ -20,15 +20,17 @@ class ClipTile {
     this.video.addEventListener("error", () => this.#clip && this.#say("This clip could not be loaded.", "failed"));
   }
 
-  // clip: what the server says of it, or null while that is not known.
+  // clip: what the server says of it, or undefined while that is not known.
   show(clip, text, base) {
     this.caption.textContent = text;
     if (!clip?.url) {
-      this.#say(clip?.problem ?? "Being drawn…", clip?.problem ? "failed" : "waiting");
+      this.stop();
+      this.#say(clip ? (clip.problem ?? "Being drawn…") : "", clip?.problem ? "failed" : "waiting");
       return;
     }
     if (this.#clip?.url === clip.url && this.#clip.first === clip.first) return;
     this.#clip = clip;
+    this.video.hidden = true;
     this.root.dataset.state = "loading";
     this.video.setAttribute("aria-label", text);
     this.video.src = new URL(clip.url, base).href;

@@ -1,15 +1,11 @@
 // The map: loads its points, and turns pointer, wheel, touch and keys into looking, choosing and moving around.
 
 const REACH = 14; // pixels to a dot that is pointed at
-const HOVER_MS = 70;
 const ALIKE = 24; // dots that Enter chooses
 const STEP = 10; // pixels to the dot that an arrow key goes to, at least
 
 class BehaviourMap {
   #abort = new AbortController();
-  #hover = 0;
-  #pointers = new Map();
-  #line = null;
 
   constructor(root, data) {
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
@@ -23,7 +19,6 @@ class BehaviourMap {
     this.cardFinder = new ClipFinder(this.base, data.run);
     this.cloud = new Cloud(this.canvas, (ms) => this.#onDraw(ms));
     this.chosen = new Chosen(root, { base: this.base, run: data.run, finder: new ClipFinder(this.base, data.run) });
-    this.mode = "lasso";
     this.focused = -1;
     this.#listen();
     this.#watchSize();
@@ -33,7 +28,7 @@ class BehaviourMap {
   stop() {
     this.#abort.abort();
     this.resizing.disconnect();
-    clearTimeout(this.#hover);
+    this.gestures.stop();
     this.cloud.stop();
     this.cardFinder.stop();
     this.chosen.finder.stop();
@@ -68,6 +63,8 @@ class BehaviourMap {
     this.points = points;
     this.part("axis-x").textContent = points.axes[0];
     this.part("axis-y").textContent = points.axes[1];
+    const share = Math.round(100 * (points.explained[0] + points.explained[1]));
+    this.part("explained").textContent = `The two directions hold ${share}% of how the stretches differ.`;
     this.canvas.setAttribute("aria-label", `Map of ${points.length} stretches of behaviour`);
     this.cloud.resize();
     this.cloud.show(points.places);
@@ -77,7 +74,7 @@ class BehaviourMap {
     this.root.dataset.points = points.length;
     this.root.dataset.map = this.id;
     this.#focus(-1);
-    if (kept) this.choose(this.#indicesOf(kept));
+    if (kept) this.choose(this.#indicesOf(kept), { isSame: true });
   }
 
   // What is chosen stays chosen on a newer map.
@@ -119,13 +116,13 @@ class BehaviourMap {
     this.cloud.invalidate();
   }
 
-  choose(indices) {
+  choose(indices, { isSame = false } = {}) {
     if (indices.length) {
       this.cloud.chosen = new Uint8Array(this.points.length);
       for (const index of indices) this.cloud.chosen[index] = 1;
     } else this.cloud.chosen = null;
     this.root.dataset.chosen = indices.length;
-    this.chosen.show(this.points, indices);
+    this.chosen.show(this.points, indices, isSame);
     this.cloud.invalidate();
   }
 
@@ -176,88 +173,30 @@ class BehaviourMap {
     const { canvas } = this;
     const on = (target, type, act, options) => target.addEventListener(type, act, options);
     keepFocusOnClick(this.root);
-    on(canvas, "pointerdown", (event) => this.#onDown(event));
-    on(canvas, "pointermove", (event) => this.#onMove(event));
-    for (const type of ["pointerup", "pointercancel"]) on(canvas, type, (event) => this.#onUp(event, type === "pointerup"));
-    on(canvas, "pointerleave", (event) => event.pointerType === "mouse" && !this.#pointers.size && this.#hoverAt(null));
-    on(canvas, "wheel", (event) => this.#onWheel(event), { passive: false });
+    this.gestures = new Gestures(canvas, this.part("lasso"), {
+      onPoint: (spot) => this.#pointAt(spot),
+      onTap: (spot) => this.points && this.#focus(this.cloud.nearest(...spot, 2 * REACH)),
+      onLine: (path) => this.points && this.choose(this.cloud.inside(path)),
+      onMove: (dx, dy) => this.points && this.cloud.move(dx, dy),
+      onZoom: (factor, x, y) => this.points && this.cloud.zoom(factor, x, y),
+    });
     on(canvas, "keydown", (event) => this.#onKey(event));
-    on(this.part("closer"), "click", () => this.cloud.zoom(1.5));
-    on(this.part("farther"), "click", () => this.cloud.zoom(1 / 1.5));
-    on(this.part("fit"), "click", () => this.cloud.fit());
+    on(this.part("closer"), "click", () => this.points && this.cloud.zoom(1.5));
+    on(this.part("farther"), "click", () => this.points && this.cloud.zoom(1 / 1.5));
+    on(this.part("fit"), "click", () => this.points && this.cloud.fit());
     on(this.part("clear"), "click", () => this.choose([]));
     for (const button of this.part("modes").children) on(button, "click", () => this.#setMode(button.dataset.mode));
   }
 
   #setMode(mode) {
-    this.mode = mode;
+    this.gestures.mode = mode;
     this.root.classList.toggle("bm-moving", mode === "move");
     for (const button of this.part("modes").children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
   }
 
-  #spot(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  #onDown(event) {
-    if (!this.points || event.button > 0) return;
-    this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
-    this.#pointers.set(event.pointerId, this.#spot(event));
-    this.#line = this.#pointers.size === 1 && this.mode === "lasso" ? [this.#spot(event)] : null;
-    this.travelled = 0;
-    clearTimeout(this.#hover);
-  }
-
-  #onMove(event) {
-    if (!this.points) return;
-    const spot = this.#spot(event);
-    const before = this.#pointers.get(event.pointerId);
-    if (!before) {
-      this.#hoverAt(spot);
-      return;
-    }
-    this.travelled += Math.hypot(spot[0] - before[0], spot[1] - before[1]);
-    if (this.#pointers.size === 2) this.#pinch(event.pointerId, before, spot);
-    else if (this.#line) {
-      this.#line.push(spot);
-      this.part("lasso").setAttribute("d", `${pathOf(this.#line)}Z`);
-    } else this.cloud.move(spot[0] - before[0], spot[1] - before[1]);
-    this.#pointers.set(event.pointerId, spot);
-  }
-
-  // Two fingers move and zoom, whatever one does.
-  #pinch(id, before, spot) {
-    const other = [...this.#pointers].find(([key]) => key !== id)[1];
-    const [was, is] = [before, spot].map(([x, y]) => Math.hypot(x - other[0], y - other[1]));
-    this.cloud.zoom(is / Math.max(1, was), (spot[0] + other[0]) / 2, (spot[1] + other[1]) / 2);
-    this.cloud.move((spot[0] - before[0]) / 2, (spot[1] - before[1]) / 2);
-  }
-
-  #onUp(event, isDone) {
-    if (!this.#pointers.delete(event.pointerId)) return;
-    const line = this.#line;
-    this.#line = null;
-    this.part("lasso").removeAttribute("d");
-    if (!isDone) return;
-    if (this.travelled < 6) this.#focus(this.cloud.nearest(...this.#spot(event), 2 * REACH));
-    else if (line) this.choose(this.cloud.inside(`${pathOf(line)}Z`));
-  }
-
-  #hoverAt(spot) {
-    clearTimeout(this.#hover);
-    this.#hover = setTimeout(() => {
-      const found = spot ? this.cloud.nearest(...spot, REACH) : -1;
-      if (found !== this.focused) this.#focus(found);
-    }, HOVER_MS);
-  }
-
-  // Over a map that nobody works with the wheel goes on scrolling the page.
-  #onWheel(event) {
-    if (!this.points || !(event.ctrlKey || document.activeElement === this.canvas)) return;
-    event.preventDefault();
-    this.cloud.zoom(Math.exp(-event.deltaY / 300), ...this.#spot(event));
+  #pointAt(spot) {
+    const found = spot && this.points ? this.cloud.nearest(...spot, REACH) : -1;
+    if (found !== this.focused) this.#focus(found);
   }
 
   #onKey(event) {
@@ -284,10 +223,6 @@ class BehaviourMap {
     const from = this.focused >= 0 ? this.focused : this.cloud.nearest(width / 2, height / 2, Math.hypot(width, height));
     this.#focus(this.focused >= 0 ? this.cloud.next(from, ...arrow, STEP) : from);
   }
-}
-
-function pathOf(line) {
-  return line.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }
 
 const maps = new WeakMap();
