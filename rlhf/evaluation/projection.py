@@ -38,7 +38,8 @@ class Projection:
     def standardised(self, rows: Float32) -> Float32:
         """Return rows (S, D) in standard deviations of the fitted ones, bounded."""
         check_shape("rows", rows, (None, len(self.mean)))
-        return np.clip((rows - self.mean) / self.sd, -_CLIP, _CLIP).astype(np.float32)
+        bounded: Float32 = np.clip((rows - self.mean) / self.sd, -_CLIP, _CLIP).astype(np.float32)
+        return bounded
 
     def __call__(self, rows: Float32) -> Float32:
         """Return the places (S, 2) of rows (S, D)."""

@@ -86,7 +86,7 @@ def _go_on(
     end = time.perf_counter() + stretch_s
     known = set(draft.segment_id.tolist())
     left = [source for source in sources if source["id"].encode() not in known]
-    added = []
+    added: list[BehaviourMap] = []
     while left and (not added or time.perf_counter() < end):
         added.append(reader.points(left[:_BATCH], draft))
         left = left[_BATCH:]

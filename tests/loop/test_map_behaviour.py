@@ -24,7 +24,8 @@ SEGMENTS_PER_EPISODE = 7  # of 50 steps, half over one another, in 200
 @pytest.fixture
 def session(store: Store, new_small_run: Callable[..., str]) -> Session:
     """Eight answers by a teacher, one reward version, policy 0 evaluated."""
-    session = open_session(store.engine, store.blobs, new_small_run(), is_simulated=True)
+    run_id = new_small_run(**{"schedule.open_queries": 4})
+    session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
     iterate(session)
     ask_teacher(store.engine, store.blobs, session.run_id, 8)
     fit_reward(session)
@@ -89,18 +90,17 @@ def test_work_in_stretches_gives_the_same_and_the_first_map_grows(
     store: Store, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = make_map(store, session)
-    other = open_session(store.engine, store.blobs, session.run_id)
     with writing(store.engine) as connection:
         maps.save_map(
             connection, session.run_id, arrays=None, draft=None, num_done=0, num_segments=0, shows={}
         )
     monkeypatch.setattr("rlhf.loop.map_behaviour._BATCH", 6)
     sizes = []
-    while not map_behaviour(store.engine, store.blobs, other.run_id, stretch_s=0.0):
-        sizes.append(len(shown(store, other)))
+    while not map_behaviour(store.engine, store.blobs, session.run_id, stretch_s=0.0):
+        sizes.append(len(shown(store, session)))
     assert sizes == sorted(sizes)
     assert 6 <= sizes[0] < len(whole)
-    pieced = shown(store, other)
+    pieced = shown(store, session)
     np.testing.assert_array_equal(pieced.segment_id, whole.segment_id)
     np.testing.assert_allclose(pieced.place, whole.place)
     np.testing.assert_allclose(pieced.reward, whole.reward, atol=1e-5)
