@@ -182,3 +182,30 @@ def test_by_touch_on_a_phone(chromium: Browser, app: str, store: Store, run_id: 
     shown.get_by_role("button", name="Zoom in").tap()
     lasso(page, [spot(shown, *at) for at in ((1, 1), (1, 3), (6, 3), (6, 1))])
     expect(shown.get_by_text("chosen")).to_be_visible()
+
+
+def test_a_hundred_thousand_points_can_be_chosen_from(
+    page: Page, store: Store, run_id: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(MANY, 2)) * (3, 1)
+    returns = np.stack([places[:, 0], places[:, 0] + rng.normal(size=MANY)])
+    ids = [f"{number:032x}" for number in range(MANY)]
+    store_map(store.engine, store.blobs, run_id, small_map(ids, places=places, returns=returns))
+    with live_app(tmp_path / "data", worker="external") as app:
+        shown = open_map(page, f"{app.url}/map?run={run_id}", MANY)
+        for name in ("Zoom in", "Zoom out", "Show all"):
+            shown.get_by_role("button", name=name).click()
+        box = shown.locator("canvas").bounding_box()
+        assert box is not None
+        (left, top), (width, height) = (box["x"], box["y"]), (box["width"], box["height"])
+        half = [
+            (left + 9, top + 9),
+            (left + width / 2, top + 9),
+            (left + width / 2, top + height - 9),
+            (left + 9, top + height - 9),
+        ]
+        lasso(page, half)
+        number = int(wait_until(lambda: shown.get_attribute("data-chosen"), 20))
+    expected = (places[:, 0] < (places[:, 0].min() + places[:, 0].max()) / 2).sum()
+    assert abs(number - expected) < 0.01 * MANY

@@ -20,7 +20,9 @@ class Chosen {
   // isSame: the same behaviour on a newer map, so what plays goes on.
   show(points, indices, isSame) {
     this.points = points;
-    this.indices = indices.slice().sort((a, b) => points.reward[a] - points.reward[b]);
+    const isChosen = new Uint8Array(points.length);
+    for (const index of indices) isChosen[index] = 1;
+    this.indices = [...points.byReward.filter((index) => isChosen[index])];
     this.root.hidden = !indices.length;
     if (!isSame) this.reply.textContent = "";
     this.finder.stop();

@@ -111,12 +111,15 @@ class Cloud {
 
   around(index, count) {
     const [x, y] = this.at(index);
-    const distances = Float32Array.from({ length: this.length }, (_, other) => {
-      const [px, py] = this.at(other);
-      return (px - x) ** 2 + (py - y) ** 2;
-    });
-    const limit = distances.slice().sort()[Math.min(count, this.length) - 1];
-    return this.#where((other) => distances[other] <= limit).slice(0, count);
+    for (let reach = 8; ; reach *= 2) {
+      const near = this.#where((other) => {
+        const [px, py] = this.at(other);
+        return Math.hypot(px - x, py - y) <= reach;
+      });
+      if (near.length < Math.min(count, this.length)) continue;
+      const distance = new Map(near.map((other) => [other, this.at(other)]).map(([other, [px, py]]) => [other, Math.hypot(px - x, py - y)]));
+      return near.sort((a, b) => distance.get(a) - distance.get(b)).slice(0, count);
+    }
   }
 
   // Dots inside of a closed line. It is painted, and each dot looks what lies under it: the same time for any line.

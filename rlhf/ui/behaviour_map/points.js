@@ -33,6 +33,7 @@ class Points {
     this.source = take(Uint8Array, number);
     this.verdict = take(Uint8Array, number);
     this.ids = take(Uint8Array, number * this.id_bytes);
+    this.byReward = Uint32Array.from({ length: number }, (_, index) => index).sort((a, b) => this.reward[a] - this.reward[b]);
   }
 
   get length() {
