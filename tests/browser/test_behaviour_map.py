@@ -18,6 +18,7 @@ from rlhf.ui.store import Store
 Make = Callable[..., str]
 FIRST_PAINT_MS = 40_000
 COLUMNS, ROWS = 8, 5
+MANY = 100_000
 
 
 @pytest.fixture
