@@ -4,6 +4,7 @@ A clip of ``segment_steps`` lasts 1.5 to 3.5 seconds on screen, some of them in 
 are starting points for PPO; the fields they name are described in ``PPOConfig``.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +34,9 @@ _ANT_JOINTS = tuple(
     for joint in ("hip", "ankle")
 )
 _BIPED_JOINTS = ("first hip", "first knee", "second hip", "second knee")
+
+_RESCALED = ("LunarLander-v3", "BipedalWalker-v3", "MountainCar-v0")
+"""Environments that give shares of the screen, or change per step, for lengths and speeds."""
 
 
 def _planar_features(joints: tuple[str, ...]) -> tuple[str, ...]:
@@ -271,7 +275,22 @@ _TASKS = (
     ),
 )
 
-PRESETS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
+
+def _unit(name: str, env_id: str) -> str:
+    """Return the unit of an observation's entry: its name says what it is."""
+    if env_id in _RESCALED and "angle" not in name:
+        return ""
+    known = {"sine": "", "angular velocity": "rad/s", "velocity": "m/s", "angle": "rad"}
+    known |= {"height": "m", "position": "m"}
+    return next((unit for part, unit in known.items() if part in name), "")
+
+
+def _with_units(task: Task) -> Task:
+    units = tuple(_unit(name, task.env_id) for name in task.feature_names)
+    return dataclasses.replace(task, feature_units=units)
+
+
+PRESETS: Mapping[str, Task] = MappingProxyType({task.name: _with_units(task) for task in _TASKS})
 
 
 def overrides_for(env_id: str) -> Mapping[str, Any]:

@@ -84,6 +84,17 @@ def feature_names(
     return (*names, "absorbing")
 
 
+def feature_units(
+    observation_units: Sequence[str], *, action_space: ActionSpace, use_actions: bool
+) -> tuple[str, ...]:
+    """Return the unit of each feature column, in the order of ``feature_names``; "" where there is none.
+
+    A change over a step has the unit of what changes; actions and flags have none.
+    """
+    actions = action_space.feature_size if use_actions else 0
+    return (*observation_units, *observation_units, *[""] * actions, "")
+
+
 def num_features(observation_dim: int, *, action_space: ActionSpace, use_actions: bool) -> int:
     """Return F, the number of feature columns for observations of ``observation_dim`` entries."""
     return 2 * observation_dim + 1 + (action_space.feature_size if use_actions else 0)

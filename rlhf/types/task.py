@@ -55,6 +55,8 @@ class Task:
     """Whether a true reward exists. It is for teachers and evaluation only."""
     feature_names: tuple[str, ...] = ()
     """Names of the observation's entries, in order; may be empty."""
+    feature_units: tuple[str, ...] = ()
+    """Units of the same, as many as there are names; "" for a number without one."""
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Preset hyperparameters as dotted run settings, e.g. ``{"ppo.discount": 0.9}``."""
     expert: Callable[[], Expert] | None = None

@@ -41,6 +41,18 @@ def test_feature_names_fit_the_observation(task: Task) -> None:
     assert len(task.feature_names) == len(set(task.feature_names)) == spaces_of(task)[0]
 
 
+def test_features_have_units() -> None:
+    units = {
+        task.name: dict(zip(task.feature_names, task.feature_units, strict=True)) for task in list_tasks()
+    }
+    walker = units["walker2d-run"]
+    assert [walker[name] for name in ("height", "torso angle", "forward velocity")] == ["m", "rad", "m/s"]
+    assert walker["left foot angular velocity"] == "rad/s"
+    assert units["pendulum-swingup"]["cosine of angle"] == ""
+    lander = units["lunarlander-land"]  # lengths and speeds are shares of the screen there
+    assert [lander[name] for name in ("height", "vertical velocity", "angle")] == ["", "", "rad"]
+
+
 @pytest.mark.parametrize("task", list_tasks(), ids=lambda task: task.name)
 def test_clips_of_presets_last_between_one_and_a_half_and_three_and_a_half_seconds(task: Task) -> None:
     frames = task.segment_steps // task.frame_skip + 1

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from rlhf.errors import ShapeError
-from rlhf.reward.features import feature_names, num_features, segment_features, transition_features
+from rlhf.reward.features import (
+    feature_names,
+    feature_units,
+    num_features,
+    segment_features,
+    transition_features,
+)
 from rlhf.types.experience import Replay, Segment
 from rlhf.types.task import ActionSpace
 
@@ -68,11 +74,14 @@ def test_a_segment_gives_one_row_per_step() -> None:
 
 @pytest.mark.parametrize("space", [CONTINUOUS, DISCRETE])
 @pytest.mark.parametrize("use_actions", [False, True])
-def test_every_column_has_a_name(space: ActionSpace, use_actions: bool) -> None:
+def test_every_column_has_a_name_and_a_unit(space: ActionSpace, use_actions: bool) -> None:
     names = feature_names(["x", "speed"], action_space=space, use_actions=use_actions)
     assert len(set(names)) == num_features(2, action_space=space, use_actions=use_actions)
     assert names[:4] == ("x", "speed", "change of x", "change of speed")
     assert names[-1] == "absorbing"
+    units = feature_units(["m", "m/s"], action_space=space, use_actions=use_actions)
+    assert len(units) == len(names)
+    assert units[:4] == ("m", "m/s", "m", "m/s")
 
 
 def test_an_action_out_of_range_is_refused() -> None:
