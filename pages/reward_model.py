@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rlhf.ui import charts, reward_report
+from rlhf.ui.inside_clip import inside_clip
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_curves, view_run
 from rlhf.ui.session import current_run
@@ -28,6 +29,7 @@ def report(run_id: str) -> None:
             charts.curve(points, name, key=f"{name}-{run_id}", share=is_share)
     reward_report.calibration(predictions, key=run_id)
     reward_report.versions(engine, run_id)
+    inside_clip(engine, run_id, view.reward_version)
 
 
 run_id = current_run()

@@ -26,7 +26,7 @@ from rlhf.storage import answers, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
 from rlhf.types.people import Role
-from rlhf.ui import downloads, map_routes, pair_feed, recording, sign_in
+from rlhf.ui import downloads, map_routes, pair_feed, recording, reward_trace, sign_in
 from rlhf.ui.access import ANNOTATOR_COOKIE as COOKIE
 from rlhf.ui.access import Visitor
 from rlhf.ui.gate import EVERYONE, Needs, OwnRoute, guarded
@@ -45,6 +45,7 @@ NEEDS: dict[str, Needs] = {
     "/clips/{clip_id}.png": Role.ANNOTATOR,
     "/previews/{task}.mp4": Role.RESEARCHER,
     "/api/recording": Role.RESEARCHER,
+    reward_trace.PATH: Role.RESEARCHER,
     downloads.PATH: Role.RESEARCHER,
     **dict.fromkeys(map_routes.PATHS, Role.RESEARCHER),
 }
@@ -70,6 +71,7 @@ def routes() -> list[OwnRoute]:
         WebSocketRoute("/api/recording", record),
         Route(downloads.PATH, downloads.download),
         *map_routes.routes(),
+        Route(reward_trace.PATH, reward_trace.traces),
     ]
     return guarded(own, NEEDS)
 

@@ -36,6 +36,7 @@ FOR_UI = (
     "rlhf.loop.export_arrays",
     "rlhf.loop.start_run",
     "rlhf.loop.supervise",
+    "rlhf.loop.trace_segments",
     "rlhf.loop.admit_people",
     "rlhf.loop.void_answers",
     "rlhf.loop.config",

@@ -157,6 +157,26 @@ async def clip(request: Request) -> Response:
     return Response(content, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
 
 
+async def traces(request: Request) -> Response:
+    """``GET /api/traces/RUN``: the first clip has a peak at step 20, the second one ends at step 40."""
+    if request.path_params["run"] == "missing":
+        return JSONResponse({"error": "there is no such run"}, status_code=404)
+    hill = [max(0.0, 2.0 - abs(step - 20) / 5) for step in range(FRAMES - 1)]
+    flat = [0.5 if step < 40 else -1.0 for step in range(FRAMES - 1)]
+    clips = [
+        {
+            "stepsPerFrame": 1,
+            "endedAt": ended_at,
+            "members": [[value + 0.25 for value in rewards], [value - 0.25 for value in rewards]],
+            "values": [[10.0 * value for value in rewards]],
+            "contributions": [rewards, [0.0] * len(rewards)],
+        }
+        for rewards, ended_at in ((hill, None), (flat, 40))
+    ]
+    found = {"version": 3, "base": 0.0, "features": [{"name": "speed", "unit": "m/s"}], "clips": clips}
+    return JSONResponse(found)
+
+
 async def control(request: Request) -> Response:
     """Read or change the world of one run."""
     world = WORLDS[request.path_params["run"]]
@@ -172,6 +192,7 @@ app = st.App(
         Route("/api/queue", queue),
         Route("/api/answers", answers, methods=["POST"]),
         Route("/clips/{name}.mp4", clip),
+        Route("/api/traces/{run}", traces),
         Route("/stub/{run}", control, methods=["GET", "POST"]),
     ],
 )

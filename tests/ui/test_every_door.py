@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from live_app import live_app
 from small_map import small_map, store_map
+from small_rewards import linear_reward
 
 from app import PAGES
 from rlhf.benchmarks.studio_visitor import Visitor
@@ -24,6 +25,7 @@ from rlhf.types.feedback import QueryKind
 from rlhf.types.people import Role
 from rlhf.types.run import QueryStatus
 from rlhf.ui.gate import EVERYONE
+from rlhf.ui.reward_trace import trace_address
 from rlhf.ui.routes import NEEDS
 
 
@@ -65,6 +67,7 @@ def _seed(engine, blobs) -> SimpleNamespace:  # type: ignore[no-untyped-def]
     )
     arrays = blobs.write_arrays(segment.to_arrays())
     clip, poster = blobs.write(b"video", "mp4"), blobs.write(b"picture", "png")
+    reward = blobs.write_arrays(dict(linear_reward([1.0] * 5).to_arrays()))
     with writing(engine) as connection:
         run_id = runs.insert_run(
             connection,
@@ -92,6 +95,7 @@ def _seed(engine, blobs) -> SimpleNamespace:  # type: ignore[no-untyped-def]
             reward_version=1,
         )
         queries.set_status(connection, query_id, QueryStatus.READY)
+        models.insert_reward_version(connection, run_id, 1, arrays=reward, num_answers=1, steps=0, report={})
         models.insert_policy_version(
             connection, run_id, 0, arrays=arrays, steps=0, reward_version=0, num_answers=0
         )
@@ -120,6 +124,7 @@ SAMPLES: dict[str, Callable[[SimpleNamespace], tuple[str, str, bytes | None]]] =
     "/clips/{clip_id}.mp4": lambda s: ("GET", f"/clips/{s.own.clip}.mp4", None),
     "/clips/{clip_id}.png": lambda s: ("GET", f"/clips/{s.own.clip}.png", None),
     "/previews/{task}.mp4": lambda s: ("GET", "/previews/pendulum-swingup.mp4", None),
+    "/api/traces/{run_id}": lambda s: ("GET", f"/{trace_address(s.own.run_id, 1, [s.own.clip])}", None),
     "/exports/{run_id}.{kind}": lambda s: ("GET", f"/exports/{s.own.run_id}.csv", None),
     "/api/map": lambda s: ("GET", f"/api/map?run={s.own.run_id}&map={s.own.map}", None),
     "/api/map/clips": lambda s: (

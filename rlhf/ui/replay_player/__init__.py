@@ -9,6 +9,7 @@ from typing import NotRequired, TypedDict
 
 import streamlit as st
 
+from rlhf.ui import reward_trace
 from rlhf.ui.playback import base_path, joined_markup, joined_script, joined_style
 
 _FOLDER = Path(__file__).parent
@@ -16,8 +17,8 @@ _FOLDER = Path(__file__).parent
 _component = st.components.v2.component(
     "preference_studio_replay_player",
     html=joined_markup(_FOLDER),
-    css=joined_style(_FOLDER),
-    js=joined_script(_FOLDER, ("player.js",)),
+    css=joined_style(_FOLDER, reward_trace.STYLE),
+    js=joined_script(_FOLDER, (*reward_trace.SCRIPTS, "player.js")),
     isolate_styles=False,
 )
 
@@ -39,13 +40,16 @@ class ReplayClip(TypedDict):
     """Address of the page that goes on from a frame of this clip, to which ``&frame=N`` is added."""
 
 
-def replay_player(*, clips: Sequence[ReplayClip], key: str, max_clip_height: int = 480) -> None:
+def replay_player(
+    *, clips: Sequence[ReplayClip], key: str, max_clip_height: int = 480, trace: str | None = None
+) -> None:
     """Draw the player for one or two clips; two play, pause and seek together.
 
     Args:
         clips: one or two clips.
         key: Streamlit key, unique on the page.
         max_clip_height: height a clip has at most, in CSS pixels.
+        trace: address of the reward to draw under the clips, from ``trace_address``.
 
     Raises:
         ValueError: there are no clips or more than two, or one without frames or frame rate.
@@ -58,5 +62,10 @@ def replay_player(*, clips: Sequence[ReplayClip], key: str, max_clip_height: int
                 f"clip {clip['label']!r} needs fps > 0 and at least one frame; "
                 f"got fps={clip['fps']} and frames={clip['frames']}."
             )
-    data = {"clips": [dict(clip) for clip in clips], "base": base_path(), "max_clip_height": max_clip_height}
+    data = {
+        "clips": [dict(clip) for clip in clips],
+        "base": base_path(),
+        "max_clip_height": max_clip_height,
+        "trace": trace,
+    }
     _component(key=key, data=data)

@@ -20,8 +20,20 @@ class ReplayPlayer {
     this.#start(clips.map((clip) => this.#addClip(clip)));
   }
 
+  // Draws the reward found at an address under the clips; without an address, none.
+  showTrace(address) {
+    if (address) {
+      this.trace ??= new RewardTrace(this.root, this.clock, this.clips);
+      this.trace.load(new URL(address, this.base));
+    } else {
+      this.trace?.stop();
+      this.trace = null;
+    }
+  }
+
   stop() {
     this.#abort.abort();
+    this.trace?.stop();
     this.clock.detach();
     this.transport.draw();
     for (const objectUrl of this.objectUrls) URL.revokeObjectURL(objectUrl);
@@ -85,6 +97,7 @@ class ReplayPlayer {
 
   #onTick() {
     this.transport.draw();
+    this.trace?.draw();
     [this.root.dataset.frameLeft, this.root.dataset.frameRight = ""] = this.clock.shownFrames;
   }
 }
@@ -102,6 +115,8 @@ export default function mount({ data, parentElement }) {
     (known?.root ?? template).replaceWith(root);
     players.set(parentElement, { clips, template, root, player: new ReplayPlayer(root, data) });
   }
+  const shown = players.get(parentElement);
+  if (shown.trace !== data.trace) shown.player.showTrace((shown.trace = data.trace));
   return () => {
     players.get(parentElement)?.player.stop();
     players.delete(parentElement);

@@ -1,4 +1,4 @@
-"""The replay player with one clip or two."""
+"""The replay player with one clip or two, and the reward under them if the address says ``trace``."""
 
 import streamlit as st
 
@@ -9,4 +9,5 @@ clips: list[ReplayClip] = [
     {"url": f"clips/{number}.mp4", "label": f"Version {number}", "fps": 30.0, "frames": 60, "poster": None}
     for number in range(count)
 ]
-replay_player(clips=clips, key="replay")
+trace = "api/traces/stub" if "trace" in st.query_params else None
+replay_player(clips=clips, key="replay", trace=trace)
