@@ -40,7 +40,12 @@ def inside_clip(engine: sa.Engine, run_id: str, newest_version: int) -> None:
             "Answered pair", list(rows), format_func=lambda k: _label(rows[k]), key=f"inside-pair-{run_id}"
         )
     with columns[1]:
-        version = st.selectbox("Reward version", range(newest_version, 0, -1), key=f"inside-version-{run_id}")
+        version = st.selectbox(
+            "Reward version",
+            [_NEWEST, *range(newest_version, 0, -1)],
+            format_func=lambda v: f"Newest ({newest_version})" if v == _NEWEST else str(v),
+            key=f"inside-version-{run_id}",
+        )
     with reading(engine) as connection:
         row = answer_search.get_answer(connection, run_id, key)
     if any(row[f"{side}_clip"] is None for side in _SIDES):

@@ -68,7 +68,7 @@ def test_the_reward_follows_the_clips(page: Page) -> None:
     scrub.fill("20")
     _shows_frame(page, 20)
     expect(page.get_by_role("slider", name="Predicted reward by frame")).to_have_attribute(
-        "aria-valuetext", "Frame 21 of 60: Version 0 +2.00, Version 1 +0.50"
+        "aria-valuetext", "Frame 21 of 60: Version 0: +2.00, Version 1: +0.50"
     )
     row = page.get_by_role("row", name=re.compile("^speed"))
     expect(row).to_contain_text("20.0 m/s")
@@ -79,11 +79,11 @@ def test_rewards_can_be_added_up(page: Page) -> None:
     page.get_by_label("Frame", exact=True).fill("59")
     page.get_by_role("button", name="Added up").click()
     legend = page.locator(".tr-legend")
-    expect(legend).to_contain_text("Version 0 +20.0")
-    expect(legend).to_contain_text("Version 1 +1.00")  # forty halves less nineteen
+    expect(legend).to_contain_text("Version 0: +20.0")
+    expect(legend).to_contain_text("Version 1: +1.00")  # forty halves less nineteen
     expect(page.locator(".tr-peak")).to_have_count(0)
     page.get_by_role("button", name="Each step").click()
-    expect(legend).to_contain_text("Version 1 −1.00")
+    expect(legend).to_contain_text("Version 1: −1.00")
 
 
 def test_the_time_after_the_end_is_shaded(page: Page) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from rlhf.errors import NotFoundError, RlhfError
 from rlhf.loop.trace_segments import Trace, Traces, trace_segments
 from rlhf.types.experience import Float32, Int64
+from rlhf.ui.posted import RUN_ID
 from rlhf.ui.store import open_store
 
 PATH = "/api/traces/{run_id}"
@@ -26,7 +27,6 @@ STYLE = _FOLDER / "trace.css"
 """For ``joined_style`` of a player."""
 _SHOWN_FEATURES = 6
 _MAX_SEGMENTS = 4
-_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _SEGMENTS = re.compile(rf"[0-9a-f]{{32}}(,[0-9a-f]{{32}}){{0,{_MAX_SEGMENTS - 1}}}")
 
@@ -40,7 +40,7 @@ def traces(request: Request) -> Response:
     """Send what a reward version makes of each step of up to four segments of a run."""
     run_id = request.path_params["run_id"]
     version, ids = (request.query_params.get(name, "") for name in ("version", "segments"))
-    if not (_RUN_ID.fullmatch(run_id) and _VERSION.fullmatch(version) and _SEGMENTS.fullmatch(ids)):
+    if not (RUN_ID.fullmatch(run_id) and _VERSION.fullmatch(version) and _SEGMENTS.fullmatch(ids)):
         problem = f"'version' must be a number and 'segments' one to {_MAX_SEGMENTS} ids with commas between."
         return JSONResponse({"error": problem}, status_code=400)
     try:

@@ -3,6 +3,7 @@
 const PLOT_HEIGHT = 150;
 const PLOT_SPACE = { left: 42, right: 12, top: 16, bottom: 8 };
 const PEAK_SHARE = 0.05; // a peak is the farthest from the middle within this share of the clip on either side
+const PEAK_HEIGHT = 0.1; // of what the axis spans; less is noise
 const MOST_PEAKS = 8;
 
 class TracePlot {
@@ -30,7 +31,9 @@ class TracePlot {
   // curves: [{mean, spread, endedAt, scale}], a number per step; scale: frames of the common axis in a step.
   show(curves, frames, { withPeaks }) {
     this.frames = frames;
-    this.#curves = curves.map((curve) => ({ ...curve, peaks: withPeaks ? peaksOf(curve.mean) : [] }));
+    this.range = rangeOf(curves);
+    const least = PEAK_HEIGHT * (this.range.high - this.range.low);
+    this.#curves = curves.map((curve) => ({ ...curve, peaks: withPeaks ? peaksOf(curve.mean, least) : [] }));
     this.#draw();
   }
 
@@ -56,7 +59,6 @@ class TracePlot {
     this.width = this.holder.clientWidth;
     if (!this.#curves.length || !this.width) return;
     this.svg.setAttribute("width", this.width);
-    this.range = rangeOf(this.#curves);
     this.#dots = this.#curves.map((_, index) => svgPart("circle", { class: `tr-dot tr-clip-${index}`, r: 4 }));
     this.cursor = svgPart("line", { class: "tr-cursor", y1: PLOT_SPACE.top, y2: PLOT_HEIGHT - PLOT_SPACE.bottom });
     this.svg.replaceChildren(
@@ -163,11 +165,11 @@ function ticksOf({ low, high }) {
   return Array.from({ length: count }, (_, index) => Number(((first + index) * step).toPrecision(6)));
 }
 
-// Steps at which a curve is farther from its middle than usual, and than all steps nearby.
-function peaksOf(values) {
+// Steps at which a curve is farther from its middle than usual, than `least`, and than all steps nearby.
+function peaksOf(values, least) {
   const middle = values.reduce((sum, value) => sum + value, 0) / values.length;
   const far = values.map((value) => Math.abs(value - middle));
-  const usual = Math.sqrt(far.reduce((sum, value) => sum + value * value, 0) / values.length);
+  const usual = Math.max(least, Math.sqrt(far.reduce((sum, value) => sum + value * value, 0) / values.length));
   const reach = Math.max(2, Math.round(PEAK_SHARE * values.length));
   const highest = far.flatMap((value, step) => {
     const around = far.slice(Math.max(0, step - reach), step + reach + 1);

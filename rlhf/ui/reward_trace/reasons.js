@@ -1,5 +1,7 @@
 // Which features made the reward of the frame that is shown: a bar for each feature and clip.
 
+const LEAST_OTHERS = 0.005; // less reads as nothing
+
 class TraceReasons {
   #lines = []; // by feature, then by clip
 
@@ -16,7 +18,11 @@ class TraceReasons {
     this.features = features;
     const all = this.clips.flatMap((clip) => clip.contributions.flat());
     this.scale = Math.max(1e-6, ...[Math.max(...all), -Math.min(...all)]);
-    const names = [...features.map(({ name }) => name), "all other features"];
+    const names = features.map(({ name }) => name);
+    if (this.clips.some(({ contributions }) => contributions.at(-1).some((value) => Math.abs(value) >= LEAST_OTHERS))) {
+      names.push("all other features");
+    }
+    this.#lines = [];
     this.holder.replaceChildren(...names.map((name, index) => this.#row(name, index)));
   }
 
@@ -61,14 +67,17 @@ function runningSum(values) {
   return values.map((value) => (sum += value));
 }
 
+// Three figures that tell something, and no zero with a sign.
 function shortNumber(value) {
   const size = Math.abs(value);
-  const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(size < 0.1 && size > 0 ? 3 : 2);
-  return text.replace("-", "−");
+  const text = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3);
+  return Number(text) === 0 ? "0" : text.replace("-", "−");
 }
 
 function signedNumber(value) {
-  return value >= 0 ? `+${shortNumber(value)}` : shortNumber(value);
+  const size = Math.abs(value);
+  if (size < 0.005) return "0.00";
+  return `${value > 0 ? "+" : "−"}${size.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)}`;
 }
 
 function writeText(element, text) {

@@ -86,7 +86,7 @@ class RewardTrace {
     this.reasons.moveTo(steps);
     const values = this.curves.map(({ mean }, index) => signedNumber(mean[steps[index]]));
     this.amounts.forEach((amount, index) => writeText(amount, values[index]));
-    const said = this.clips.map(({ label }, index) => `${label} ${values[index]}`).join(", ");
+    const said = this.clips.map(({ label }, index) => `${label}: ${values[index]}`).join(", ");
     this.slider.setAttribute("aria-valuenow", frame);
     this.slider.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${this.frames}: ${said}`);
     this.root.dataset.frame = frame;
@@ -171,6 +171,6 @@ function overMembers(members) {
 function legendEntry(label, index) {
   const entry = document.createElement("span");
   entry.className = `tr-entry tr-clip-${index}`;
-  entry.append(document.createElement("i"), `${label} `, document.createElement("b"));
+  entry.append(document.createElement("i"), `${label}: `, document.createElement("b"));
   return entry;
 }
