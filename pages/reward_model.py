@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from rlhf.ui import charts, reward_report
+from rlhf.ui import answer_dialog, reward_alarms, reward_grades, reward_report, reward_versions, reward_view
+from rlhf.ui.disputed_answers import disputed_answers
 from rlhf.ui.inside_clip import inside_clip
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_curves, view_run
@@ -13,24 +14,53 @@ REFRESH_S = 4.0
 
 
 @st.fragment(run_every=REFRESH_S)
-def report(run_id: str) -> None:
-    engine = open_store().engine
+def report_card(run_id: str) -> None:
+    store = open_store()
+    engine, blobs = store.engine, store.blobs
     view = view_run(engine, run_id)
     if view.reward_version == 0:
         st.info(view.message or "No reward version yet.", icon=":material/insights:")
         return
-    predictions = reward_report.view_predictions(engine, run_id)
-    reward_report.headline(view, predictions)
-    names = ["reward/out_of_bag_accuracy", "reward/out_of_bag_nll", "reward/num_answers"]
-    points = view_curves(engine, run_id, names)
-    columns = st.columns(3)
-    for column, name, is_share in zip(columns, names, (True, False, False), strict=True):
-        with column:
-            charts.curve(points, name, key=f"{name}-{run_id}", share=is_share)
-    reward_report.calibration(predictions, key=run_id)
-    reward_report.versions(engine, run_id)
-    inside_clip(engine, run_id, view.reward_version)
+    judgements = reward_view.view_judgements(engine, blobs, run_id, view.reward_version)
+    versions = reward_versions.view_versions(engine, run_id)
+    reward_report.headline(view, judgements)
+    reward_alarms.alarms(engine, run_id)
+    reward_report.foresight(judgements, key=run_id)
+    reward_report.learning(
+        view_curves(engine, run_id, reward_report.CURVES), judgements, versions, key=run_id
+    )
+    reward_grades.grades(reward_view.view_grades(engine, run_id), key=run_id)
+    reward_versions.model_class(versions[-1]["report"])
+    reward_versions.table(versions)
+    reward_versions.differences(engine, blobs, run_id, versions, key=run_id)
 
+
+def change_of_mind(run_id: str) -> None:
+    store = open_store()
+    version = view_run(store.engine, run_id).reward_version
+    if version == 0:
+        st.info("No reward version yet.", icon=":material/insights:")
+        return
+    if key := disputed_answers(store.engine, store.blobs, run_id, version):
+        answer_dialog.show(run_id, key)
+
+
+@st.fragment(run_every=REFRESH_S)
+def inside(run_id: str) -> None:
+    store = open_store()
+    view = view_run(store.engine, run_id)
+    if view.reward_version == 0:
+        st.info(view.message or "No reward version yet.", icon=":material/insights:")
+        return
+    inside_clip(store.engine, run_id, view.reward_version)
+
+
+VIEWS = {
+    "card": ("Report card", report_card),
+    "clip": ("Inside a clip", inside),
+    "disputed": ("What would change its mind", change_of_mind),
+}
+"""By the word in the page's address, ``?view=``."""
 
 run_id = current_run()
 if run_id is None:
@@ -39,5 +69,19 @@ if run_id is None:
 else:
     with st.container(horizontal=True, vertical_alignment="center"):
         run_heading(run_id)
-    st.caption("How well the reward model foresees answers that it has not learned from.")
-    report(run_id)
+    asked = st.query_params.get("view")
+    chosen = st.segmented_control(
+        "What to show",
+        list(VIEWS),
+        required=True,
+        default=asked if asked in VIEWS else "card",
+        format_func=lambda word: VIEWS[word][0],
+        label_visibility="collapsed",
+        key="reward_view",
+        persist_state="session",
+    )
+    if chosen != (asked or "card"):
+        st.query_params["view"] = chosen
+    VIEWS[chosen][1](run_id)
+    if key := answer_dialog.asked_for():
+        answer_dialog.show(run_id, key)

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, spaces_of
+from rlhf.loop.config import resolve
+from rlhf.loop.grade_reward import grade_reward
 from rlhf.loop.report import acts_by_mean
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.reward.ensemble import RewardModel
@@ -32,7 +34,8 @@ def evaluate_policy(
 
     Returns:
         ``{"true_returns": [...], "predicted_returns": [...], "episode_steps": [...]}``; predicted returns
-        by the reward version the policy had last learned from, empty if there was none.
+        by the reward version the policy had last learned from, empty if there was none. Where there are both
+        rewards, also ``reward_grade``: what ``grade_reward`` says of that version.
     """
     with reading(engine) as connection:
         run = runs.get_run(connection, run_id)
@@ -52,6 +55,10 @@ def evaluate_policy(
         ),
         "episode_steps": [episode.num_steps for episode in episodes],
     }
+    if task.has_true_reward and row["reward_version"]:
+        discount = resolve(task, run["overrides"]).ppo.discount
+        grade: Any = grade_reward(engine, blobs, run_id, row["reward_version"], action_space, discount)
+        evaluation["reward_grade"] = grade
     replay = cut(episodes[0], 0, episodes[0].num_steps, task.horizon)
     name = blobs.write_arrays(replay.to_arrays())
     with writing(engine) as connection:

@@ -1,28 +1,25 @@
 """Feedback -> reward: a new version of the reward model when there are enough new answers."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.feedback.targets import prob_first, strengths
 from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, with_demonstrations
 from rlhf.loop.read_orders import Orders, Ranked, read_orders
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
+from rlhf.loop.store_reward import store_reward
 from rlhf.reward.encoder import episode_sequences
 from rlhf.reward.features import segment_features, transition_features
 from rlhf.reward.fit import FitReport, fit
-from rlhf.storage import acts, answers, models, runs, segments
+from rlhf.storage import acts, answers, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
 from rlhf.types.feedback import PreferenceData, QueryKind, Rankings, no_rankings
 from rlhf.types.people import TEACHING_ACTS, ActKind
 
-_AUDIT_WINDOW = 50
-"""Latest audit pairs that the audit accuracy is of."""
 _MAX_REFERENCE = 5_000
 """Recent transitions that set the scale of a reward version, and as many answered ones."""
 
@@ -62,7 +59,9 @@ def fit_reward(session: Session) -> FitReport | None:
     session.fitted, session.fitted_id = len(rows), newest
     if len(data) > len(answered):
         people = [*people, DEMONSTRATIONS]
-    _store(session, report, people, _audit_accuracy(rows))
+    store_reward(
+        session, report, data, people, rows, [row for row in rows if row["id"] not in orders.replaced]
+    )
     return report
 
 
@@ -206,57 +205,3 @@ def _sequences(session: Session) -> Float32 | None:
         for episode in episodes.values()
     ]
     return np.concatenate(found) if found else None
-
-
-def _audit_accuracy(rows: list[sa.RowMapping]) -> float:
-    """Return how often the model had foreseen the answers to the latest random audit pairs."""
-    audits = [row for row in rows if row["kind"] is QueryKind.AUDIT and row["predicted"] is not None]
-    audits = audits[-_AUDIT_WINDOW:]
-    predicted = np.array([row["predicted"] for row in audits], np.float64)
-    target = np.array([prob_first(row["choice"]) for row in audits], np.float64)
-    return preference_accuracy(predicted, target)
-
-
-def _store(session: Session, report: FitReport, people: list[str], audit_accuracy: float) -> None:
-    assert session.reward is not None
-    name = session.blobs.write_arrays(dict(session.reward.to_arrays()))
-    message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
-    if implied := report.num_comparisons - session.fitted:
-        message += f" and {implied} comparisons with what was shown"
-    if np.isfinite(report.out_of_bag_accuracy):
-        message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
-    if report.candidates:
-        message += f"; {report.reason}"
-    with session.writing() as connection:
-        models.insert_reward_version(
-            connection,
-            session.run_id,
-            session.reward_version,
-            arrays=name,
-            num_answers=session.fitted,
-            steps=session.steps,
-            report=_finite(dataclasses.asdict(report) | {"annotator_ids": people}),
-        )
-        runs.update_run(connection, session.run_id, reward_version=session.reward_version)
-        runs.add_event(connection, session.run_id, session.steps, "reward", message + ".")
-        runs.add_measurements(
-            connection,
-            session.run_id,
-            session.steps,
-            {
-                "reward/out_of_bag_accuracy": report.out_of_bag_accuracy,
-                "reward/out_of_bag_nll": report.out_of_bag_nll,
-                "reward/audit_accuracy": audit_accuracy,
-                "reward/train_accuracy": report.train_accuracy,
-                "reward/num_answers": float(session.fitted),
-            },
-        )
-
-
-def _finite(value: Any) -> Any:
-    """Return plain data with None in place of numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

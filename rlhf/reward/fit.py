@@ -9,13 +9,14 @@ import torch
 
 from rlhf.checks import check_finite, check_shape
 from rlhf.errors import FeedbackError
-from rlhf.reward.annotators import held_out_returns, learn_annotators, standard_errors
+from rlhf.reward.annotators import HeldOutReturns, held_out_returns, learn_annotators, standard_errors
 from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, ordinary
 from rlhf.reward.bootstrap import bootstrap_weights, holds_out
 from rlhf.reward.chosen import Selection
-from rlhf.reward.config import RewardConfig
+from rlhf.reward.config import NETWORK_CLASSES, RewardConfig
 from rlhf.reward.encoder import MIN_SEQUENCES, train_encoder
 from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.influence import disagreement, influences
 from rlhf.reward.normalise import input_normaliser, output_normaliser
 from rlhf.reward.selection import (
     CandidateScore,
@@ -28,6 +29,7 @@ from rlhf.reward.selection import (
 )
 from rlhf.types.experience import Float32
 from rlhf.types.feedback import PreferenceData
+from rlhf.types.reward import AnswerViews
 
 __all__ = ["AnnotatorReport", "FitReport", "RewardConfig", "accuracy", "fit"]
 
@@ -85,6 +87,8 @@ class FitReport:
     """Differences that are called clear, in logits."""
     annotators: tuple[AnnotatorReport, ...]
     """By the annotators' indices."""
+    comparisons: AnswerViews
+    """What the reward makes of each comparison."""
     seconds: float
     """Wall time of the fit."""
 
@@ -155,7 +159,7 @@ def fit(
         answer_model=answer_model,
         selection=selection,
     )
-    return model, _report(model, data, weights, candidates, started)
+    return model, _report(model, problem, weights, candidates, started)
 
 
 def _answer_model(
@@ -175,12 +179,12 @@ def _answer_model(
 
 def _report(
     model: RewardModel,
-    data: PreferenceData,
+    problem: Problem,
     weights: Float32,
     candidates: tuple[CandidateScore, ...],
     started: float,
 ) -> FitReport:
-    answer_model, selection = model.answer_model, model.selection
+    data, answer_model, selection = problem.data, model.answer_model, model.selection
     returns = model.member_returns(data.features)
     is_out = (weights == 0.0) & holds_out(weights)
     unseen = held_out_returns(returns.astype(np.float64), data, is_out)
@@ -218,7 +222,30 @@ def _report(
         tie_width=answer_model.tie_width,
         clear_width=answer_model.clear_width,
         annotators=tuple(annotators),
+        comparisons=_comparisons(model, problem, returns, unseen),
         seconds=time.perf_counter() - started,
+    )
+
+
+def _comparisons(
+    model: RewardModel, problem: Problem, returns: Float32, held_out: HeldOutReturns
+) -> AnswerViews:
+    """Return what the reward makes of each comparison.
+
+    Without an answer, a network is what its members say that did not train on it, if there are such; where a
+    class is solved for, leaving out one answer alone is nearer to the reward than members that lack a third.
+    """
+    data, answer_model, selection = problem.data, model.answer_model, model.selection
+    found = influences(problem.directions[selection.base], data, answer_model, selection.ridge)
+    unseen, mean = found.unseen, returns.mean(axis=0)
+    if selection.model_class in NETWORK_CLASSES:
+        unseen = np.where(held_out.is_known[: len(unseen)], held_out.differences, unseen)
+    return AnswerViews(
+        answer=np.arange(len(unseen)),
+        lead=mean[data.first] - mean[data.second],
+        unseen=answer_model.prob_first(unseen).astype(np.float32),
+        against=disagreement(unseen, data, answer_model).astype(np.float32),
+        influence=found.influence.astype(np.float32),
     )
 
 

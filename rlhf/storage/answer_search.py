@@ -6,6 +6,8 @@ Pages are found by the number of the last row seen, never by an offset, and hold
 import dataclasses
 import enum
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -194,6 +196,21 @@ def get_answer(connection: sa.Connection, run_id: str, key: str) -> sa.RowMappin
     Raises:
         NotFoundError: the run has no such answer.
     """
+    query = _with_clips().where(answers.c.key == key, answers.c.run_id == run_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFoundError(f"run {run_id} has no answer {key!r}.")
+    return row
+
+
+def find_standing(connection: sa.Connection, run_id: str, ids: Sequence[int]) -> list[sa.RowMapping]:
+    """Return those of these answers that stand, in no order, as ``get_answer`` does."""
+    query = _with_clips().where(answers.c.id.in_(ids), answers.c.run_id == run_id, stands())
+    return list(connection.execute(query).mappings())
+
+
+def _with_clips() -> sa.Select[Any]:
+    """Return the query for answers with all that is known of them, undos left out."""
     left, right = segments.alias("left_segment"), segments.alias("right_segment")
     clip_columns = [
         table.c[name].label(f"{side}_{name}")
@@ -201,18 +218,14 @@ def get_answer(connection: sa.Connection, run_id: str, key: str) -> sa.RowMappin
         for name in ("clip", "clip_fps", "clip_frames", "policy_version")
     ]
     query_columns = (queries.c.score, queries.c.predicted, queries.c.left_id.label("query_left_id"))
-    query = (
+    return (
         sa.select(answers, annotators.c.name, status_text().label("status"), *query_columns, *clip_columns)
         .join(annotators, annotators.c.id == answers.c.annotator_id)
         .join(queries, queries.c.id == answers.c.query_id)
         .join(left, left.c.id == answers.c.left_id)
         .join(right, right.c.id == answers.c.right_id)
-        .where(answers.c.key == key, answers.c.run_id == run_id, answers.c.choice != Choice.UNDO)
+        .where(answers.c.choice != Choice.UNDO)
     )
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        raise NotFoundError(f"run {run_id} has no answer {key!r}.")
-    return row
 
 
 def history(connection: sa.Connection, query_id: str) -> list[sa.RowMapping]:

@@ -68,14 +68,19 @@ def set_clip(
     )
 
 
+def true_reward_blobs(connection: sa.Connection, segment_ids: Sequence[str]) -> dict[str, str]:
+    """Return the blobs of those segments' true rewards that are known, by id; as ``load_true_rewards``."""
+    query = sa.select(segment_truths).where(segment_truths.c.segment_id.in_(list(segment_ids)))
+    return {row.segment_id: row.true_rewards for row in connection.execute(query)}
+
+
 def load_true_rewards(connection: sa.Connection, blobs: Blobs, segment_ids: Sequence[str]) -> list[Float64]:
     """Return the true rewards (L,) of segments; for teachers and evaluation only.
 
     Raises:
         NotFoundError: a segment has no true reward.
     """
-    query = sa.select(segment_truths).where(segment_truths.c.segment_id.in_(list(segment_ids)))
-    names = {row.segment_id: row.true_rewards for row in connection.execute(query)}
+    names = true_reward_blobs(connection, segment_ids)
     missing = [s for s in segment_ids if s not in names]
     if missing:
         raise NotFoundError(

@@ -1,4 +1,7 @@
-"""How far a reward model can be trusted: what it foresaw of the answers before it knew them."""
+"""How far a reward model can be trusted: what it foresaw of answers, and what more answers would bring."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -7,36 +10,36 @@ import sqlalchemy as sa
 import streamlit as st
 
 from rlhf.evaluation.agreement import preference_accuracy
-from rlhf.evaluation.statistics import wilson_interval
-from rlhf.feedback.targets import prob_first
+from rlhf.evaluation.people import Estimate, Share
 from rlhf.metrics import METRICS
-from rlhf.storage import answers, models
-from rlhf.storage.engine import reading
 from rlhf.types.feedback import QueryKind
+from rlhf.ui import charts
+from rlhf.ui.data_view import KINDS
+from rlhf.ui.reward_view import BEFORE, WITHOUT, by_age, by_certainty, by_person, gain_of_ten, shares
 from rlhf.ui.run_view import RunView
 
+CURVES = ["reward/audit_accuracy", "reward/out_of_bag_accuracy", "reward/out_of_bag_nll"]
+"""What ``learning`` draws."""
 _BINS = 5
-_NEWEST = 5000
-"""Latest answers that the figures are of: a page must not read a million."""
+_ROW_HEIGHT = 28
+_AXIS_HEIGHT = 42
+"""What the numbers below the rows take of a picture."""
+_HEIGHT = _AXIS_HEIGHT + 5 * _ROW_HEIGHT
+_GREY = "#8a8f9c"
+"""Seen on light and on dark."""
+_BASES = {BEFORE: "At the time", WITHOUT: "At present"}
+_MEANINGS = {
+    BEFORE: "Share of answers that the reward of that time foresaw before they came.",
+    WITHOUT: "Share of answers that the present reward would foresee if it had not learned from them.",
+}
 
 
-def view_predictions(engine: sa.Engine, run_id: str) -> pd.DataFrame:
-    """Return ``kind, predicted, target`` of the latest answers to pairs that the model had judged before."""
-    with reading(engine) as connection:
-        rows = answers.standing_answers(connection, run_id, newest=_NEWEST)
-    known = [(row, prob_first(row["choice"])) for row in rows if row["predicted"] is not None]
-    return pd.DataFrame(
-        [(row["kind"].value, row["predicted"], target) for row, target in known if target is not None],
-        columns=["kind", "predicted", "target"],
-    ).astype({"predicted": float, "target": float})
-
-
-def headline(view: RunView, predictions: pd.DataFrame) -> None:
+def headline(view: RunView, judgements: pd.DataFrame) -> None:
     """Show the figures that answer: can it be trusted?"""
-    audits = predictions[predictions["kind"] == QueryKind.AUDIT.value]
+    audits = judgements[judgements["is_audit"]]
     with st.container(horizontal=True, gap="medium"):
         st.metric("Reward version", view.reward_version)
-        st.metric("Answers", view.answers)
+        st.metric("Answers", f"{view.answers:,}")
         st.metric(
             METRICS["reward/audit_accuracy"].title,
             _share(audits),
@@ -45,32 +48,122 @@ def headline(view: RunView, predictions: pd.DataFrame) -> None:
         )
         st.metric(
             "Right on chosen pairs",
-            _share(predictions[predictions["kind"] == QueryKind.ACTIVE.value]),
+            _share(judgements[judgements["kind"] == KINDS[QueryKind.ACTIVE]]),
             help="Asked because their answer would tell the model most; not comparable with random ones.",
         )
-        ties = int((predictions["target"] == 0.5).sum())
+        ties = int((judgements["target"] == 0.5).sum())
         st.metric(
             "Ties among them", ties, help="Equal answers are learned from, and left out of the accuracy."
         )
 
 
-def calibration(predictions: pd.DataFrame, *, key: str) -> None:
+def foresight(judgements: pd.DataFrame, *, key: str) -> None:
+    """Draw how often the model was right, by all that may matter."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("**What it foresaw**", width="content")
+        has_views = judgements[WITHOUT].notna().any()
+        column = st.segmented_control(
+            "What the model expected",
+            list(_BASES) if has_views else [BEFORE],
+            default=BEFORE,
+            required=True,
+            format_func=_BASES.__getitem__,
+            key=f"foresight-{key}",
+            label_visibility="collapsed",
+        )
+    st.caption(f"{_MEANINGS[column]} Lines are 95% intervals, orange marks what the reward itself expected.")
+    pictures = st.columns(3)
+    with pictures[0]:
+        _calibration(judgements, column, key=key)
+    groups = {
+        "How sure it was": (
+            by_certainty(judgements, column),
+            "Where it is surer it should be right more often, by as much as the mark says.",
+        ),
+        "Early and late answers": (by_age(judgements), "In the order they came, a fifth of them each."),
+        "Kind of pair": (judgements["kind"], "Random checks alone are a fair sample of what may be asked."),
+        "Who answered": (by_person(judgements), "Whoever is foreseen badly sees it differently, or guesses."),
+    }
+    for place, (title, (group, meaning)) in enumerate(groups.items(), start=1):
+        with pictures[place % 3]:
+            _rows(title, meaning, shares(judgements, column, group), key=f"{title}-{key}")
+
+
+def learning(
+    points: pd.DataFrame, judgements: pd.DataFrame, versions: Sequence[sa.RowMapping], *, key: str
+) -> None:
+    """Draw how the model became right, and say what more answers are expected to bring.
+
+    Args:
+        points: the curves named in ``CURVES``.
+        judgements: of ``view_judgements``.
+        versions: the reward versions, the oldest first; at least one.
+        key: unique on the page.
+    """
+    num_answers = versions[-1]["num_answers"]
+    st.markdown("**What answers bring**")
+    with st.container(horizontal=True, gap="medium"):
+        gain = gain_of_ten(judgements, num_answers)
+        st.metric(
+            "The next 10 answers",
+            "not known yet" if gain is None else _points(gain),
+            help="Expected change of how often random pairs are foreseen, with a 95% interval: the trend "
+            "over this run's random pairs, carried on.",
+        )
+        new = num_answers - (versions[-2]["num_answers"] if len(versions) > 1 else 0)
+        st.metric(
+            "New in this version",
+            f"{new:,} answer{'' if new == 1 else 's'}",
+            help="Answers that came since the version before, for which it was fitted anew.",
+        )
+        _sources(
+            next((row["report"]["sources"] for row in versions[::-1] if "sources" in row["report"]), None)
+        )
+    pictures = st.columns(3)
+    for column, name in zip(pictures, CURVES, strict=True):
+        with column:
+            charts.curve(points, name, key=f"{name}-{key}", share=name.endswith("accuracy"))
+
+
+def _sources(found: dict[str, Any] | None) -> None:
+    """Say whether the pairs that the model chose taught more than random ones."""
+    label = "Chosen pairs against random ones"
+    meaning = (
+        "Two rewards that learned from equally many answers, one to pairs that the model chose, one to "
+        "random pairs, both tested on random pairs that neither had seen: how many more of 100 the first "
+        "gets right, with a 95% interval."
+    )
+    if found is None:
+        st.metric(label, "not known yet", help=f"{meaning} It takes about 20 answers to random pairs.")
+        return
+    gain = Estimate(value=found["chosen"] - found["random"], low=found["low"], high=found["high"])
+    st.metric(
+        label,
+        _points(gain),
+        help=f"{meaning} Here: {found['chosen']:.0%} right after {found['num_answers']} answers to chosen "
+        f"pairs, {found['random']:.0%} after as many to random ones, on {found['num_tested']} pairs.",
+    )
+
+
+def _calibration(judgements: pd.DataFrame, column: str, *, key: str) -> None:
     """Draw how often the left clip won against how sure the model had been of it."""
     st.markdown("**Calibration**", help="On the dashed line, '70% sure' is right seven times out of ten.")
-    if len(predictions) < 2 * _BINS:
+    known = judgements[judgements[column].notna()]
+    if len(known) < 2 * _BINS:
         st.caption("Appears after a few more answers.")
         return
-    bins = np.minimum(_BINS - 1, (predictions["predicted"].to_numpy() * _BINS).astype(int))
-    grouped = predictions.groupby(bins).agg(
-        predicted=("predicted", "mean"), answered=("target", "mean"), pairs=("target", "size")
+    bins = np.minimum(_BINS - 1, (known[column].to_numpy() * _BINS).astype(int))
+    grouped = known.groupby(bins).agg(
+        predicted=(column, "mean"), answered=("target", "mean"), pairs=("target", "size")
     )
     share = alt.Scale(domain=[0, 1])
+    percent = alt.Axis(format="%", tickCount=5)
     points = (
         alt.Chart(grouped.reset_index(drop=True))
         .mark_point(filled=True)
         .encode(
-            x=alt.X("predicted:Q", title="predicted: left is better", scale=share, axis=alt.Axis(format="%")),
-            y=alt.Y("answered:Q", title="answered: left is better", scale=share, axis=alt.Axis(format="%")),
+            x=alt.X("predicted:Q", title="expected: left is better", scale=share, axis=percent),
+            y=alt.Y("answered:Q", title="answered: left", scale=share, axis=percent),
             size=alt.Size("pairs:Q", legend=None),
             tooltip=[
                 "pairs:Q",
@@ -84,48 +177,47 @@ def calibration(predictions: pd.DataFrame, *, key: str) -> None:
         .mark_line(strokeDash=[4, 4], opacity=0.6)
         .encode(x="x:Q", y="x:Q")
     )
-    st.altair_chart(alt.layer(ideal, points).properties(height=260), width=420, key=f"calibration-{key}")
+    chart = alt.layer(ideal, points).properties(height=_HEIGHT)
+    st.altair_chart(chart, width="stretch", key=f"calibration-{key}")
 
 
-def versions(engine: sa.Engine, run_id: str) -> None:
-    """List the reward versions, the newest first."""
-    with reading(engine) as connection:
-        rows = models.list_reward_versions(connection, run_id)
-    unseen, learned = (METRICS[f"reward/{name}_accuracy"].title for name in ("out_of_bag", "train"))
-    frame = pd.DataFrame(
-        {
-            "Version": [row["version"] for row in rows],
-            "Answers": [row["num_answers"] for row in rows],
-            "At step": [row["steps"] for row in rows],
-            unseen: [_percent(row["report"].get("out_of_bag_accuracy")) for row in rows],
-            learned: [_percent(row["report"].get("train_accuracy")) for row in rows],
-            "Fitted in (s)": [row["report"].get("seconds") for row in rows],
-        }
-    ).iloc[::-1]
-    st.markdown("**Versions**")
-    percent = st.column_config.NumberColumn(format="%.0f%%")
-    st.dataframe(
-        frame,
-        hide_index=True,
-        placeholder="–",
-        column_config={
-            "At step": st.column_config.NumberColumn(format="localized"),
-            unseen: percent,
-            learned: percent,
-            "Fitted in (s)": st.column_config.NumberColumn(format="%.1f"),
-        },
+def _rows(title: str, meaning: str, found: pd.DataFrame, *, key: str) -> None:
+    """Draw shares with their intervals, one group below the other."""
+    st.markdown(f"**{title}**", help=meaning)
+    if found.empty:
+        st.caption("Appears after a few more answers.")
+        return
+    scale = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format="%", tickCount=5)
+    base = alt.Chart(found).encode(
+        y=alt.Y("group:N", title=None, sort=None, axis=alt.Axis(labelLimit=130, labelOverlap=False)),
+        tooltip=[
+            alt.Tooltip("group:N", title=title),
+            alt.Tooltip("answers:Q"),
+            alt.Tooltip("right:Q", title="foreseen", format=".0%"),
+            alt.Tooltip("low:Q", title="at least", format=".0%"),
+            alt.Tooltip("high:Q", title="at most", format=".0%"),
+            alt.Tooltip("expected:Q", title="it expected", format=".0%"),
+        ],
     )
+    ranges = base.mark_rule(strokeWidth=2, color=_GREY).encode(
+        x=alt.X("low:Q", title=None, scale=scale, axis=axis), x2="high:Q"
+    )
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("right:Q", scale=scale))
+    marks = base.mark_tick(thickness=3, size=16, color="#d9662b").encode(x=alt.X("expected:Q", scale=scale))
+    height = max(_HEIGHT, _AXIS_HEIGHT + _ROW_HEIGHT * len(found))
+    st.altair_chart(alt.layer(ranges, points, marks).properties(height=height), width="stretch", key=key)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100.0 * share
+def _points(gain: Estimate) -> str:
+    return f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
-def _share(predictions: pd.DataFrame) -> str:
-    decided = predictions[predictions["target"] != 0.5]
+def _share(judgements: pd.DataFrame) -> str:
+    decided = judgements[(judgements["target"] != 0.5) & judgements[BEFORE].notna()]
     n = len(decided)
     if n == 0:
         return "–"
-    share = preference_accuracy(decided["predicted"].to_numpy(), decided["target"].to_numpy())
-    low, high = wilson_interval(share * n, n)
+    share = preference_accuracy(decided[BEFORE].to_numpy(), decided["target"].to_numpy())
+    low, high = Share(count=share * n, of=n).interval()
     return f"{share:.0%} ({low:.0%}–{high:.0%})"

@@ -57,6 +57,7 @@ KNOWS_TRUTH = {
     "choose_queries": "stores that of the segments asked about, for teachers",
     "collect_experience": "keeps what environments pay",
     "evaluate_policy": "reports",
+    "grade_reward": "reports",
     "export_answers": "writes it into files of their own, where that is asked for",
     "export_arrays": "writes it into a file of its own, where that is asked for",
     "memory": "keeps it until segments are cut",
@@ -279,7 +280,9 @@ def test_nothing_that_knows_the_true_reward_is_imported_where_rewards_are_fitted
     knowing = {f"rlhf.loop.{name}" for name in KNOWS_TRUTH} | {"rlhf.feedback.teachers"}
     wrong = [
         f"{_shown(path, node)} imports {name}"
-        for path in _files("rlhf/loop/fit_reward.py", "rlhf/loop/improve_policy.py")
+        for path in _files(
+            *(f"rlhf/loop/{name}.py" for name in ("fit_reward", "store_reward", "improve_policy"))
+        )
         for node, name in _own_imports(path)
         if name in knowing
     ]

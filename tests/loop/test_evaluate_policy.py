@@ -101,3 +101,20 @@ def test_a_version_that_was_not_saved_cannot_be_evaluated(
     session = learned("pendulum-swingup")
     with pytest.raises(NotFoundError, match="version 99"):
         evaluate_policy(store.engine, store.blobs, session.run_id, 99, 1)
+
+
+def test_the_reward_is_held_against_the_true_one(store: Store, learned: Callable[[str], Session]) -> None:
+    session = learned("pendulum-swingup")
+    evaluation = evaluate_policy(store.engine, store.blobs, session.run_id, session.policy.version, 1)
+    if (grade := evaluation["reward_grade"]) is None:
+        pytest.fail("sixteen clips and more were asked about")
+    assert grade["reward_version"] == session.reward_version
+    assert -1.0 <= grade["rank_correlation"] <= 1.0
+    assert 0.0 <= grade["distance"] <= 1.0
+
+
+def test_a_policy_from_before_any_reward_has_no_grade(
+    store: Store, learned: Callable[[str], Session]
+) -> None:
+    session = learned("cartpole-balance")
+    assert "reward_grade" not in evaluate_policy(store.engine, store.blobs, session.run_id, 0, 1)

@@ -1,0 +1,124 @@
+"""What watches over the reward model: each gate, where it stands, and what to do about an alarm."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+import streamlit as st
+
+from rlhf.storage import models, runs
+from rlhf.storage.engine import reading
+
+_KINDS = ("warning", "rollback")
+_LATEST_EVENTS = 500
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gate:
+    """One of the looks that a run takes at its reward."""
+
+    title: str
+    says: str
+    """Part of every alarm of it."""
+    reading: str
+    """Metric that is watched."""
+    limit: str
+    """Setting of ``gates`` that it is held against."""
+    state: str
+    """Where it stands and when it raises an alarm, with room for the reading ``now`` and the ``limit``."""
+    advice: str
+    """What to do about an alarm."""
+
+
+GATES = (
+    Gate(
+        title="Foresees random pairs",
+        says="may be wrong about what people want",
+        reading="reward/audit_accuracy_high",
+        limit="audit_floor",
+        state="at most {now:.0%} right, alarm below {limit:.0%}",
+        advice="See what would change its mind, and set wrong answers aside. If all are right, people want "
+        "different things, or judge by what the model does not see: compare who is foreseen badly.",
+    ),
+    Gate(
+        title="Knows rather than remembers",
+        says="may have memorised its answers",
+        reading="reward/train_accuracy",
+        limit="audit_gap",
+        state="{now:.0%} of learned answers right, alarm if random pairs are surely {limit:.0%} worse",
+        advice="More answers are the cure, most of all about behaviour that was not shown yet. A plainer "
+        "class of model (reward.model_class) remembers less.",
+    ),
+    Gate(
+        title="Follows no loophole",
+        says="rises only where the reward model is unsure",
+        reading="reward/lower_bound",
+        limit="drift_rise",
+        state="lower bound {now:+.1f}, alarm if the mean rises by {limit:.1f} without it",
+        advice="Watch the newest policy on the Replays page. If it does something nobody asked for, answer "
+        "pairs that show it: they come first now. Going back to an earlier policy loses no answer.",
+    ),
+    Gate(
+        title="Knows the behaviour",
+        says="unlike anything asked about",
+        reading="reward/unfamiliar_share",
+        limit="unfamiliar_share",
+        state="{now:.0%} of its steps are unfamiliar, alarm above {limit:.0%}",
+        advice="Answer a few more pairs: those that are unlike all others are asked first until the model "
+        "knows them.",
+    ),
+    Gate(
+        title="People prefer the newest policy",
+        says="policy version",
+        reading="policy/chance_against_champion",
+        limit="contest_loss",
+        state="{now:.0%} chance that they do, goes back below {limit:.0%}",
+        advice="The run has gone back, or would have: compare both policies on the Replays page, and answer "
+        "more pairs of the newest one.",
+    ),
+)
+_OTHERWISE = "Watch the newest policy on the Replays page, and answer a few more pairs."
+
+
+def alarms(engine: sa.Engine, run_id: str) -> None:
+    """Show every gate with its reading, the alarms that stand with advice, and earlier ones."""
+    with reading(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        versions = models.list_reward_versions(connection, run_id)
+        events = [e for e in runs.list_events(connection, run_id, _LATEST_EVENTS) if e["kind"] in _KINDS]
+        readings = runs.latest_measurements(connection, run_id, [gate.reading for gate in GATES])
+    since = versions[-1]["created_at"] if versions else 0.0
+    standing = [event for event in events if event["at"] >= since]
+    limits = (run["config"] or {}).get("gates", {})
+    st.markdown("**Alarms**", help="Raised by the run itself; an alarm stands until the next reward version.")
+    for event in standing:
+        st.warning(
+            f"{event['message']}\n\n**What to do:** {advice(event['message'])}", icon=":material/warning:"
+        )
+    with st.container(horizontal=True, gap="medium"):
+        for gate in GATES:
+            _gate(gate, readings, limits, is_raised=any(gate.says in event["message"] for event in standing))
+    if earlier := events[len(standing) :]:
+        with st.expander(f"Earlier alarms ({len(earlier)})", icon=":material/history:"):
+            for event in earlier:
+                st.markdown(f"{event['message']}  \n:gray[at {event['steps']:,} steps]")
+
+
+def advice(message: str) -> str:
+    """Return what to do about an alarm, in words."""
+    return next((gate.advice for gate in GATES if gate.says in message), _OTHERWISE)
+
+
+def _gate(gate: Gate, readings: Mapping[str, float], limits: Mapping[str, Any], *, is_raised: bool) -> None:
+    now, limit = readings.get(gate.reading), limits.get(gate.limit)
+    if is_raised:
+        icon = ":orange[:material/warning:]"
+    elif now is None:
+        icon = ":gray[:material/hourglass_empty:]"
+    else:
+        icon = ":green[:material/check_circle:]"
+    is_known = now is not None and limit is not None
+    state = gate.state.format(now=now, limit=limit) if is_known else "nothing to go by yet"
+    with st.container(width=230):
+        st.markdown(f"{icon} {gate.title}  \n:gray[:small[{state}]]", help=gate.advice)
