@@ -9,7 +9,7 @@ import torch
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.linear import directions, fit_linear
 from rlhf.reward.networks import mean_inputs, product_columns
-from rlhf.types.experience import Float64, Int64
+from rlhf.types.experience import Float32, Float64, Int64
 from rlhf.types.feedback import PreferenceData
 
 MIN_RANDOM = 20
@@ -87,7 +87,7 @@ def compare_sources(
     )
 
 
-def _differences(model: RewardModel, data: PreferenceData, weights: Float64) -> Float64:
+def _differences(model: RewardModel, data: PreferenceData, weights: Float32) -> Float64:
     """Return differences of returns (N, Q) by rewards fitted to N weightings of the answers."""
     normalised = model.input_normaliser(data.features)
     columns = product_columns(normalised)

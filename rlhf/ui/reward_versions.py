@@ -33,7 +33,7 @@ def view_versions(engine: sa.Engine, run_id: str) -> list[sa.RowMapping]:
 def model_class(report: dict[str, Any]) -> None:
     """Say of what class the newest version is and why, and what it calls a tie."""
     st.markdown("**What kind of model it is**")
-    name = report.get("model_class")
+    name = report.get("model_class", "")
     with st.container(horizontal=True, gap="medium"):
         st.metric("Class", CLASSES[name].split(":")[0] if name in CLASSES else _DASH)
         width = report.get("tie_width")

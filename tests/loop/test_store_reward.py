@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.fit_reward import fit_reward
@@ -11,9 +12,9 @@ from rlhf.loop.iterate import iterate
 from rlhf.loop.session import Session, open_session
 from rlhf.loop.void_answers import answer_again
 from rlhf.reward.ensemble import RewardModel
-from rlhf.storage import answers, models
-from rlhf.storage.engine import reading
-from rlhf.types.feedback import Choice
+from rlhf.storage import answers, models, schema
+from rlhf.storage.engine import reading, writing
+from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.reward import AnswerViews
 from rlhf.ui.store import Store
 
@@ -65,23 +66,17 @@ def test_a_wrong_answer_in_fifty_is_among_the_five_most_disputed(store: Store, n
     assert planted in found.answer[np.argsort(-found.against)[:5]].tolist()
 
 
-def test_what_kinds_of_pairs_taught_is_reported_without_changing_the_run(
-    store: Store, new_small_run: Make
-) -> None:
-    settings = {
-        "schedule.labels": 60,
-        "schedule.initial_labels": 8,
-        "schedule.session_labels": 52,
-        "schedule.total_steps": 2_000,
-        "schedule.labels_end": 0.2,
-        "queries.audit_share": 0.5,
-        "reward.model_class": "linear",
-    }
-    session = learned(store, new_small_run(**settings), 8)
-    while session.fitted < 60:
-        iterate(session)
-        ask_teacher(store.engine, store.blobs, session.run_id, 60)
+def test_what_kinds_of_pairs_taught_is_reported(store: Store, new_small_run: Make) -> None:
+    settings = {"schedule.labels": 60, "schedule.initial_labels": 60, "reward.model_class": "linear"}
+    session = open_session(store.engine, store.blobs, new_small_run(**settings), is_simulated=True)
+    iterate(session)
+    ask_teacher(store.engine, store.blobs, session.run_id, 60)
+    with writing(store.engine) as connection:
+        asked = list(connection.scalars(sa.select(schema.queries.c.id)))
+        for kind, part in ((QueryKind.AUDIT, asked[:30]), (QueryKind.ACTIVE, asked[30:])):
+            connection.execute(schema.queries.update().where(schema.queries.c.id.in_(part)).values(kind=kind))
+    assert fit_reward(session) is not None
     with reading(store.engine) as connection:
-        report = models.latest_reward_report(connection, session.run_id)
-    assert report["sources"]["num_tested"] >= 20
-    assert report["sources"]["low"] <= report["sources"]["chosen"] - report["sources"]["random"]
+        sources = models.latest_reward_report(connection, session.run_id)["sources"]
+    assert sources["num_answers"] == 24  # four fifths of thirty
+    assert sources["low"] <= sources["chosen"] - sources["random"] <= sources["high"]

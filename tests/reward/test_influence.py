@@ -76,7 +76,7 @@ def rank_of_a_wrong_answer(truth: str, seed: int) -> int:
     said = problem.data.prob_first.copy()
     said[planted] = 1.0 - said[planted]
     data = dataclasses.replace(problem.data, prob_first=said)
-    _, report = fit(data, problem.reference, RewardConfig(max_epochs=5), np.random.default_rng(seed))
+    _, report = fit(data, problem.reference, RewardConfig(max_epochs=3), np.random.default_rng(seed))
     return int((report.comparisons.against > report.comparisons.against[planted]).sum())
 
 
