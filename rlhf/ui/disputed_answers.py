@@ -43,16 +43,17 @@ def disputed_answers(engine: sa.Engine, blobs: Blobs, run_id: str, version: int)
         label_visibility="collapsed",
     )
     st.caption(_MEANINGS[order])
-    more = st.session_state.get(f"disputed-more-{run_id}", False)
-    found = view_disputed(engine, run_id, views, order, _MORE if more else _SHOWN)
+    key = f"disputed-more-{run_id}"
+    limit = _MORE if st.session_state.get(key) else _SHOWN
+    found = view_disputed(engine, run_id, views, order, limit)
     if not found:
         st.success("The reward disputes none of its answers.", icon=":material/check_circle:")
     clicked = None
     for place, (row, seen) in enumerate(found, start=1):
         if _line(place, row, seen, order):
             clicked = row["key"]
-    if len(found) == _SHOWN and not more:
-        st.toggle("Show more", key=f"disputed-more-{run_id}")
+    if len(found) >= _SHOWN:
+        st.toggle(f"Show {_MORE}", key=key)
     return clicked
 
 
@@ -60,10 +61,10 @@ def _line(place: int, row: sa.RowMapping, seen: AnswerViews, order: str) -> bool
     """Draw one answer; return whether it was clicked."""
     who = plain(person_name(row["name"], row["annotator_id"]))
     when = time_text(row["received_at"], st.context.timezone)
-    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="medium"):
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
         st.html(_pictures(row), width="content")
-        with st.container(gap="xxsmall", width=300):
-            st.markdown(f"{place}. **{choice_text(row['choice'], row['details'])}** · {who} · {when}")
+        with st.container(gap="xxsmall", width=440):
+            st.markdown(f"{place}\\. **{choice_text(row['choice'], row['details'])}** · {who} · {when}")
             st.markdown(f"The reward, without this answer: **{_opinion(float(seen.unseen[0]))}**")
             if order == "influence":
                 st.markdown(f"Taking it away moves the reward by **{float(seen.influence[0]):.1%}**")

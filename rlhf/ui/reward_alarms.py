@@ -120,5 +120,5 @@ def _gate(gate: Gate, readings: Mapping[str, float], limits: Mapping[str, Any], 
         icon = ":green[:material/check_circle:]"
     is_known = now is not None and limit is not None
     state = gate.state.format(now=now, limit=limit) if is_known else "nothing to go by yet"
-    with st.container(width=230):
+    with st.container(width=205):
         st.markdown(f"{icon} {gate.title}  \n:gray[:small[{state}]]", help=gate.advice)

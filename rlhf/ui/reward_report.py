@@ -210,7 +210,8 @@ def _rows(title: str, meaning: str, found: pd.DataFrame, *, key: str) -> None:
 
 
 def _points(gain: Estimate) -> str:
-    return f"{100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    value, low, high = (round(100 * one, 1) + 0.0 for one in (gain.value, gain.low, gain.high))  # no -0.0
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
 def _share(judgements: pd.DataFrame) -> str:
