@@ -26,7 +26,6 @@ def inside_clip(engine: sa.Engine, run_id: str, newest_version: int) -> None:
         run_id: a run with at least one reward version.
         newest_version: of the reward model.
     """
-    st.subheader("Inside a clip", anchor=False)
     st.caption("The predicted reward of each step under the clips, and which features made it.")
     wanted = AnswerFilter(run_id=run_id, status=AnswerStatus.STANDING)
     with reading(engine) as connection:

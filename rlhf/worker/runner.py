@@ -114,13 +114,10 @@ def _renderer(
     from rlhf.clips.gl import usable_gl
 
     choose_gl(usable_gl())
-    import torch
-
     from rlhf.loop.map_behaviour import map_behaviour
     from rlhf.loop.render_clips import ClipMaker
     from rlhf.worker import renderer
 
-    torch.set_num_threads(1)
     clips = ClipMaker(engine, blobs)
     teachers = renderer.TeacherPace(engine, blobs)
     turns = renderer.Turns()

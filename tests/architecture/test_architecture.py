@@ -219,7 +219,13 @@ def test_web_process_loads_neither_torch_nor_mujoco() -> None:
 
 
 def test_a_fitted_reward_is_asked_without_torch() -> None:
-    assert _loaded({"torch"}, "rlhf.reward.ensemble", "rlhf.reward.features") == set()
+    modules = (
+        "rlhf.reward.attribution",
+        "rlhf.reward.features",
+        "rlhf.worker.runner",
+        "rlhf.worker.renderer",
+    )
+    assert _loaded({"torch"}, *modules) == set()
 
 
 @pytest.mark.parametrize("module", ["rlhf.policy.ppo", "rlhf.loop.train_on_true_reward", "rlhf.cli.main"])

@@ -12,7 +12,7 @@ def test_an_answered_pair_shows_the_reward_of_any_version(
     app, run_id = large_app
     size = {"width": 1280, "height": 1600}  # a list that is opened shuts again when its page scrolls
     page = chromium.new_context(viewport=size, reduced_motion="reduce").new_page()
-    page.goto(f"{app.url}/reward_model?run={run_id}")
+    page.goto(f"{app.url}/reward_model?run={run_id}&view=clip")
     trace = page.get_by_test_id("reward-trace")
     expect(trace).to_have_attribute("data-state", "ready", timeout=SLOW_MS)
     expect(trace.locator(".tr-line")).to_have_count(2)
