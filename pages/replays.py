@@ -7,6 +7,7 @@ from rlhf.ui.replay_player import replay_player
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
+from rlhf.ui.win_rate import win_rate
 
 REFRESH_S = 4.0
 
@@ -25,6 +26,7 @@ def replays(run_id: str) -> None:
         replay_player(
             clips=[replay_list.clip_of(p, run_id) for p in shown], key=f"replay-{run_id}-{versions}"
         )
+    win_rate(open_store().engine, run_id, key=f"win-rate-{run_id}")
     replay_list.table(saved)
 
 

@@ -8,6 +8,7 @@ from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
+from rlhf.ui.win_rate import win_rate
 
 REFRESH_S = 5.0
 
@@ -27,6 +28,7 @@ def curves(run_id: str) -> None:
     events = training_view.view_events(engine, run_id)
     training_view.legend(events)
     training_view.draw_curves(points, events, training_view.GROUPS[group], chosen, key=f"training-{run_id}")
+    win_rate(engine, run_id, key=f"win-rate-{run_id}")
     st.markdown("**Where the time goes**", help="Seconds of each stage since the start of the run.")
     training_view.draw_seconds(points, chosen, key=f"seconds-{run_id}")
     st.markdown("**What happened**")

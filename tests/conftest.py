@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from rlhf.config import Settings
-from rlhf.storage import answers, queries, runs, segments
+from rlhf.storage import answers, queries, runs, schema, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, writing
 from rlhf.storage.migrations import migrate
@@ -130,6 +130,22 @@ def make_query(store: Store, make_segment: Callable[..., str]) -> Callable[..., 
                 reward_version=reward_version,
             )
             queries.set_status(connection, query_id, status)
+        return query_id
+
+    return make
+
+
+@pytest.fixture
+def make_blind_pair(store: Store, make_query: Callable[..., str]) -> Callable[..., str]:
+    """``make_blind_pair(run_id, left, right)`` adds a drawn pair of two policy versions, returns its id."""
+
+    def make(run_id: str, left: int, right: int) -> str:
+        query_id = make_query(run_id, kind=QueryKind.WIN_RATE)
+        with writing(store.engine) as connection:
+            query = queries.get_query(connection, query_id)
+            for side, version in (("left_id", left), ("right_id", right)):
+                one = schema.segments.c.id == query[side]
+                connection.execute(schema.segments.update().where(one).values(policy_version=version))
         return query_id
 
     return make

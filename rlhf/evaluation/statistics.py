@@ -74,6 +74,28 @@ def wilson_interval(successes: float, trials: int, confidence: float = 0.95) -> 
     return centre - half, centre + half
 
 
+def rolling_share(
+    outcomes: Float64, window: int, confidence: float = 0.95
+) -> tuple[Float64, Float64, Float64]:
+    """Return the share of successes among the latest ``window`` outcomes up to each, with its interval.
+
+    Args:
+        outcomes: 1 success, 0 failure, 0.5 neither, (N,).
+        window: how many the share is of; the first points are of fewer.
+        confidence: of the Wilson interval.
+
+    Returns:
+        Share, lower and upper end, (N,) each.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(outcomes)])
+    ends = np.arange(1, len(sums))
+    starts = np.maximum(0, ends - window)
+    successes, trials = sums[ends] - sums[starts], ends - starts
+    bounds = [wilson_interval(s, int(n), confidence) for s, n in zip(successes, trials, strict=True)]
+    low, high = np.array(bounds, np.float64).reshape(-1, 2).T
+    return successes / trials, low, high
+
+
 def difference_interval(
     successes: float, trials: int, other_successes: float, other_trials: int, confidence: float = 0.95
 ) -> tuple[float, float]:

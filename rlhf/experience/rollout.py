@@ -103,7 +103,15 @@ class Collector:
 def run_episodes(
     task: Task, policy: ActingPolicy, num_episodes: int, seed: int, *, deterministic: bool
 ) -> tuple[list[Episode], Float64]:
-    """Run exactly ``num_episodes`` episodes and return them with their true returns (num_episodes,).
+    """Do what ``play_episodes`` does; return the episodes with their true returns (num_episodes,)."""
+    episodes, true_rewards = play_episodes(task, policy, num_episodes, seed, deterministic=deterministic)
+    return episodes, np.array([rewards.sum() for rewards in true_rewards], np.float64)
+
+
+def play_episodes(
+    task: Task, policy: ActingPolicy, num_episodes: int, seed: int, *, deterministic: bool
+) -> tuple[list[Episode], list[Float64]]:
+    """Run exactly ``num_episodes`` episodes and return them with the true rewards of their steps, (T,) each.
 
     Episode k is the (k // N)-th of environment k % N, whatever the lengths of the others, so short episodes
     are not overrepresented.
@@ -131,8 +139,7 @@ def run_episodes(
     finally:
         stepper.close()
     ordered = [found[index] for index in range(num_episodes)]
-    returns = np.array([item.true_rewards.sum() for item in ordered], np.float64)
-    return [item.episode for item in ordered], returns
+    return [item.episode for item in ordered], [item.true_rewards for item in ordered]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

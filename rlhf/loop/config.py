@@ -186,6 +186,11 @@ class GateConfig:
     worse_by: float = 0.5
     """It also goes back when the present reward, mean and lower bound alike, puts it this far below the best
     one stored, in standard deviations of the reward per step."""
+    win_rate_window: int = 10
+    """Latest blind pairs that are looked at, of policies that were saved one after the other."""
+    win_rate_loss: float = 0.02
+    """Warn when the chance that people prefer newer policies, by those blind pairs, falls below this. More:
+    sooner, and false warnings once practice changes nothing any more; 0 never. 0 to 0.1."""
     min_updates: int = 8
     """Updates a policy has before it is compared with the best one stored."""
     roll_back: bool = True
@@ -194,7 +199,14 @@ class GateConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         _require_at_least(
-            1, self, "audit_window", "min_audits", "drift_updates", "min_contests", "min_updates"
+            1,
+            self,
+            "audit_window",
+            "min_audits",
+            "drift_updates",
+            "min_contests",
+            "min_updates",
+            "win_rate_window",
         )
         _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by")
         for name in (
@@ -204,6 +216,7 @@ class GateConfig:
             "unfamiliar_queries",
             "contest_share",
             "contest_loss",
+            "win_rate_loss",
         ):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1].")

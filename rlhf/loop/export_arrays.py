@@ -18,6 +18,7 @@ from rlhf.storage.archives import Entry
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Segment
+from rlhf.types.feedback import NEVER_LEARNED
 
 _CHUNK = 2**20
 
@@ -81,7 +82,8 @@ def _comparisons(
     people: dict[str, int] = {}
     for row in answer_dump.dump_table(connection, run_id):
         label = prob_first(row["choice"])
-        if label is None or row["status"] != AnswerStatus.STANDING.value:
+        is_standing = row["status"] == AnswerStatus.STANDING.value
+        if label is None or not is_standing or row["query_kind"] in NEVER_LEARNED:
             continue
         pairs.append((index[row["left_id"]], index[row["right_id"]]))
         labels.append(label)

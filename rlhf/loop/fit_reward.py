@@ -17,7 +17,7 @@ from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import acts, answers, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
-from rlhf.types.feedback import PreferenceData, QueryKind, Rankings, no_rankings
+from rlhf.types.feedback import NEVER_LEARNED, PreferenceData, QueryKind, Rankings, no_rankings
 from rlhf.types.people import TEACHING_ACTS, ActKind
 
 _MAX_REFERENCE = 5_000
@@ -112,7 +112,7 @@ def teaching_answers(connection: sa.Connection, run_id: str) -> tuple[list[sa.Ro
     """Return the answers of a run that are learned from, in the order they came, and what each counts.
 
     They say something about an order, came while their query stood, were given by people who count, and are
-    not about pairs that people are scored by.
+    not about pairs that only measure: people, or progress.
     """
     given = acts.holding(connection, run_id, ActKind.WEIGHT)
     gold = {query for query, choice in acts.holding(connection, run_id, ActKind.GOLD).items() if choice}
@@ -122,7 +122,7 @@ def teaching_answers(connection: sa.Connection, run_id: str) -> tuple[list[sa.Ro
         if not row["is_late"]
         and prob_first(row["choice"]) is not None
         and given.get(row["annotator_id"], 1.0) > 0
-        and row["kind"] is not QueryKind.GOLD
+        and row["kind"] not in NEVER_LEARNED
         and row["query_id"] not in gold
     ]
     return rows, [float(given.get(row["annotator_id"], 1.0)) for row in rows]

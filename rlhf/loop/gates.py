@@ -1,8 +1,9 @@
 """Is the reward still right where the policy is? Warnings on the run, and a way back that loses no answer.
 
-Four looks at the same question: how well answers to random pairs were foreseen, whether the reward rises
-only where the ensemble does not agree, how much of the behaviour is unlike anything asked about, and whether
-the newest policy is better than the best one stored. Only the last one acts.
+Five looks at the same question: how well answers to random pairs were foreseen, whether the reward rises
+only where the ensemble does not agree, how much of the behaviour is unlike anything asked about, whether
+people who do not know which policy is newer prefer it, and whether the newest policy is better than the best
+one stored. Only the last one acts.
 """
 
 import numpy as np
@@ -10,10 +11,11 @@ import sqlalchemy as sa
 
 from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.evaluation.reward_drift import diverges, share_above, spread_limit
-from rlhf.evaluation.statistics import wilson_interval
+from rlhf.evaluation.statistics import probability_of_winning, wilson_interval
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.champion import judge
 from rlhf.loop.fit_reward import segment_inputs, teaching_answers
+from rlhf.loop.read_win_rate import read_win_rate
 from rlhf.loop.score_rollout import Scored
 from rlhf.loop.session import Session
 from rlhf.storage import models, runs
@@ -39,6 +41,8 @@ def check_gates(session: Session, scored: Scored, *, is_saved: bool) -> None:
         if is_new:
             _start_readings(session)
         _read(session, scored)
+        if is_saved:
+            _check_win_rate(session)
         if is_new or is_saved:
             judge(session, may_crown=is_saved)
 
@@ -85,6 +89,20 @@ def _check_audit(session: Session, rows: list[sa.RowMapping], train_accuracy: fl
         is_enough and train_accuracy is not None and train_accuracy - high > config.audit_gap,
         f"The reward model may have memorised its answers: {seen}, and gets {train_accuracy or 0:.0%} of "
         "those right that it learned from.",
+    )
+
+
+def _check_win_rate(session: Session) -> None:
+    """Look at what people say who do not know which policy is the newer one."""
+    with reading(session.engine) as connection:
+        won = read_win_rate(connection, session.run_id).won[-session.config.gates.win_rate_window :]
+    wins, losses = int((won == 1.0).sum()), int((won == 0.0).sum())
+    _warn(
+        session,
+        "win rate",
+        probability_of_winning(wins, losses) < session.config.gates.win_rate_loss,
+        "People like newer versions less, whatever the reward model says: of the latest blind pairs they "
+        f"preferred the older version in {losses} and the newer one in {wins}.",
     )
 
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from rlhf.feedback.targets import rated_pairs
-from rlhf.storage import rankings, ratings
+from rlhf.storage import queries, rankings, ratings
 from rlhf.storage.rankings import RANKING
+from rlhf.types.feedback import NEVER_LEARNED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,9 +51,10 @@ def read_orders(connection: sa.Connection, run_id: str, rows: Sequence[sa.RowMap
         if key := row["details"].get(RANKING):
             by_key.setdefault(key, []).append(row)
     stored = {ranking["key"]: ranking for ranking in rankings.list_rankings(connection, run_id)}
+    measuring = queries.segments_that_measure(connection, run_id) if by_key else set()
     for key, parts in by_key.items():  # in the order they came, which an import keeps
         ranking = stored.get(key)
-        if ranking is None:
+        if ranking is None or not measuring.isdisjoint(ranking["order"]):
             continue
         placed = set(ranking["order"][: ranking["num_ranked"]])
         sides = {part[side] for part in parts for side in ("left_id", "right_id")}
@@ -78,7 +80,7 @@ def _compared(connection: sa.Connection, run_id: str, people: set[str]) -> tuple
     given = [
         row
         for row in ratings.list_standing_ratings(connection, run_id)
-        if row["annotator_id"] in people and not row["is_late"]
+        if row["annotator_id"] in people and not row["is_late"] and row["kind"] not in NEVER_LEARNED
     ]
     pairs = rated_pairs(
         [row["rating"] for row in given],

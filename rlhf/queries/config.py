@@ -25,6 +25,10 @@ class QueryConfig:
     gold_share: float = 0.03
     """Share of a person's questions with a known right answer, as long as there are marked pairs that are new
     to them. Nothing is learned from those. 0 to 0.1."""
+    win_rate_share: float = 0.05
+    """Share of the answers that are about two saved policies from the same start: does practice make the
+    behaviour better in people's eyes? Nothing is learned from those. More: a narrower interval sooner, and
+    fewer answers that teach; 0 to 0.1."""
     new_versus_old_share: float = 0.25
     """Share of candidates that compare recent behaviour with that of an older policy."""
     low_density_share: float = 0.0
@@ -68,8 +72,8 @@ class QueryConfig:
         for name in ("candidates_per_query", "recent_episodes", "num_clusters", "chain_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        shares = ("audit_share", "repeat_share", "gold_share", "new_versus_old_share", "low_density_share")
-        for name in (*shares, "cluster_share", "overlap_share"):
+        shares = ("audit_share", "repeat_share", "gold_share", "win_rate_share", "cluster_share")
+        for name in (*shares, "new_versus_old_share", "low_density_share", "overlap_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")
         if self.new_versus_old_share + self.low_density_share > 1.0:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.storage.schema import annotators, answers, queries, runs, segments
-from rlhf.types.feedback import CONTROLS, Choice, QueryKind
+from rlhf.types.feedback import CONTROLS, NEVER_LEARNED, Choice, QueryKind
 
 _newer = answers.alias("newer")
 _stands = ~sa.exists().where(_newer.c.supersedes == answers.c.id) & (answers.c.choice != Choice.UNDO)
@@ -168,6 +168,25 @@ def standing_answers_to(connection: sa.Connection, query_ids: Collection[str]) -
     return list(connection.execute(query.order_by(answers.c.id)).mappings())
 
 
+def list_win_rate_answers(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
+    """Return the answers that stand and came in time to pairs of two saved policies, in the order they came.
+
+    Returns:
+        ``annotator_id, choice, left_version, right_version``, the policies as this person saw them.
+    """
+    left, right = segments.alias("left_segment"), segments.alias("right_segment")
+    versions = (left.c.policy_version.label("left_version"), right.c.policy_version.label("right_version"))
+    query = (
+        sa.select(answers.c.annotator_id, answers.c.choice, *versions)
+        .join(left, left.c.id == answers.c.left_id)
+        .join(right, right.c.id == answers.c.right_id)
+        .where(answers.c.run_id == run_id, answers.c.query_kind == QueryKind.WIN_RATE)
+        .where(~answers.c.is_late, _stands)
+        .order_by(answers.c.id)
+    )
+    return list(connection.execute(query).mappings())
+
+
 def recent_answers(
     connection: sa.Connection, run_id: str, annotator_id: str, limit: int
 ) -> list[sa.RowMapping]:
@@ -239,8 +258,8 @@ def count_rows(connection: sa.Connection, run_id: str) -> int:
 def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
     """Return how many rows after ``after_id`` may change what is learned.
 
-    Not late ones, not skips, not answers to gold pairs, and not a row that repeats choice, sides and
-    strength of the answer it supersedes, as a reason given afterwards does.
+    Not late ones, not skips, not those that are never learned from, and not a row that repeats choice, sides
+    and strength of the answer it supersedes, as a reason given afterwards does.
     """
     earlier = answers.alias("earlier")
     strength, before = (table.c.details["strength"].as_integer() for table in (answers, earlier))
@@ -249,12 +268,12 @@ def count_changes(connection: sa.Connection, run_id: str, after_id: int) -> int:
         .where(earlier.c.id == answers.c.supersedes, earlier.c.choice == answers.c.choice)
         .where(earlier.c.left_id == answers.c.left_id, before.is_not_distinct_from(strength))
     )
-    is_gold = sa.exists().where(queries.c.id == answers.c.query_id, queries.c.kind == QueryKind.GOLD)
+    never_learned = sa.exists().where(queries.c.id == answers.c.query_id, queries.c.kind.in_(NEVER_LEARNED))
     query = (
         sa.select(sa.func.count())
         .select_from(answers)
         .where(answers.c.run_id == run_id, answers.c.id > after_id)
-        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP, ~repeats, ~is_gold)
+        .where(~answers.c.is_late, answers.c.choice != Choice.SKIP, ~repeats, ~never_learned)
     )
     return int(connection.scalar(query) or 0)
 
@@ -284,13 +303,18 @@ def list_repeatable(
 ) -> list[sa.RowMapping]:
     """Return a person's latest standing answers that at least ``after`` others of theirs followed.
 
-    Neither skips nor late answers nor those to repeats and gold pairs; the newest first, at most ``limit``.
+    Neither skips nor late answers, nor those to repeats and to what is never learned from; the newest first,
+    at most ``limit``.
     """
     query = (
         sa.select(answers)
         .join(queries, queries.c.id == answers.c.query_id)
         .where(answers.c.annotator_id == annotator_id, answers.c.run_id == run_id, _stands)
-        .where(answers.c.choice != Choice.SKIP, ~answers.c.is_late, queries.c.kind.not_in(CONTROLS))
+        .where(
+            answers.c.choice != Choice.SKIP,
+            ~answers.c.is_late,
+            queries.c.kind.not_in((*CONTROLS, *NEVER_LEARNED)),
+        )
         .order_by(answers.c.id.desc())
         .offset(after)
         .limit(limit)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rlhf.errors import NotFoundError
 from rlhf.storage.answers import is_answered
 from rlhf.storage.schema import queries, segments
-from rlhf.types.feedback import QueryKind
+from rlhf.types.feedback import NEVER_LEARNED, QueryKind
 from rlhf.types.run import QueryStatus
 
 LEASE_S = 120.0
@@ -136,10 +136,11 @@ def count_by_status(
 
 
 def list_open(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
-    """Return the queries that wait for anybody's answer, drawn or not, the oldest first."""
+    """Return the queries that wait for anybody's answer and teach, drawn or not, the oldest first."""
     query = (
         sa.select(queries)
         .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), queries.c.asked_of.is_(None))
+        .where(queries.c.kind.not_in(NEVER_LEARNED))
         .order_by(queries.c.created_at)
     )
     return list(connection.execute(query).mappings())
@@ -152,10 +153,14 @@ def list_unanswered(connection: sa.Connection, run_id: str) -> list[sa.RowMappin
 
 
 def list_asked_pairs(connection: sa.Connection, run_id: str, limit: int) -> list[tuple[str, str]]:
-    """Return the ids of both segments of the latest queries that are open or answered, the newest first."""
+    """Return the ids of both segments of the latest queries that are open or answered, the newest first.
+
+    Those that nothing is learned from are left out: such a pair may still be asked to learn from it.
+    """
     query = (
         sa.select(queries.c.left_id, queries.c.right_id)
         .where(queries.c.run_id == run_id, queries.c.status.in_((*OPEN, QueryStatus.ANSWERED)))
+        .where(queries.c.kind.not_in(NEVER_LEARNED))
         .order_by(queries.c.created_at.desc())
         .limit(limit)
     )
@@ -253,6 +258,24 @@ def expire_after(connection: sa.Connection, run_id: str, reward_version: int) ->
     """Expire open queries chosen by reward versions that have been taken back."""
     is_chosen = (queries.c.run_id == run_id) & (queries.c.kind != QueryKind.PICKED)
     _expire(connection, is_chosen & (queries.c.reward_version > reward_version))
+
+
+def list_win_rate_versions(connection: sa.Connection, run_id: str) -> list[int]:
+    """Return the newer policy's version of each blind pair of a run that is open or answered."""
+    query = sa.select(queries.c.policy_version).where(
+        queries.c.run_id == run_id,
+        queries.c.kind == QueryKind.WIN_RATE,
+        queries.c.status.in_((*OPEN, QueryStatus.ANSWERED)),
+    )
+    return list(connection.scalars(query))
+
+
+def segments_that_measure(connection: sa.Connection, run_id: str) -> set[str]:
+    """Return the segments of queries that nothing is learned from."""
+    query = sa.select(queries.c.left_id, queries.c.right_id).where(
+        queries.c.run_id == run_id, queries.c.kind.in_(NEVER_LEARNED)
+    )
+    return {side for row in connection.execute(query) for side in row}
 
 
 def list_controls(connection: sa.Connection, run_id: str, annotator_id: str) -> list[sa.RowMapping]:

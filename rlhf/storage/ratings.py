@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.storage.schema import ratings
+from rlhf.storage.schema import queries, ratings
 
 RATINGS = "ratings"
 """Under this name the details of an answer hold the ratings, left and right, that it follows from."""
@@ -34,6 +34,14 @@ def standing_ratings_of_query(
 
 
 def list_standing_ratings(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
-    """Return the ratings of a run that stand, late ones included, in the order they came."""
-    query = sa.select(ratings).where(ratings.c.run_id == run_id, _stands).order_by(ratings.c.id)
+    """Return the ratings of a run that stand, late ones included, in the order they came.
+
+    Beside the rating's columns: the query's ``kind``.
+    """
+    query = (
+        sa.select(ratings, queries.c.kind)
+        .join(queries, queries.c.id == ratings.c.query_id)
+        .where(ratings.c.run_id == run_id, _stands)
+        .order_by(ratings.c.id)
+    )
     return list(connection.execute(query).mappings())

@@ -41,10 +41,14 @@ class QueryKind(enum.Enum):
     """A pair that the same person answered a while ago, sides changed: do they answer alike?"""
     GOLD = "gold"
     """A pair whose right answer a researcher has marked: is it found?"""
+    WIN_RATE = "win_rate"
+    """Two saved policies from the same start: do people prefer the newer one?"""
 
 
 CONTROLS = (QueryKind.REPEAT, QueryKind.GOLD)
 """Asked to learn about the person, not about the behaviour."""
+NEVER_LEARNED = (QueryKind.GOLD, QueryKind.WIN_RATE)
+"""Asked to measure with: no reward learns from the answers."""
 
 
 @enum.unique

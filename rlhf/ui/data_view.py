@@ -34,6 +34,7 @@ KINDS = {
     QueryKind.PICKED: "Picked by hand",
     QueryKind.REPEAT: "Shown again",
     QueryKind.GOLD: "Gold pair",
+    QueryKind.WIN_RATE: "Blind comparison",
 }
 STATUSES = {
     AnswerStatus.STANDING: "Counts",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rlhf.loop.ask_again import ask_again, count_consistent
 from rlhf.storage import acts, answers, queries, runs
 from rlhf.storage.engine import reading, writing
-from rlhf.types.feedback import CONTROLS, Choice, QueryKind
+from rlhf.types.feedback import CONTROLS, NEVER_LEARNED, Choice, QueryKind
 from rlhf.types.people import ActKind
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
@@ -28,8 +28,8 @@ WHY = {
     QueryKind.PICKED: "Somebody saw these moments in a recording and wants to know which is better.",
 }
 """Why a pair is asked, in words for the annotator."""
-# Knowing which pairs test them, people would answer those with more care than the others.
-WHY |= dict.fromkeys(CONTROLS, WHY[QueryKind.AUDIT])
+# Knowing which pairs test them or the progress, people would answer those otherwise than the others.
+WHY |= dict.fromkeys((*CONTROLS, *NEVER_LEARNED), WHY[QueryKind.AUDIT])
 PAUSED = "The researcher has paused your part in this run. Your answers are kept. Thank you for them!"
 _CONSISTENCY_EVERY = 5
 """Repeats between two figures of consistency; each alone would give away which pair it was."""

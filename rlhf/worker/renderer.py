@@ -13,6 +13,7 @@ from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import RlhfError
 from rlhf.experience.tasks import get_task
 from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.compare_policies import compare_policies
 from rlhf.loop.config import resolve
 from rlhf.loop.evaluate_policy import evaluate_policy
 from rlhf.loop.record_demonstration import demonstrate_by_expert
@@ -36,7 +37,7 @@ def draw(clips: ClipMaker, job: sa.RowMapping) -> None:
 
 
 def evaluate(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMapping) -> None:
-    """Do an EVALUATE job: its subject is ``<run>:<policy version>``."""
+    """Do an EVALUATE job, and ask people about the policy; its subject is ``<run>:<policy version>``."""
     run_id, _, version = job["subject"].rpartition(":")
     with reading(engine) as connection:
         run = runs.get_run(connection, run_id)
@@ -46,6 +47,7 @@ def evaluate(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMappi
     with reading(engine) as connection:
         replay_id = models.get_policy_version(connection, run_id, int(version))["replay_id"]
     clips.render_segments(task, replay_id)
+    compare_policies(engine, blobs, run_id, int(version))
 
 
 def draw_segment(engine: sa.Engine, clips: ClipMaker, job: sa.RowMapping) -> None:

@@ -6,6 +6,7 @@ from rlhf.evaluation.statistics import (
     difference_interval,
     interquartile_mean,
     probability_of_winning,
+    rolling_share,
     wilson_interval,
 )
 
@@ -72,3 +73,14 @@ def test_difference_of_two_shares_as_published() -> None:
 
 def test_a_difference_with_nothing_can_be_anything() -> None:
     assert difference_interval(3, 4, 0, 0) == (-1.0, 1.0)
+
+
+def test_a_rolling_share_is_of_the_latest_outcomes() -> None:
+    share, low, high = rolling_share(np.array([1.0, 1.0, 0.0, 0.5, 0.0]), 3)
+    np.testing.assert_allclose(share, [1.0, 1.0, 2 / 3, 0.5, 0.5 / 3])
+    assert (low[2], high[2]) == wilson_interval(2.0, 3)
+    assert (low[4], high[4]) == wilson_interval(0.5, 3)
+
+
+def test_a_rolling_share_of_nothing_is_empty() -> None:
+    assert [len(part) for part in rolling_share(np.empty(0), 3)] == [0, 0, 0]

@@ -10,7 +10,9 @@ import pytest
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.choose_queries import _settings
 from rlhf.loop.collect_experience import collect_experience
+from rlhf.loop.compare_policies import compare_policies
 from rlhf.loop.gates import check_gates
+from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.iterate import iterate
 from rlhf.loop.record_feedback import Answer, record_answer
 from rlhf.loop.score_rollout import Scored, score_rollout
@@ -18,6 +20,7 @@ from rlhf.loop.session import Session, open_session, save_checkpoint
 from rlhf.loop.simulate import simulate
 from rlhf.storage import queries, runs
 from rlhf.storage.engine import reading
+from rlhf.storage.segments import get_segment_row
 from rlhf.types.feedback import Choice, QueryKind
 from rlhf.ui.store import Store
 
@@ -138,6 +141,30 @@ def test_what_the_gates_know_survives_a_stop(store: Store, learn: Callable[..., 
         check_gates(session, scored(0.3 * update, 0.3 * update), is_saved=False)
     save_checkpoint(session)
     assert open_session(store.engine, store.blobs, session.run_id).gates == session.gates
+
+
+@pytest.mark.parametrize(("prefers_newer", "number"), [(False, 1), (True, 0)])
+def test_people_who_prefer_older_policies_raise_a_warning(
+    prefers_newer: bool, number: int, store: Store, learn: Callable[..., Session], make_annotator: Make
+) -> None:
+    session = learn(**{"queries.win_rate_share": 1.0})
+    save_policy(session)
+    asked = compare_policies(store.engine, store.blobs, session.run_id, session.policy.version)
+    assert asked >= 5
+    annotator = make_annotator()
+    with reading(store.engine) as connection:
+        rows = queries.list_unanswered(connection, session.run_id)
+        blind = [row for row in rows if row["kind"] is QueryKind.WIN_RATE]
+        lefts = [get_segment_row(connection, row["left_id"])["policy_version"] for row in blind]
+    for row, left in zip(blind, lefts, strict=True):
+        is_newer = left == session.policy.version
+        choice = Choice.LEFT if is_newer == prefers_newer else Choice.RIGHT
+        answer = Answer(key=f"key-{row['id'][:12]}", query_id=row["id"], choice=choice)
+        record_answer(session.engine, session.run_id, annotator, answer)
+    for _ in range(2):
+        check_gates(session, scored(0.0, 0.0), is_saved=True)
+    warned = messages(store, session.run_id, "warning")
+    assert sum("like newer versions less" in message for message in warned) == number
 
 
 def test_a_healthy_run_warns_of_nothing_and_never_goes_back(store: Store, new_small_run: Make) -> None:
