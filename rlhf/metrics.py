@@ -73,6 +73,11 @@ METRICS: dict[str, Metric] = {
         "Right on random pairs, at most",
         "Upper end of that interval. If even this is low, the reward model is wrong about what people want.",
     ),
+    "reward/foresight": Metric(
+        "Foresight",
+        "How much more of the latest answers was foreseen than the model promised, in standard deviations: "
+        "0 is as promised. Far below, people answer by something else than it has learned.",
+    ),
     "reward/mean": Metric(
         "Mean reward", "Mean over the ensemble of a rollout's reward per step, in standard deviations."
     ),

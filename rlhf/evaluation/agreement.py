@@ -34,6 +34,28 @@ def preference_accuracy(predicted: Float64, target: Float64) -> float:
     return float(right[decided].mean())
 
 
+def foresight(predicted: Float64, target: Float64, *, least_doubt: float = 0.1) -> float:
+    """Return by how many standard deviations more was foreseen than the predictions promise; below 0, less.
+
+        z = sum_i (s_i e_i - e_i^2) / sqrt(sum_i e_i^2 (1 - e_i^2)),   e_i = 2 p_i - 1,  s_i = +-1 the answer
+
+    Predictions that are sure of themselves weigh most, and coin tosses nothing, so pairs chosen because they
+    are hard say what they can. About standard normal if the predictions are calibrated. 0 without decided
+    answers or with nothing but coin tosses.
+
+    Args:
+        predicted: P(first preferred) before the answer was known, (Q,).
+        target: what was answered, 1, 0 or .5, (Q,); ties are left out.
+        least_doubt: no prediction counts as surer than this and its complement: people make mistakes, and one
+            against a prediction of .999 would outweigh everything.
+    """
+    decided = target != 0.5
+    expected = 2.0 * np.clip(predicted[decided], least_doubt, 1.0 - least_doubt) - 1.0
+    spread = float(np.sqrt((expected**2 * (1.0 - expected**2)).sum()))
+    answered = np.where(target[decided] > 0.5, 1.0, -1.0)
+    return float((answered * expected - expected**2).sum()) / spread if spread > 0 else 0.0
+
+
 def krippendorff_alpha(counts: Int64) -> float:
     """Return Krippendorff's alpha of categories: 1 is full agreement, 0 what chance gives, below is worse.
 

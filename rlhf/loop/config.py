@@ -166,6 +166,12 @@ class GateConfig:
     """Fewer audit answers than this warn of nothing."""
     confidence: float = 0.8
     """Of the audit accuracy's interval. More: fewer false warnings, and later ones."""
+    surprise_window: int = 20
+    """Latest answers, to pairs of any kind that a reward had judged before, that are looked at together.
+    More: steadier, and slower to notice."""
+    surprise_limit: float = 3.5
+    """Warn if so many standard deviations less of them was foreseen than the reward had promised. Less:
+    sooner, and false warnings where it is too sure of itself. 3 to 5."""
     drift_updates: int = 5
     """Updates over which mean reward and lower bound, and unfamiliar steps, are looked at."""
     drift_rise: float = 1.0
@@ -207,8 +213,9 @@ class GateConfig:
             "min_contests",
             "min_updates",
             "win_rate_window",
+            "surprise_window",
         )
-        _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by")
+        _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by", "surprise_limit")
         for name in (
             "audit_floor",
             "confidence",

@@ -1,15 +1,15 @@
 """Is the reward still right where the policy is? Warnings on the run, and a way back that loses no answer.
 
-Five looks at the same question: how well answers to random pairs were foreseen, whether the reward rises
-only where the ensemble does not agree, how much of the behaviour is unlike anything asked about, whether
-people who do not know which policy is newer prefer it, and whether the newest policy is better than the best
-one stored. Only the last one acts.
+Six looks at the same question: how well answers to random pairs were foreseen, whether the latest answers
+contradict what it was sure of, whether the reward rises only where the ensemble does not agree, how much of
+the behaviour is unlike anything asked about, whether people who do not know which policy is newer prefer it,
+and whether the newest policy is better than the best one stored. Only the last one acts.
 """
 
 import numpy as np
 import sqlalchemy as sa
 
-from rlhf.evaluation.agreement import preference_accuracy
+from rlhf.evaluation.agreement import foresight, preference_accuracy
 from rlhf.evaluation.reward_drift import diverges, share_above, spread_limit
 from rlhf.evaluation.statistics import probability_of_winning, wilson_interval
 from rlhf.feedback.targets import prob_first
@@ -20,7 +20,7 @@ from rlhf.loop.score_rollout import Scored
 from rlhf.loop.session import Session
 from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
-from rlhf.types.experience import Float32
+from rlhf.types.experience import Float32, Float64
 from rlhf.types.feedback import QueryKind
 
 _NOTHING_UNFAMILIAR = 1e30
@@ -58,15 +58,38 @@ def _start_readings(session: Session) -> None:
     gates.spread_limit = _NOTHING_UNFAMILIAR
     if rows:  # all may have been taken back
         gates.spread_limit = spread_limit(_compared_spread(session, rows), config.familiar_percentile)
-    _check_audit(session, rows, report.get("train_accuracy"))
+    judged = [row for row in rows if row["predicted"] is not None]
+    _check_surprise(session, judged[-config.surprise_window :])
+    audits = [row for row in judged if row["kind"] is QueryKind.AUDIT]
+    _check_audit(session, audits[-config.audit_window :], report.get("train_accuracy"))
 
 
-def _check_audit(session: Session, rows: list[sa.RowMapping], train_accuracy: float | None) -> None:
+def _check_surprise(session: Session, judged: list[sa.RowMapping]) -> None:
+    """Look at the latest answers to pairs that a reward had judged before, whatever they were asked for.
+
+    Notices within a few answers what the audit, a seventh of them, takes long to see.
+    """
+    z = foresight(*_predictions(judged))
+    with session.writing() as connection:
+        runs.add_measurements(connection, session.run_id, session.steps, {"reward/foresight": z})
+    _warn(
+        session,
+        "surprise",
+        z < -session.config.gates.surprise_limit,
+        f"The latest {len(judged)} answers contradict what the reward model was sure of. Somebody may judge "
+        "by something else than before; look at the newest answers, and at what the policy does.",
+    )
+
+
+def _predictions(judged: list[sa.RowMapping]) -> tuple[Float64, Float64]:
+    """Return what was predicted of answers and what was answered, (Q,) each."""
+    predicted = np.array([row["predicted"] for row in judged], np.float64)
+    return predicted, np.array([prob_first(row["choice"]) for row in judged], np.float64)
+
+
+def _check_audit(session: Session, audits: list[sa.RowMapping], train_accuracy: float | None) -> None:
     config = session.config.gates
-    audits = [row for row in rows if row["kind"] is QueryKind.AUDIT and row["predicted"] is not None]
-    audits = audits[-config.audit_window :]
-    predicted = np.array([row["predicted"] for row in audits], np.float64)
-    target = np.array([prob_first(row["choice"]) for row in audits], np.float64)
+    predicted, target = _predictions(audits)
     number = int((target != 0.5).sum())
     if number == 0:
         return

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rlhf.evaluation.agreement import krippendorff_alpha, preference_accuracy, rank_correlation
+from rlhf.evaluation.agreement import foresight, krippendorff_alpha, preference_accuracy, rank_correlation
 from rlhf.reward.fit import accuracy
 
 
@@ -70,3 +70,32 @@ def test_alpha_of_chance_is_about_zero() -> None:
 @pytest.mark.parametrize("counts", [np.zeros((0, 2), np.int64), np.array([[1, 0]]), np.array([[2, 0]])])
 def test_without_overlap_or_variety_there_is_no_alpha(counts: np.ndarray) -> None:
     assert math.isnan(krippendorff_alpha(counts))
+
+
+def test_foresight_of_calibrated_predictions_is_standard_normal() -> None:
+    rng = np.random.default_rng(0)
+    predicted = rng.uniform(0.1, 0.9, (4000, 20))
+    target = (rng.random(predicted.shape) < predicted).astype(np.float64)
+    found = [foresight(*answers) for answers in zip(predicted, target, strict=True)]
+    assert abs(np.mean(found)) < 0.06
+    assert abs(np.std(found) - 1.0) < 0.06
+
+
+def test_sure_predictions_weigh_most_in_foresight() -> None:
+    predicted = np.repeat([0.9, 0.6], 10)
+    assert foresight(predicted, np.repeat([0.0, 1.0], 10)) < -5.0
+    assert foresight(predicted, np.repeat([1.0, 0.0], 10)) > 0.0
+    assert foresight(np.full(20, 0.5), np.zeros(20)) == 0.0
+
+
+def test_one_mistake_against_a_sure_prediction_is_no_surprise() -> None:
+    target = np.ones(20)
+    target[3] = 0.0
+    assert foresight(np.full(20, 0.9999), target) > 0.0
+
+
+def test_foresight_leaves_out_ties() -> None:
+    assert foresight(np.array([0.9, 0.1, 0.7]), np.array([1.0, 0.5, 0.5])) == foresight(
+        np.array([0.9]), np.array([1.0])
+    )
+    assert foresight(np.array([0.9]), np.array([0.5])) == 0.0

@@ -18,7 +18,7 @@ from rlhf.loop.record_feedback import Answer, record_answer
 from rlhf.loop.score_rollout import Scored, score_rollout
 from rlhf.loop.session import Session, open_session, save_checkpoint
 from rlhf.loop.simulate import simulate
-from rlhf.storage import queries, runs
+from rlhf.storage import queries, runs, schema
 from rlhf.storage.engine import reading
 from rlhf.storage.segments import get_segment_row
 from rlhf.types.feedback import Choice, QueryKind
@@ -70,6 +70,22 @@ def test_answers_that_were_not_foreseen_raise_the_audit_warning(
     with reading(store.engine) as connection:
         curves = runs.get_curves(connection, session.run_id, ["reward/audit_accuracy_high"])
     assert (curves[-1][2] < 0.65) is not as_foreseen
+
+
+@pytest.mark.parametrize(("as_foreseen", "number"), [(False, 1), (True, 0)])
+def test_answers_against_what_was_sure_raise_the_surprise_warning(
+    as_foreseen: bool, number: int, store: Store, learn: Callable[..., Session], make_annotator: Make
+) -> None:
+    session = learn()
+    with reading(store.engine) as connection:
+        asked = [row["id"] for row in queries.list_open(connection, session.run_id)]
+    with session.writing() as connection:  # pairs that the reward was sure of
+        sure = schema.queries.update().where(schema.queries.c.id.in_(asked))
+        connection.execute(sure.values(predicted=0.95))
+    answer_audits(session, make_annotator(), as_foreseen=as_foreseen)
+    iterate(session)
+    warned = messages(store, session.run_id, "warning")
+    assert sum("contradict what the reward model was sure of" in message for message in warned) == number
 
 
 def scored(mean: float, spread: float) -> Scored:
