@@ -11,6 +11,7 @@ from rlhf.benchmarks import (
     ppo_ablation,
     ppo_speed,
     ppo_strength,
+    reward_hack,
 )
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
@@ -21,6 +22,10 @@ _BENCHMARKS = {
     people.NAME: (people, "whether made-up annotators are seen through, and what the reward gains by it"),
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),
+    reward_hack.NAME: (
+        reward_hack,
+        "whether alarms go off before a policy that exploits its reward does harm",
+    ),
     crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }

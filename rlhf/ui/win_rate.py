@@ -64,7 +64,7 @@ def win_rate(engine: sa.Engine, run_id: str, *, key: str) -> None:
     st.altair_chart(_chart(points).properties(height=_HEIGHT), width="stretch", key=key)
 
 
-def _chart(points: pd.DataFrame) -> alt.LayerChart:
+def _chart(points: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     x = alt.X("steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5))
     y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
     tips = [
