@@ -4,6 +4,7 @@ Frame k shows the observation at step ``k * frame_skip``. Once the episode has e
 stays in the picture, greyed, so that an annotator sees that nothing more happens.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -64,12 +65,15 @@ class SegmentRenderer:
             RenderError: the segment does not fit the environment.
         """
         ended = _in_absorbing_state(segment)[:: self._task.frame_skip]
-        steps = [min(k * self._task.frame_skip, segment.num_real_steps) for k in range(len(ended))]
-        wanted = sorted(set(steps))
-        pictures = dict(zip(wanted, self._draw(segment, wanted), strict=True))
-        frames = np.stack([pictures[step] for step in steps])
+        steps = np.minimum(np.arange(len(ended)) * self._task.frame_skip, segment.num_real_steps)
+        wanted, shows = np.unique(steps, return_inverse=True)
+        pictures = self._draw(segment, wanted.tolist())
+        first = next(pictures)
+        frames = np.empty((len(steps), *first.shape), np.uint8)  # at once: long episodes take half a gigabyte
+        for index, picture in enumerate(itertools.chain([first], pictures)):
+            frames[shows == index] = picture
         if ended[-1]:
-            frames[ended] = _dim(frames[-1])
+            frames[ended] = dim(frames[-1])
         return frames
 
     def close(self) -> None:
@@ -116,7 +120,7 @@ def _in_absorbing_state(segment: Segment) -> Bool:
     return np.concatenate([segment.absorbing[:1], segment.absorbing])
 
 
-def _dim(frame: Frame) -> Frame:
+def dim(frame: Frame) -> Frame:
     """Return the picture nearly without colour, darker and with less contrast."""
     grey = frame.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     mixed = 0.2 * frame + 0.8 * grey[..., None]
