@@ -5,6 +5,7 @@
     ├── TaskError            a task is unknown, or its environment cannot be used
     ├── ShapeError           an array has the wrong shape or holds values it must not
     ├── RenderError          a segment could not be drawn or encoded
+    ├── QueryError           a question cannot be asked as it stands
     ├── FeedbackError        an answer cannot be accepted as it stands
     ├── StorageError         the database or a blob cannot be read or written
     │   └── MigrationError   the database's version does not fit this program
@@ -35,6 +36,10 @@ class ShapeError(RlhfError, ValueError):
 
 class RenderError(RlhfError):
     """A segment could not be turned into a clip."""
+
+
+class QueryError(RlhfError):
+    """A pair that somebody wants to have compared cannot be asked about."""
 
 
 class FeedbackError(RlhfError):

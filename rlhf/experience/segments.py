@@ -124,6 +124,27 @@ def part_of(segment: Segment, start: int, length: int) -> Segment:
     )
 
 
+def part_around(recorded: Segment, step: int, length: int, horizon: int, *, terminated: bool) -> Segment:
+    """Return the ``length`` steps of a recorded episode around one of them, or as near to it as it goes.
+
+    Args:
+        recorded: an episode from its start or, where somebody took over, from a later step on.
+        step: of the recording, from 0; it comes to lie in the middle.
+        length: L, steps of the part, absorbing ones included.
+        horizon: steps of an episode with its absorbing ones.
+        terminated: whether the episode ended by itself where the recording ends.
+
+    Raises:
+        ShapeError: the recording is too short.
+    """
+    num_real = recorded.num_real_steps
+    num_steps = horizon - recorded.replay.start if terminated else num_real
+    last = min(num_steps - length, num_real - 1)
+    if last < 0:
+        raise ShapeError(f"the recording has {num_real} steps; a part of {length} steps is not in it.")
+    return part_of(recorded, max(0, min(step - length // 2, last)), length)
+
+
 def window_starts(num_steps: int, length: int) -> list[int]:
     """Return where windows of ``length`` steps begin that cover an episode, each half over the one before.
 

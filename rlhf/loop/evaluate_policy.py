@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from rlhf.experience.rollout import run_episodes
+from rlhf.experience.rollout import play_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
@@ -45,11 +45,11 @@ def evaluate_policy(
     arrays, _ = blobs.read_arrays(row["arrays"])
     policy = PolicySnapshot.from_arrays(arrays, action_space)
     seed = int(generator(run["seed"], "evaluation").integers(2**31))
-    episodes, returns = run_episodes(
+    episodes, true_rewards = play_episodes(
         task, policy, num_episodes, seed=seed, deterministic=acts_by_mean(action_space)
     )
     evaluation = {
-        "true_returns": [float(r) for r in returns] if task.has_true_reward else [],
+        "true_returns": [float(paid.sum()) for paid in true_rewards] if task.has_true_reward else [],
         "predicted_returns": _predicted(
             engine, blobs, run_id, row["reward_version"], task, episodes, action_space
         ),
@@ -61,8 +61,9 @@ def evaluate_policy(
         evaluation["reward_grade"] = grade
     replay = cut(episodes[0], 0, episodes[0].num_steps, task.horizon)
     name = blobs.write_arrays(replay.to_arrays())
+    truth = blobs.write_arrays({"true_rewards": true_rewards[0]}) if task.has_true_reward else None
     with writing(engine) as connection:
-        replay_id = segments.insert_segment(connection, run_id, replay, name, None)
+        replay_id = segments.insert_segment(connection, run_id, replay, name, truth)
         models.set_evaluation(connection, run_id, version, replay_id=replay_id, evaluation=evaluation)
     return evaluation
 

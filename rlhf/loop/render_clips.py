@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from rlhf.clips.encode import encode_mp4, poster_png
 from rlhf.clips.render import SegmentRenderer, ended_at_frame
 from rlhf.clips.resize import Frame
+from rlhf.clips.strip import episode_strip
 from rlhf.errors import RenderError, RlhfError
 from rlhf.experience.tasks import get_task, make_env
 from rlhf.storage import queries, runs, segments
@@ -21,11 +22,13 @@ from rlhf.types.task import Task
 class _Encoded(NamedTuple):
     mp4: bytes
     poster: bytes
+    strip: bytes | None
     num_frames: int
 
 
-def _encode(frames: Frame, fps: float) -> _Encoded:
-    return _Encoded(encode_mp4(frames, fps), poster_png(frames), len(frames))
+def _encode(frames: Frame, task: Task) -> _Encoded:
+    mp4 = encode_mp4(frames, task.playback_fps)
+    return _Encoded(mp4, poster_png(frames), episode_strip(frames, task), len(frames))
 
 
 class ClipMaker:
@@ -77,7 +80,7 @@ class ClipMaker:
                     segment = segments.load_segment(connection, self._blobs, segment_id)
                 if row["clip"] is None:
                     frames = self._frames(task, segment)
-                    encoding.append((segment_id, segment, encoder.submit(_encode, frames, task.playback_fps)))
+                    encoding.append((segment_id, segment, encoder.submit(_encode, frames, task)))
             for segment_id, segment, encoded in encoding:
                 self._store(task, segment_id, segment, encoded.result())
 
@@ -94,12 +97,14 @@ class ClipMaker:
     def _store(self, task: Task, segment_id: str, segment: Segment, encoded: _Encoded) -> None:
         clip = self._blobs.write(encoded.mp4, "mp4")
         poster = self._blobs.write(encoded.poster, "png")
+        strip = None if encoded.strip is None else self._blobs.write(encoded.strip, "jpg")
         with writing(self._engine) as connection:
             segments.set_clip(
                 connection,
                 segment_id,
                 clip=clip,
                 poster=poster,
+                strip=strip,
                 fps=task.playback_fps,
                 frames=encoded.num_frames,
                 ended_at_frame=ended_at_frame(segment, task.frame_skip),

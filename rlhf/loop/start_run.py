@@ -10,7 +10,7 @@ from rlhf.errors import FeedbackError, TaskError
 from rlhf.experience.tasks import get_task, has_expert
 from rlhf.feedback.teachers import parse_teacher
 from rlhf.loop.config import resolve
-from rlhf.storage import jobs, runs
+from rlhf.storage import jobs, models, runs
 from rlhf.storage.engine import writing
 from rlhf.types.run import JobKind, RunState
 
@@ -94,6 +94,19 @@ def ask_expert(engine: sa.Engine, run_id: str, num_episodes: int) -> None:
         if not has_expert(task_name):
             raise TaskError(f"task {task_name!r} has no scripted expert; record an episode by hand instead.")
         jobs.enqueue(connection, run_id, JobKind.DEMONSTRATE, f"{num_episodes}:{uuid.uuid4().hex}")
+
+
+def ask_replay(engine: sa.Engine, run_id: str, policy_version: int, reset_seed: int) -> None:
+    """Have an episode of a saved policy recorded from a start of choice, unless it was asked for before.
+
+    Raises:
+        NotFoundError: there is no such saved policy.
+    """
+    with writing(engine) as connection:
+        models.get_policy_version(connection, run_id, policy_version)
+        if models.find_replay(connection, run_id, policy_version, reset_seed) is None:
+            replay_id = models.insert_replay(connection, run_id, policy_version, reset_seed)
+            jobs.enqueue(connection, run_id, JobKind.REPLAY, replay_id)
 
 
 def _check_teacher(teacher: str, task_name: str) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
 from rlhf.storage.schema import demonstrations, segments
+from rlhf.storage.segments import CLIP
 from rlhf.types.demonstration import DemonstrationSource
 
 
@@ -57,14 +58,19 @@ def get_demonstration(connection: sa.Connection, demonstration_id: str) -> sa.Ro
 
 def list_demonstrations(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     """Return a run's demonstrations, voided ones too, with their clips' columns; the oldest first."""
-    clip = (segments.c.clip, segments.c.clip_fps, segments.c.clip_frames)
     query = (
-        sa.select(demonstrations, *clip)
+        sa.select(demonstrations, *CLIP)
         .join(segments, segments.c.id == demonstrations.c.segment_id)
         .where(demonstrations.c.run_id == run_id)
         .order_by(demonstrations.c.created_at, demonstrations.c.id)
     )
     return list(connection.execute(query).mappings())
+
+
+def ended_by_itself(connection: sa.Connection, segment_id: str) -> bool | None:
+    """Whether the environment ended the demonstration that a segment is; None if it is none."""
+    query = sa.select(demonstrations.c.terminated).where(demonstrations.c.segment_id == segment_id)
+    return connection.scalar(query)
 
 
 def list_valid(connection: sa.Connection, run_id: str) -> Sequence[sa.RowMapping]:

@@ -117,6 +117,12 @@ def _query_forms(connection: sa.Connection) -> None:
     schema.ratings.create(connection)
 
 
+def _replays(connection: sa.Connection) -> None:
+    """Add pictures of whole episodes, and episodes of saved policies from a start of choice."""
+    schema.replays.create(connection)
+    connection.exec_driver_sql("ALTER TABLE segments ADD COLUMN strip VARCHAR(80)")
+
+
 def _behaviour_maps(connection: sa.Connection) -> None:
     """Add maps of behaviour, and find the segments of a run without reading those of all."""
     schema.behaviour_maps.create(connection)
@@ -131,6 +137,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0004_demonstrations", _demonstrations),
     ("0005_data", _data),
     ("0006_query_forms", _query_forms),
+    ("0007_replays", _replays),
     ("0008_behaviour_maps", _behaviour_maps),
 )
 

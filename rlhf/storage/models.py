@@ -1,12 +1,15 @@
 """Versions of reward model and policy, and the checkpoints that a run goes on from."""
 
 import time
+import uuid
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
-from rlhf.storage.schema import checkpoints, policy_versions, reward_versions, segments
+from rlhf.storage.schema import checkpoints, policy_versions, replays, reward_versions, segments
+from rlhf.storage.segments import CLIP
 
 
 def insert_reward_version(
@@ -67,6 +70,7 @@ def insert_policy_version(
     """Add a policy to watch; a run resumed from before it overwrites its own earlier attempt."""
     key = (policy_versions.c.run_id == run_id) & (policy_versions.c.version == version)
     connection.execute(policy_versions.delete().where(key))
+    _forget_replays(connection, run_id, [version])
     connection.execute(
         policy_versions.insert().values(
             run_id=run_id,
@@ -140,9 +144,9 @@ def latest_reward_report(connection: sa.Connection, run_id: str) -> dict[str, An
 
 
 def list_policies_with_clips(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
-    """Return a run's saved policies with ``clip``, ``clip_fps`` and ``clip_frames``, the oldest first."""
+    """Return a run's saved policies with the ``CLIP`` columns of their replays, the oldest first."""
     query = (
-        sa.select(policy_versions, segments.c.clip, segments.c.clip_fps, segments.c.clip_frames)
+        sa.select(policy_versions, *CLIP)
         .outerjoin(segments, segments.c.id == policy_versions.c.replay_id)
         .where(policy_versions.c.run_id == run_id)
         .order_by(policy_versions.c.version)
@@ -152,11 +156,57 @@ def list_policies_with_clips(connection: sa.Connection, run_id: str) -> list[sa.
 
 def is_replay(connection: sa.Connection, run_id: str, segment_id: str) -> bool:
     """Whether a segment is the recorded episode of one of the run's policies, and no part of a question."""
-    one = (policy_versions.c.run_id == run_id) & (policy_versions.c.replay_id == segment_id)
-    return bool(connection.scalar(sa.select(sa.exists().where(one))))
+    usual = (policy_versions.c.run_id == run_id) & (policy_versions.c.replay_id == segment_id)
+    other = (replays.c.run_id == run_id) & (replays.c.segment_id == segment_id)
+    return bool(connection.scalar(sa.select(sa.exists().where(usual) | sa.exists().where(other))))
 
 
 def drop_versions_after(connection: sa.Connection, run_id: str, steps: int) -> None:
     """Forget reward models and policies of a stretch that is about to be run again from a checkpoint."""
+    of_stretch = (policy_versions.c.run_id == run_id) & (policy_versions.c.steps > steps)
+    stretch = connection.scalars(sa.select(policy_versions.c.version).where(of_stretch)).all()
+    _forget_replays(connection, run_id, stretch)
     for table in (reward_versions, policy_versions):
         connection.execute(table.delete().where(table.c.run_id == run_id, table.c.steps > steps))
+
+
+def find_replay(
+    connection: sa.Connection, run_id: str, policy_version: int, reset_seed: int
+) -> sa.RowMapping | None:
+    """Return what was asked for of a saved policy from a start of choice, with its ``CLIP`` columns."""
+    query = (
+        sa.select(replays, *CLIP)
+        .outerjoin(segments, segments.c.id == replays.c.segment_id)
+        .where(
+            replays.c.run_id == run_id,
+            replays.c.policy_version == policy_version,
+            replays.c.reset_seed == reset_seed,
+        )
+    )
+    return connection.execute(query).mappings().first()
+
+
+def get_replay(connection: sa.Connection, replay_id: str) -> sa.RowMapping | None:
+    """Return the row of such an episode, or None if its policy is no more."""
+    return connection.execute(sa.select(replays).where(replays.c.id == replay_id)).mappings().first()
+
+
+def insert_replay(connection: sa.Connection, run_id: str, policy_version: int, reset_seed: int) -> str:
+    """Add an episode that has yet to be recorded; return its id."""
+    replay_id = uuid.uuid4().hex
+    connection.execute(
+        replays.insert().values(
+            id=replay_id, run_id=run_id, policy_version=policy_version, reset_seed=reset_seed
+        )
+    )
+    return replay_id
+
+
+def set_replay(connection: sa.Connection, replay_id: str, segment_id: str) -> None:
+    """Record which segment the episode is."""
+    connection.execute(replays.update().where(replays.c.id == replay_id).values(segment_id=segment_id))
+
+
+def _forget_replays(connection: sa.Connection, run_id: str, versions: Collection[int]) -> None:
+    of_versions = (replays.c.run_id == run_id) & replays.c.policy_version.in_(versions)
+    connection.execute(replays.delete().where(of_versions))

@@ -152,6 +152,21 @@ def list_unanswered(connection: sa.Connection, run_id: str) -> list[sa.RowMappin
     return list(connection.execute(query.order_by(queries.c.created_at)).mappings())
 
 
+def find_open_pair(
+    connection: sa.Connection, run_id: str, kind: QueryKind, arrays: Collection[str]
+) -> str | None:
+    """Return the id of an open query of a kind that compares the two segments with these blobs, or None."""
+    left, right = segments.alias("left_segment"), segments.alias("right_segment")
+    query = (
+        sa.select(queries.c.id)
+        .join(left, left.c.id == queries.c.left_id)
+        .join(right, right.c.id == queries.c.right_id)
+        .where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), queries.c.kind == kind)
+        .where(left.c.arrays.in_(arrays), right.c.arrays.in_(arrays), left.c.arrays != right.c.arrays)
+    )
+    return connection.scalar(query.limit(1))
+
+
 def list_asked_pairs(connection: sa.Connection, run_id: str, limit: int) -> list[tuple[str, str]]:
     """Return the ids of both segments of the latest queries that are open or answered, the newest first.
 

@@ -106,6 +106,7 @@ segments = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("clip", sa.String(80)),  # blob, null until drawn
     sa.Column("poster", sa.String(80)),  # blob
+    sa.Column("strip", sa.String(80)),  # blob: moments of a whole episode side by side; null for shorter ones
     sa.Column("clip_fps", sa.Float),
     sa.Column("clip_frames", sa.Integer),
     sa.Column("ended_at_frame", sa.Integer),
@@ -348,6 +349,18 @@ policy_versions = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("replay_id", sa.ForeignKey("segments.id")),  # one whole episode, null until evaluated
     sa.Column("evaluation", sa.JSON),  # {true_returns, predicted_returns, episode_steps}
+)
+
+# Episodes of saved policies from other starts than the usual one, as somebody asked to see them.
+replays = sa.Table(
+    "replays",
+    metadata,
+    _id(),
+    _run_id(),
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("reset_seed", sa.BigInteger, nullable=False),
+    sa.Column("segment_id", sa.ForeignKey("segments.id")),  # null until recorded
+    sa.UniqueConstraint("run_id", "policy_version", "reset_seed"),
 )
 
 # One a run, made where somebody looks at it. While it is brought up to date the one before stays on show.

@@ -12,6 +12,9 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.schema import segment_truths, segments
 from rlhf.types.experience import Float64, Segment
 
+CLIP = (segments.c.clip, segments.c.clip_fps, segments.c.clip_frames, segments.c.strip)
+"""Columns with what a player needs of a drawn segment."""
+
 
 def insert_segment(
     connection: sa.Connection, run_id: str, segment: Segment, arrays: str, true_rewards: str | None
@@ -59,12 +62,14 @@ def set_clip(
     fps: float,
     frames: int,
     ended_at_frame: int | None,
+    strip: str | None = None,
 ) -> None:
     """Record that a segment has been drawn."""
+    drawn = {"clip": clip, "poster": poster, "strip": strip}
     connection.execute(
         segments.update()
         .where(segments.c.id == segment_id)
-        .values(clip=clip, poster=poster, clip_fps=fps, clip_frames=frames, ended_at_frame=ended_at_frame)
+        .values(drawn | {"clip_fps": fps, "clip_frames": frames, "ended_at_frame": ended_at_frame})
     )
 
 
@@ -87,3 +92,10 @@ def load_true_rewards(connection: sa.Connection, blobs: Blobs, segment_ids: Sequ
             f"segment {missing[0]} has no true reward, so a synthetic teacher cannot judge it."
         )
     return [np.asarray(blobs.read_arrays(names[s])[0]["true_rewards"], np.float64) for s in segment_ids]
+
+
+def find_true_rewards(connection: sa.Connection, blobs: Blobs, segment_id: str) -> Float64 | None:
+    """Return the true rewards (L,) of a segment, for teachers and evaluation only; None where it has none."""
+    query = sa.select(segment_truths.c.true_rewards).where(segment_truths.c.segment_id == segment_id)
+    name = connection.scalar(query)
+    return None if name is None else np.asarray(blobs.read_arrays(name)[0]["true_rewards"], np.float64)

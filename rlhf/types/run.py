@@ -30,6 +30,8 @@ class JobKind(enum.Enum):
     EVALUATE = "evaluate"
     DRAW = "draw"
     """One segment, to be watched."""
+    REPLAY = "replay"
+    """An episode of a saved policy from a given start, to be watched."""
     DEMONSTRATE = "demonstrate"
     """Episodes of a scripted expert."""
     RECORD = "record"

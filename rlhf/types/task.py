@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from rlhf.types.experience import Float32
 
+STRIP_MOMENTS = 8
+"""Moments of a whole episode that its strip shows, at even times over the horizon."""
+
 Expert = Callable[[Float32], "int | Float32"]
 """One raw observation (D,) -> one action as policies give them; may remember what it saw of its episode."""
 

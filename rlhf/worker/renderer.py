@@ -17,6 +17,7 @@ from rlhf.loop.compare_policies import compare_policies
 from rlhf.loop.config import resolve
 from rlhf.loop.evaluate_policy import evaluate_policy
 from rlhf.loop.record_demonstration import demonstrate_by_expert
+from rlhf.loop.record_replay import record_replay
 from rlhf.loop.render_clips import ClipMaker
 from rlhf.loop.schedule import labels_due
 from rlhf.storage import answers, models, runs
@@ -24,7 +25,7 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, RunState
 
-_TO_WATCH = (JobKind.EVALUATE, JobKind.DRAW, JobKind.DEMONSTRATE, JobKind.MAP)
+_TO_WATCH = (JobKind.EVALUATE, JobKind.DRAW, JobKind.REPLAY, JobKind.DEMONSTRATE, JobKind.MAP)
 RENDERS_PER_EVALUATION = 4
 """Clips that people wait for come first, but replays are made as well while clips are always wanted."""
 TEACHER_ANSWERS_PER_S = 2.0
@@ -55,6 +56,15 @@ def draw_segment(engine: sa.Engine, clips: ClipMaker, job: sa.RowMapping) -> Non
     with reading(engine) as connection:
         task = get_task(runs.get_run(connection, job["run_id"])["task"])
     clips.render_segments(task, job["subject"])
+
+
+def replay(engine: sa.Engine, blobs: Blobs, clips: ClipMaker, job: sa.RowMapping) -> None:
+    """Do a REPLAY job: its subject is a replay."""
+    with reading(engine) as connection:
+        task = get_task(runs.get_run(connection, job["run_id"])["task"])
+    segment_id = record_replay(engine, blobs, job["subject"])
+    if segment_id is not None:
+        clips.render_segments(task, segment_id)
 
 
 def demonstrate(engine: sa.Engine, blobs: Blobs, job: sa.RowMapping) -> None:

@@ -131,6 +131,8 @@ def _renderer(
                 renderer.call_demonstrator(job)
             case JobKind.DRAW:
                 renderer.draw_segment(engine, clips, job)
+            case JobKind.REPLAY:
+                renderer.replay(engine, blobs, clips, job)
             case JobKind.DEMONSTRATE:
                 renderer.demonstrate(engine, blobs, job)
             case JobKind.MAP:

@@ -26,6 +26,7 @@ LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
 ENTRY_LEVEL = 5
 FOR_UI = (
     "rlhf.ui",
+    "rlhf.loop.ask_about",
     "rlhf.loop.ask_again",
     "rlhf.loop.ask_from_map",
     "rlhf.loop.assess_people",
@@ -55,6 +56,7 @@ BLIND_TO_TRUTH = ("reward", "policy", "queries", "clips")
 KNOWS_TRUTH = {
     "ask_teacher": "teachers judge by it",
     "baseline": "a random policy's sets the teachers' scale, and is reported",
+    "ask_about": "stores that of the moments asked about, for evaluation",
     "choose_queries": "stores that of the segments asked about, for teachers",
     "collect_experience": "keeps what environments pay",
     "compare_policies": "stores that of blind pairs, for teachers",
@@ -64,6 +66,7 @@ KNOWS_TRUTH = {
     "export_arrays": "writes it into a file of its own, where that is asked for",
     "memory": "keeps it until segments are cut",
     "publish": "reports",
+    "record_replay": "stores that of what somebody watches, for evaluation",
     "record_demonstration": "stores that of what was shown, for teachers, and reports an expert's",
     "simulate": "reports",
     "train_on_true_reward": "is the reference",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from rlhf.errors import ShapeError
-from rlhf.experience.segments import cut, num_starts, sample_segments
-from rlhf.types.experience import Episode
+from rlhf.experience.segments import cut, num_starts, part_around, sample_segments
+from rlhf.types.experience import Episode, Segment
 
 HORIZON = 100
 
@@ -90,3 +90,40 @@ def test_sampling_reaches_every_start_and_none_twice(count: int) -> None:
 def test_episodes_too_short_for_a_segment_are_an_error() -> None:
     with pytest.raises(ShapeError, match="collect longer ones"):
         sample_segments([episode(5, terminated=False)], 1, 6, HORIZON, np.random.default_rng(0))
+
+
+def recorded(num_steps: int, *, terminated: bool, with_states: bool = True) -> Segment:
+    """A whole episode as it is stored to be watched."""
+    source = episode(num_steps, terminated=terminated, with_states=with_states)
+    return cut(source, 0, num_steps, HORIZON)
+
+
+@pytest.mark.parametrize(
+    ("step", "start"),
+    [(50, 40), (51, 41), (3, 0), (99, 80), (100, 80)],  # in the middle, or as near to it as there are steps
+)
+def test_a_moment_comes_to_lie_in_the_middle(step: int, start: int) -> None:
+    segment = part_around(recorded(100, terminated=False), step, 20, HORIZON, terminated=False)
+    assert segment.replay.start == start
+    assert segment.observations[:, 0].tolist() == list(range(start, start + 21))
+    assert segment.replay.sim_states is not None
+    assert segment.replay.sim_states[0, 0] == start + 0.5
+
+
+def test_around_the_end_of_an_episode_there_are_absorbing_steps() -> None:
+    segment = part_around(recorded(30, terminated=True), 29, 20, HORIZON, terminated=True)
+    assert (segment.replay.start, segment.num_real_steps, segment.num_steps) == (19, 11, 20)
+
+
+def test_a_moment_of_a_recording_from_the_middle_of_an_episode_keeps_all_actions_since_the_reset() -> None:
+    whole = episode(60, terminated=False, with_states=False)
+    later = cut(whole, 25, 35, HORIZON)
+    segment = part_around(later, 10, 10, HORIZON, terminated=False)
+    assert segment.replay.start == 25 + 5
+    np.testing.assert_array_equal(segment.replay.actions_from_reset, whole.actions[:40])
+    np.testing.assert_array_equal(segment.actions, whole.actions[30:40])
+
+
+def test_a_moment_of_too_short_a_recording_is_refused() -> None:
+    with pytest.raises(ShapeError, match="a part of 10 steps"):
+        part_around(recorded(9, terminated=False), 3, 10, HORIZON, terminated=False)

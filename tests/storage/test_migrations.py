@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import MigrationError
-from rlhf.storage import answers, people, queries, rankings, ratings, runs, schema
+from rlhf.storage import answers, models, people, queries, rankings, ratings, runs, schema
 from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import MIGRATIONS, migrate, pending
 from rlhf.ui.store import Store
@@ -141,6 +141,23 @@ def test_database_without_rankings_and_ratings_gets_them(store: Store, make_run:
         assert [row["id"] for row in runs.list_runs(connection)] == [run_id]
         assert rankings.list_rankings(connection, run_id) == []
         assert ratings.list_standing_ratings(connection, run_id) == []
+
+
+def test_database_without_replays_gets_them(store: Store, make_segment: Callable[..., str]) -> None:
+    with writing(store.engine) as connection:
+        schema.replays.drop(connection)
+        connection.exec_driver_sql("ALTER TABLE segments DROP COLUMN strip")
+        name = "0007_replays"
+        connection.execute(schema.migrations.delete().where(schema.migrations.c.name == name))
+    migrate(store.engine)
+    with writing(store.engine) as connection:
+        run_id = runs.insert_run(
+            connection, task="t", goal="g", seed=0, teacher=None, overrides={}, total_steps=1
+        )
+        models.insert_replay(connection, run_id, 1, 2)
+    with reading(store.engine) as connection:
+        assert models.find_replay(connection, run_id, 1, 2) is not None
+        assert models.CLIP[-1].name == "strip"
 
 
 def test_each_migration_runs_once(store: Store) -> None:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
 from rlhf.loop.record_feedback import Answer, Outcome, record_answer
-from rlhf.storage import queries, schema
+from rlhf.storage import queries, schema, segments
 from rlhf.storage.engine import reading, writing
-from rlhf.types.feedback import Choice
+from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
 
@@ -279,3 +279,33 @@ def test_a_shared_pair_that_is_not_drawn_waits_to_be(
         queries.set_status(connection, shared, QueryStatus.RENDERING)
     _answer_as(store, run_id, shared, make_annotator(), "answer-1")
     assert _status(store, shared) is QueryStatus.RENDERING
+
+
+def test_what_somebody_picked_comes_first_and_does_not_expire(
+    store: Store, run_id: str, make_query: Make
+) -> None:
+    older = [make_query(run_id) for _ in range(2)]
+    picked = make_query(run_id, kind=QueryKind.PICKED)
+    newer = [make_query(run_id, reward_version=9) for _ in range(3)]
+    with writing(store.engine) as connection:
+        queries.expire_replaced(connection, run_id, before_reward_version=9, wanted=3)
+        queries.expire_after(connection, run_id, 0)
+    assert [_status(store, one) for one in (*older, *newer)] == [QueryStatus.EXPIRED] * 5
+    assert _lease(store, run_id, "ann", 6) == [picked]
+    late = [make_query(run_id), make_query(run_id, kind=QueryKind.PICKED)]
+    assert _lease(store, run_id, "bob", 6) == late[::-1]
+
+
+def test_an_open_pair_is_found_by_its_segments_on_either_side(
+    store: Store, run_id: str, make_query: Make
+) -> None:
+    query_id = make_query(run_id, kind=QueryKind.PICKED)
+    kinds = (QueryKind.PICKED, QueryKind.ACTIVE)
+    with reading(store.engine) as connection:
+        query = queries.get_query(connection, query_id)
+        arrays = [
+            segments.get_segment_row(connection, query[side])["arrays"] for side in ("right_id", "left_id")
+        ]
+        found = [queries.find_open_pair(connection, run_id, kind, arrays) for kind in kinds]
+        one = queries.find_open_pair(connection, run_id, QueryKind.PICKED, arrays[:1])
+    assert (found, one) == ([query_id, None], None)
