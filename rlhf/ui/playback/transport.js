@@ -88,8 +88,9 @@ class Transport {
       this.clock.pause();
     });
     this.scrub.addEventListener("input", () => {
+      const wanted = Number(this.scrub.value); // pausing draws the bar where the clips are
       this.clock.pause();
-      this.clock.seek(Number(this.scrub.value));
+      this.clock.seek(wanted);
     });
     for (const name of ["pointerup", "pointercancel"]) {
       this.scrub.addEventListener(name, () => {
