@@ -1,9 +1,10 @@
-"""Watch any saved policy, alone or beside another, from the same start."""
+"""Watch any saved policy, alone or beside another or a demonstration, from the same start."""
 
 import streamlit as st
 
 from rlhf.ui import replay_list
 from rlhf.ui.replay_player import replay_player
+from rlhf.ui.replay_view import view_demonstrations, view_policies
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
@@ -14,19 +15,27 @@ REFRESH_S = 4.0
 
 @st.fragment(run_every=REFRESH_S)
 def replays(run_id: str) -> None:
-    saved = replay_list.view_policies(open_store().engine, run_id)
-    drawn = [policy for policy in saved if policy.clip is not None]
+    engine = open_store().engine
+    saved = view_policies(engine, run_id)
+    drawn = [policy for policy in saved if policy.recording is not None]
     if not drawn:
         st.info("The first policy is being recorded; it appears here in a moment.", icon=":material/movie:")
         return
-    left, right = replay_list.choose(drawn, key=run_id)
-    if left is not None:
-        shown = [policy for policy in (left, right) if policy is not None]
-        versions = "-".join(str(policy.version) for policy in shown)
-        replay_player(
-            clips=[replay_list.clip_of(p, run_id) for p in shown], key=f"replay-{run_id}-{versions}"
-        )
-    win_rate(open_store().engine, run_id, key=f"win-rate-{run_id}")
+    left, right = replay_list.choose(drawn, view_demonstrations(engine, run_id), run_id=run_id)
+    replay_list.strip(drawn, left, right, run_id=run_id)
+    clips = replay_list.clips_of(run_id, left, right)
+    moments = replay_player(
+        clips=clips,
+        key=f"replay-{run_id}",
+        max_clip_height=320,
+        start_frame=replay_list.frame_of_address(),
+        share=dict(st.query_params) | {"run": run_id},
+        reply=replay_list.reply_to(run_id),
+        trace=replay_list.reward_under(engine, run_id, clips),
+    )
+    replay_list.ask(run_id, moments)
+    replay_list.way_to_label(run_id)
+    win_rate(engine, run_id, key=f"win-rate-{run_id}")
     replay_list.table(saved)
 
 

@@ -17,7 +17,7 @@ from rlhf.reward.fit import FitReport, fit
 from rlhf.storage import acts, answers, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
-from rlhf.types.feedback import NEVER_LEARNED, PreferenceData, QueryKind, Rankings, no_rankings
+from rlhf.types.feedback import NEVER_LEARNED, PreferenceData, Rankings, no_rankings
 from rlhf.types.people import TEACHING_ACTS, ActKind
 
 _MAX_REFERENCE = 5_000

@@ -11,17 +11,12 @@ from rlhf.experience.tasks import has_expert
 from rlhf.loop.start_run import ask_expert
 from rlhf.storage import demonstrations, runs
 from rlhf.storage.engine import reading, writing
-from rlhf.types.demonstration import DemonstrationSource
 from rlhf.ui.demonstration_player import Takeover
 from rlhf.ui.replay_player import replay_player
+from rlhf.ui.replay_view import SOURCES
 from rlhf.ui.store import open_store
 
 EXPERT_EPISODES = 5
-_SOURCES = {
-    DemonstrationSource.EXPERT: "scripted expert",
-    DemonstrationSource.PERSON: "by hand",
-    DemonstrationSource.TAKEOVER: "taken over",
-}
 _ID = re.compile(r"[0-9a-f]{32}")
 _FRAME = re.compile(r"[0-9]{1,6}")
 
@@ -115,7 +110,7 @@ def _one(engine: sa.Engine, row: sa.RowMapping) -> None:
 
 def _label(number: int, row: sa.RowMapping) -> str:
     out = "" if row["voided_at"] is None else " · left out"
-    return f"{number} · {_SOURCES[row['source']]} · {row['num_steps']} steps{out}"
+    return f"{number} · {SOURCES[row['source']]} · {row['num_steps']} steps{out}"
 
 
 def _table(rows: list[sa.RowMapping], numbers: dict[str, int]) -> None:
@@ -123,7 +118,7 @@ def _table(rows: list[sa.RowMapping], numbers: dict[str, int]) -> None:
         {
             "Episode": [numbers[row["id"]] for row in rows],
             "Shown": pd.to_datetime([row["created_at"] for row in rows], unit="s", utc=True),
-            "By": [_SOURCES[row["source"]] for row in rows],
+            "By": [SOURCES[row["source"]] for row in rows],
             "Steps": [row["num_steps"] for row in rows],
             "Ended by itself": [row["terminated"] for row in rows],
             "Counts": [row["voided_at"] is None for row in rows],

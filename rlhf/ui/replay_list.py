@@ -1,100 +1,137 @@
-"""The saved policies of a run: reading, choosing and listing them."""
+"""The saved policies of a run: choosing which to watch, side by side, and listing them."""
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 import streamlit as st
 
-from rlhf.storage import models
-from rlhf.storage.engine import reading
+from rlhf.errors import RlhfError
+from rlhf.loop.ask_about import Moment, ask_about
+from rlhf.ui import replay_view
+from rlhf.ui.checkpoint_strip import Side, checkpoint_strip
 from rlhf.ui.replay_player import ReplayClip
+from rlhf.ui.replay_view import SavedPolicy, Shown
+from rlhf.ui.reward_trace import trace_address
+from rlhf.ui.run_view import view_run
+from rlhf.ui.store import open_store
+
+NOTHING = "nothing"
+_FRAME = "frame"
+_MAX_DIGITS = 6
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SavedPolicy:
-    """One saved policy, with its recorded episode once there is one."""
+def choose(
+    drawn: Sequence[SavedPolicy], demonstrations: Sequence[Shown], *, run_id: str
+) -> tuple[SavedPolicy, SavedPolicy | Shown | None]:
+    """Let people choose a policy and, if they like, another one or a demonstration to compare it with.
 
-    version: int
-    steps: int
-    num_answers: int
-    reward_version: int
-    true_return: float | None
-    predicted_return: float | None
-    clip: str | None
-    """Id of the recorded episode's clip."""
-    fps: float
-    frames: int
-
-    @property
-    def label(self) -> str:
-        """Short description that tells saved policies apart."""
-        return f"{self.steps:,} steps · {self.num_answers} answers"
-
-
-def view_policies(engine: sa.Engine, run_id: str) -> list[SavedPolicy]:
-    """Read a run's saved policies, the oldest first."""
-    with reading(engine) as connection:
-        rows = models.list_policies_with_clips(connection, run_id)
-    return [
-        SavedPolicy(
-            version=row["version"],
-            steps=row["steps"],
-            num_answers=row["num_answers"],
-            reward_version=row["reward_version"],
-            true_return=_mean(row["evaluation"], "true_returns"),
-            predicted_return=_mean(row["evaluation"], "predicted_returns"),
-            clip=row["replay_id"] if row["clip"] else None,
-            fps=row["clip_fps"] or 0.0,
-            frames=row["clip_frames"] or 0,
-        )
-        for row in rows
-    ]
-
-
-def choose(drawn: Sequence[SavedPolicy], *, key: str) -> tuple[SavedPolicy | None, SavedPolicy | None]:
-    """Let people choose one policy and, if they like, one to compare it with.
-
-    The first and the newest are offered, which is the comparison that shows what was learned.
+    What the page's address names is offered, else the first and the newest, which is the comparison that
+    shows what was learned. The address follows the choice.
     """
-    by_version = {policy.version: policy for policy in drawn}
-    versions = list(by_version)
-    key += "-pair" if len(versions) > 1 else "-single"  # the offer changes when there is something to compare
+    by_name: dict[str, SavedPolicy | Shown] = {str(policy.version): policy for policy in drawn}
+    policies = list(by_name)
+    by_name |= {shown.demonstration_id: shown for shown in demonstrations}
+    # The newest is offered anew once there is something to compare the first with.
+    group = "pair" if len(policies) > 1 else "single"
     columns = st.columns(2)
-    with columns[0]:
-        left = st.selectbox(
-            "Policy",
-            versions,
-            index=0,
-            format_func=lambda v: by_version[v].label,
-            key=f"replay-left-{key}",
-        )
-    with columns[1]:
-        right = st.selectbox(
-            "Compare with",
-            [None, *versions],
-            index=len(versions) if len(versions) > 1 else 0,
-            format_func=lambda v: "nothing" if v is None else by_version[v].label,
-            key=f"replay-right-{key}",
-        )
-    return by_version.get(left), None if right is None or right == left else by_version.get(right)
+    left = _select(columns[0], "Left", "left", policies, policies[0], by_name, f"{run_id}-{group}")
+    default = policies[-1] if len(policies) > 1 else NOTHING
+    right = _select(columns[1], "Right", "right", [NOTHING, *by_name], default, by_name, f"{run_id}-{group}")
+    if len(policies) > 1:  # else it would be said that nothing is to be compared
+        _note_in_address(left=left, right=right)
+    policy = by_name[left]
+    assert isinstance(policy, SavedPolicy)
+    return policy, None if right == left else by_name.get(right)
 
 
-def clip_of(policy: SavedPolicy, run_id: str) -> ReplayClip:
-    """Return what the player needs of a drawn policy."""
-    label = policy.label
-    if policy.true_return is not None:
-        label += f" · true return {policy.true_return:.0f}"
-    return {
-        "url": f"clips/{policy.clip}.mp4",
-        "label": label,
-        "fps": policy.fps,
-        "frames": policy.frames,
-        "poster": f"clips/{policy.clip}.png",
-        "takeover": f"demonstrate?run={run_id}&segment={policy.clip}",
-    }
+def clips_of(run_id: str, left: SavedPolicy, right: SavedPolicy | Shown | None) -> list[ReplayClip]:
+    """Return the clips to be shown, of the same start where there is one; says so where there is none yet."""
+    store, recording = open_store(), left.recording
+    assert recording is not None, "drawn policies are offered only"
+    note = replay_view.note_of(left)
+    if isinstance(right, Shown):
+        if right.is_from_reset:
+            same = replay_view.from_same_start(store, run_id, left, right)
+            if same is None:
+                st.info(
+                    "The policy is being recorded from the start of the demonstration.",
+                    icon=":material/movie:",
+                )
+            else:
+                recording, note = same, replay_view.note_of_segment(same.segment_id)
+        else:
+            st.caption(
+                "This demonstration begins in the middle of an episode, the policy at a start of its own."
+            )
+    clips = [replay_view.clip_of(recording, run_id, label=left.label, note=note)]
+    if right is not None and right.recording is not None:
+        note = replay_view.note_of(right)
+        clips.append(replay_view.clip_of(right.recording, run_id, label=right.label, note=note))
+    return clips
+
+
+def reward_under(engine: sa.Engine, run_id: str, clips: Sequence[ReplayClip]) -> str | None:
+    """Return the address of what the newest reward version makes of the clips, once there is one."""
+    version = view_run(engine, run_id).reward_version
+    return trace_address(run_id, version, [clip["segment"] for clip in clips]) if version else None
+
+
+def frame_of_address() -> int | None:
+    """Return the frame that a shared link names, if it names one properly."""
+    frame = st.query_params.get(_FRAME, "")
+    return int(frame) if frame.isascii() and frame.isdigit() and len(frame) <= _MAX_DIGITS else None
+
+
+def strip(
+    drawn: Sequence[SavedPolicy], left: SavedPolicy, right: SavedPolicy | Shown | None, *, run_id: str
+) -> None:
+    """Draw the saved policies as pictures; a click shows one of them."""
+    group = "pair" if len(drawn) > 1 else "single"
+
+    def pick(version: int, side: Side) -> None:
+        st.session_state[_key(side, f"{run_id}-{group}")] = str(version)
+
+    shown, value_name = replay_view.checkpoints(drawn)
+    checkpoint_strip(
+        checkpoints=shown,
+        left=left.version,
+        right=right.version if isinstance(right, SavedPolicy) else None,
+        value_name=value_name,
+        horizon_frames=replay_view.horizon_frames(open_store().engine, run_id),
+        key=f"strip-{run_id}",
+        on_pick=pick,
+    )
+
+
+def ask(run_id: str, moments: tuple[Moment, Moment] | None) -> None:
+    """Make a question of two moments; what became of it is said by the player."""
+    if moments is None:
+        return
+    store, key = open_store(), _asked(run_id)
+    number = st.session_state.get(key, {}).get("number", 0) + 1
+    try:
+        query_id = ask_about(store.engine, store.blobs, run_id, *moments)
+    except RlhfError as error:
+        st.session_state[key] = {"number": number, "text": str(error), "query": None}
+    else:
+        text = "This is the next question on the Label page."
+        st.session_state[key] = {"number": number, "text": text, "query": query_id}
+    st.rerun(scope="fragment")
+
+
+def reply_to(run_id: str) -> str:
+    """Return what became of the moments picked last, for the player."""
+    asked = st.session_state.get(_asked(run_id))
+    return f"{asked['number']}:{asked['text']}" if asked else ""
+
+
+def way_to_label(run_id: str) -> None:
+    """Draw the way to the question that was asked last, while nobody has answered it."""
+    query_id = st.session_state.get(_asked(run_id), {}).get("query")
+    if query_id is not None and replay_view.is_waiting(open_store().engine, query_id):
+        st.page_link("label.py", label="Answer it yourself", icon=":material/compare:")
 
 
 def table(saved: Sequence[SavedPolicy]) -> None:
@@ -105,28 +142,68 @@ def table(saved: Sequence[SavedPolicy]) -> None:
             "Updates": [p.version for p in saved],
             "Answers": [p.num_answers for p in saved],
             "Reward version": [p.reward_version for p in saved],
-            "Predicted return": [p.predicted_return for p in saved],
-            "True return": [p.true_return for p in saved],
-            "Recorded": [p.clip is not None for p in saved],
+            "Predicted return": [_mean(p.predicted_returns) for p in saved],
+            "True return": [_mean(p.true_returns) for p in saved],
+            "Recorded": [p.recording is not None for p in saved],
         }
     ).iloc[::-1]
-    st.markdown("**Saved policies**")
     number = st.column_config.NumberColumn
-    st.dataframe(
-        frame,
-        hide_index=True,
-        placeholder="–",
-        column_config={
-            "Steps": number(format="localized"),
-            "Predicted return": number(
-                format="%.1f",
-                help="By the reward version the policy had last learned from; mean of its episodes.",
-            ),
-            "True return": number(format="%.1f", help="Evaluation only: nothing learns from it."),
-        },
+    with st.expander("All saved policies", icon=":material/table_rows:"):
+        st.dataframe(
+            frame,
+            hide_index=True,
+            placeholder="–",
+            column_config={
+                "Steps": number(format="localized"),
+                "Predicted return": number(
+                    format="%.1f",
+                    help="By the reward version the policy had last learned from; mean of its episodes.",
+                ),
+                "True return": number(format="%.1f", help="Evaluation only: nothing learns from it."),
+            },
+        )
+
+
+def _select(
+    column: "st.delta_generator.DeltaGenerator",
+    label: str,
+    side: Side,
+    options: Sequence[str],
+    default: str,
+    by_name: Mapping[str, SavedPolicy | Shown],
+    group: str,
+) -> str:
+    """Draw one choice; the page's address, then the default say what is chosen first."""
+    key = _key(side, group)
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(side)
+        st.session_state[key] = asked if asked in options else default
+    chosen = column.selectbox(
+        label,
+        options,
+        format_func=lambda name: by_name[name].label if name in by_name else NOTHING,
+        key=key,
     )
+    return str(chosen)
 
 
-def _mean(evaluation: dict[str, list[float]] | None, name: str) -> float | None:
-    values = (evaluation or {}).get(name)
-    return float(np.mean(values)) if values else None
+def _note_in_address(**chosen: str) -> None:
+    """Let a reload show the same; a frame in the address belongs to the clips that it came with."""
+    named = {side: st.query_params.get(side) for side in chosen}
+    if named == chosen:
+        return
+    if any(named.values()):
+        st.query_params.pop(_FRAME, None)
+    st.query_params.update(chosen)
+
+
+def _key(side: str, group: str) -> str:
+    return f"replay-{side}-{group}"
+
+
+def _asked(run_id: str) -> str:
+    return f"asked-{run_id}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None

@@ -43,6 +43,7 @@ NEEDS: dict[str, Needs] = {
     "/api/answers": Role.ANNOTATOR,
     "/clips/{clip_id}.mp4": Role.ANNOTATOR,
     "/clips/{clip_id}.png": Role.ANNOTATOR,
+    "/clips/{clip_id}.jpg": Role.RESEARCHER,
     "/previews/{task}.mp4": Role.RESEARCHER,
     "/api/recording": Role.RESEARCHER,
     reward_trace.PATH: Role.RESEARCHER,
@@ -67,6 +68,7 @@ def routes() -> list[OwnRoute]:
         Route("/api/answers", post_answers, methods=["POST"]),
         Route("/clips/{clip_id}.mp4", clip),
         Route("/clips/{clip_id}.png", poster),
+        Route("/clips/{clip_id}.jpg", strip),
         Route("/previews/{task}.mp4", preview),
         WebSocketRoute("/api/recording", record),
         Route(downloads.PATH, downloads.download),
@@ -161,6 +163,11 @@ def clip(request: Request) -> Response:
 def poster(request: Request) -> Response:
     """Serve the still picture of one clip."""
     return _blob(request, "poster", "image/png")
+
+
+def strip(request: Request) -> Response:
+    """Serve a few moments of one whole episode, side by side."""
+    return _blob(request, "strip", "image/jpeg")
 
 
 def preview(request: Request) -> Response:

@@ -1,12 +1,14 @@
 """Little clips whose every frame says which clip and which frame it is, in black and white blocks."""
 
-import io
+import tempfile
+from pathlib import Path
 
 import av
 import numpy as np
 import numpy.typing as npt
 
 WIDTH, HEIGHT, FPS, FRAMES, BLOCK = 320, 240, 30, 60, 40
+LONG_FRAMES = 1000
 
 # Reads a video element: {clip, frame}, or null when there is no picture of ours in it.
 READ_BARCODE = """
@@ -26,19 +28,30 @@ window.readBarcode = (video) => {
 """
 
 
-def barcode_clip(number: int, frames: int = FRAMES) -> bytes:
-    """Return an mp4 whose top blocks show ``number`` and whose bottom blocks show the frame, 8 bits each."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
+def barcode_clip(number: int, frames: int = FRAMES, *, noise: bool = False) -> bytes:
+    """Return an mp4 whose top blocks show ``number`` and whose bottom blocks show the frame, 8 bits each.
+
+    With ``noise`` between them the file takes about a kilobyte per frame. The index comes first, as in clips
+    of the app, so that it plays while it loads.
+    """
+    rng = np.random.default_rng(number)
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        _write(file.name, number, frames, rng if noise else None)
+        return Path(file.name).read_bytes()
+
+
+def _write(path: str, number: int, frames: int, rng: np.random.Generator | None) -> None:
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream(
             "libx264", rate=FPS, options={"g": "10", "bf": "0", "preset": "ultrafast"}
         )
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index in range(frames):
-            picture = av.VideoFrame.from_ndarray(_picture(number, index), format="rgb24")
-            container.mux(stream.encode(picture))
+            pixels = _picture(number, index % 256)
+            if rng is not None:
+                pixels[150:180] = rng.integers(0, 256, (30, WIDTH, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
-    return file.getvalue()
 
 
 def _picture(number: int, frame: int) -> npt.NDArray[np.uint8]:

@@ -4,24 +4,35 @@ Each run id has a world of its own. Query n of a run shows clips 2n and 2n + 1. 
 world, ``GET /stub/RUN`` shows what the server has stored.
 """
 
+import asyncio
+import atexit
 import dataclasses
+import re
+import shutil
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 import uvicorn
-from barcode_clips import FPS, FRAMES, barcode_clip
+from barcode_clips import FPS, FRAMES, LONG_FRAMES, barcode_clip
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 CLIPS = 16
+SLOW_BYTES_PER_S = 300_000
 HERE = Path(__file__).parent
-FILES = [barcode_clip(number) for number in range(CLIPS)]
-SHORT_FILE = barcode_clip(1, frames=20)
+FOLDER = Path(tempfile.mkdtemp(prefix="stub-clips-"))
+atexit.register(shutil.rmtree, FOLDER)
+for _number in range(CLIPS):
+    (FOLDER / f"{_number}.mp4").write_bytes(barcode_clip(_number))
+(FOLDER / "short.mp4").write_bytes(barcode_clip(1, frames=20))
 
 
 @dataclasses.dataclass
@@ -153,8 +164,34 @@ async def clip(request: Request) -> Response:
     name = request.path_params["name"]
     if name == "missing":
         return JSONResponse({"error": "there is no such clip"}, status_code=404)
-    content = SHORT_FILE if name == "short" else FILES[int(name) % CLIPS]
-    return Response(content, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
+    path = FOLDER / f"{int(name) % CLIPS if name.isdigit() else name}.mp4"
+    return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
+
+
+async def slow_clip(request: Request) -> Response:
+    """``GET /clips/long.mp4``: a long clip on a slow line, in whatever part is asked for."""
+    path = FOLDER / "long.mp4"
+    if not path.exists():
+        path.write_bytes(await run_in_threadpool(barcode_clip, 2, LONG_FRAMES, noise=True))
+    content = path.read_bytes()
+    asked = re.match(r"bytes=(\d+)-(\d*)$", request.headers.get("range", ""))
+    first = int(asked[1]) if asked else 0
+    last = int(asked[2] or len(content) - 1) if asked else len(content) - 1
+
+    async def trickle() -> AsyncIterator[bytes]:
+        step = SLOW_BYTES_PER_S // 20
+        for start in range(first, last + 1, step):
+            yield content[start : min(start + step, last + 1)]
+            await asyncio.sleep(0.05)
+
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Range": f"bytes {first}-{last}/{len(content)}",
+        "Content-Length": str(last + 1 - first),
+    }
+    if not asked:
+        del headers["Content-Range"]
+    return StreamingResponse(trickle(), 206 if asked else 200, headers, media_type="video/mp4")
 
 
 async def traces(request: Request) -> Response:
@@ -191,6 +228,7 @@ app = st.App(
     routes=[
         Route("/api/queue", queue),
         Route("/api/answers", answers, methods=["POST"]),
+        Route("/clips/long.mp4", slow_clip),
         Route("/clips/{name}.mp4", clip),
         Route("/api/traces/{run}", traces),
         Route("/stub/{run}", control, methods=["GET", "POST"]),

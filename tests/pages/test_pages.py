@@ -1,5 +1,6 @@
 """Each page by itself, without a browser: what it shows of an empty store, and of a run with answers."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -208,7 +209,36 @@ def test_reward_page_gives_the_accuracy_on_pairs_judged_before(labelled_run: str
 
 def test_replays_offer_the_first_and_the_newest(labelled_run: str) -> None:
     page = open_page("replays.py", labelled_run)
-    assert [box.value for box in page.selectbox] == [0, 3]
+    assert [box.value for box in page.selectbox] == ["0", "3"]
+    assert (page.query_params["left"], page.query_params["right"]) == ("0", "3")
+
+
+def test_replays_show_what_a_shared_link_names(labelled_run: str) -> None:
+    page = AppTest.from_file(str(ROOT / "pages" / "_shell.py"), default_timeout=20)
+    page.run()
+    page.query_params.update({"run": labelled_run, "left": "3", "right": "0", "frame": "2"})
+    page.switch_page("replays.py").run()
+    assert not page.exception
+    assert [box.value for box in page.selectbox] == ["3", "0"]
+    sent = [json.loads(component.proto.json) for component in page.get("bidi_component")]
+    (player,) = (data for data in sent if "clips" in data)
+    assert (player["start_frame"], player["share"]["left"]) == (2, "3")
+
+
+def test_a_frame_in_the_address_does_not_stay_for_other_clips(labelled_run: str) -> None:
+    page = open_page("replays.py", labelled_run)
+    page.query_params["frame"] = "2"
+    page.selectbox[0].set_value("3").run()
+    assert not page.exception
+    assert "frame" not in page.query_params
+
+
+@pytest.mark.parametrize("frame", ["-1", "x", "9999999", "1e3", "٣"])
+def test_an_improper_frame_in_the_address_is_ignored(labelled_run: str, frame: str) -> None:
+    page = open_page("replays.py", labelled_run)
+    page.query_params["frame"] = frame
+    page.run()
+    assert not page.exception
 
 
 def test_training_compares_runs(labelled_run: str, make_run: Callable[..., str], store: Store) -> None:

@@ -68,6 +68,7 @@ def _seed(engine, blobs) -> SimpleNamespace:  # type: ignore[no-untyped-def]
     arrays = blobs.write_arrays(segment.to_arrays())
     clip, poster = blobs.write(b"video", "mp4"), blobs.write(b"picture", "png")
     reward = blobs.write_arrays(dict(linear_reward([1.0] * 5).to_arrays()))
+    strip = blobs.write(b"strip", "jpg")
     with writing(engine) as connection:
         run_id = runs.insert_run(
             connection,
@@ -81,7 +82,14 @@ def _seed(engine, blobs) -> SimpleNamespace:  # type: ignore[no-untyped-def]
         ids = [segments.insert_segment(connection, run_id, segment, arrays, None) for _ in range(3)]
         for one in ids:
             segments.set_clip(
-                connection, one, clip=clip, poster=poster, fps=20.0, frames=4, ended_at_frame=None
+                connection,
+                one,
+                clip=clip,
+                poster=poster,
+                strip=strip,
+                fps=20.0,
+                frames=4,
+                ended_at_frame=None,
             )
         query_id = queries.insert_query(
             connection,
@@ -123,6 +131,7 @@ SAMPLES: dict[str, Callable[[SimpleNamespace], tuple[str, str, bytes | None]]] =
     ),
     "/clips/{clip_id}.mp4": lambda s: ("GET", f"/clips/{s.own.clip}.mp4", None),
     "/clips/{clip_id}.png": lambda s: ("GET", f"/clips/{s.own.clip}.png", None),
+    "/clips/{clip_id}.jpg": lambda s: ("GET", f"/clips/{s.own.clip}.jpg", None),
     "/previews/{task}.mp4": lambda s: ("GET", "/previews/pendulum-swingup.mp4", None),
     "/api/traces/{run_id}": lambda s: ("GET", f"/{trace_address(s.own.run_id, 1, [s.own.clip])}", None),
     "/exports/{run_id}.{kind}": lambda s: ("GET", f"/exports/{s.own.run_id}.csv", None),

@@ -21,6 +21,7 @@ class Clock {
     this.playing = false;
     this.loops = 0;
     this.target = 0;
+    this.waiting = false; // for a clip that is still being fetched
   }
 
   // Takes over other videos. No seek here: a seek on a fresh video would cost a visible hole.
@@ -38,7 +39,7 @@ class Clock {
 
   detach() {
     this.#attachment += 1;
-    this.#seeking = this.#seekAgain = false;
+    this.#seeking = this.#seekAgain = this.waiting = false;
     cancelAnimationFrame(this.#animation);
     for (const video of this.videos) video.pause();
     this.videos = [];
@@ -76,7 +77,7 @@ class Clock {
   pause() {
     if (!this.playing) return;
     this.target = this.frame;
-    this.playing = false;
+    this.playing = this.waiting = false;
     cancelAnimationFrame(this.#animation);
     for (const video of this.videos) video.pause();
     this.seek(this.target); // both stop on exactly the same frame
@@ -153,12 +154,21 @@ class Clock {
         this.loops += 1;
         for (const video of this.videos) video.pause();
         this.seek(0);
-      } else {
+      } else if (this.#allMove()) {
         this.#synchronise();
       }
     }
     this.onTick();
     this.#animation = requestAnimationFrame(() => this.#tick());
+  }
+
+  // A clip of which nothing more is here yet makes the others wait for it. False while they do.
+  #allMove() {
+    const waiting = this.videos.some(isLate);
+    if (waiting && !this.waiting) for (const video of this.videos) video.pause();
+    if (!waiting && this.waiting) this.#startVideos();
+    this.waiting = waiting;
+    return !waiting;
   }
 
   #synchronise() {
@@ -175,6 +185,10 @@ class Clock {
     const rate = this.rate * (1 - change);
     if (follower.playbackRate !== rate) follower.playbackRate = rate;
   }
+}
+
+function isLate(video) {
+  return !video.ended && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && video.networkState === HTMLMediaElement.NETWORK_LOADING;
 }
 
 // Resolves when the video shows the frame at `time` (or cannot).

@@ -1,4 +1,5 @@
-// Fetching whole clips: they are small, and a clip in memory seeks exactly whether or not the server knows ranges.
+// Getting clips onto the screen. Those of pairs are fetched whole: they are small, and a clip in memory seeks exactly
+// whether or not the server knows ranges.
 
 // The server was reached and said no; its words are for the reader.
 class Refusal extends Error {}
@@ -23,4 +24,22 @@ async function loadVideo(video, address, signal) {
     throw error;
   }
   return objectUrl;
+}
+
+// Resolves when the video shows its first frame, long before all of it is here: what is missing is fetched while it
+// plays, and a seek fetches the part that it needs. For clips too long to be fetched whole.
+async function streamVideo(video, address, signal) {
+  await new Promise((resolve, reject) => {
+    video.addEventListener("loadeddata", resolve, { once: true });
+    video.addEventListener("error", () => reject(new Refusal(`cannot play ${address}`)), { once: true });
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    video.preload = "auto";
+    video.src = address;
+  });
+}
+
+// Lets go of the file, so that nothing more of it is fetched.
+function unload(video) {
+  video.removeAttribute("src");
+  video.load();
 }
