@@ -5,6 +5,7 @@ import argparse
 from rlhf.benchmarks import (
     crowd,
     data_scale,
+    her,
     human_labels,
     labels,
     people,
@@ -27,6 +28,7 @@ _BENCHMARKS = {
         "whether alarms go off before a policy that exploits its reward does harm",
     ),
     crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),
+    her.NAME: (her, "how many goals are reached with hindsight, and without"),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }
 

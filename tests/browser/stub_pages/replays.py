@@ -1,4 +1,4 @@
-"""The replay player with one clip, two or a long one, what it asked, and a reward if asked for by ``trace``."""
+"""The replay player with one clip, two or a long one, what it asked, and a reward if the address asks."""
 
 import streamlit as st
 
