@@ -61,7 +61,8 @@ def win_rate(engine: sa.Engine, run_id: str, *, key: str) -> None:
         f"{last['share']:.0%} ({last['low']:.0%}–{last['high']:.0%}) of {latest} blind "
         f"pair{'s' if number > 1 else ''}. Nothing is learned from these answers."
     )
-    st.altair_chart(_chart(points).properties(height=_HEIGHT), width="stretch", key=key)
+    with st.container(key=key):
+        st.altair_chart(_chart(points).properties(height=_HEIGHT), width="stretch")
 
 
 def _chart(points: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:

@@ -67,7 +67,7 @@ def test_an_episode_is_shown_and_kept_by_keyboard_and_taken_over_from_its_record
     replay = page.get_by_test_id("replay-player")
     expect(replay).to_have_attribute("data-state", "ready", timeout=READY_MS)
     replay.get_by_role("button", name="Pause").click()
-    replay.get_by_role("slider", name="Frame").fill("3")
+    replay.get_by_role("slider", name="Frame", exact=True).fill("3")
     replay.get_by_role("button", name="Take over from here").click()
     expect(page.get_by_text("You take over from frame 4")).to_be_visible(timeout=READY_MS)
     expect(player).to_have_attribute("data-state", "ready", timeout=READY_MS)

@@ -67,7 +67,10 @@ def test_pictures_of_all_policies_show_the_moment_that_the_clips_show(
     with reading(engine) as connection:
         expect(cells(replays)).to_have_count(models.count_policy_versions(connection, large_app[1]))
     replays.get_by_role("button", name="Pause").click()
-    strip, slider = replays.get_by_test_id("checkpoint-strip"), replays.get_by_role("slider", name="Frame")
+    strip, slider = (
+        replays.get_by_test_id("checkpoint-strip"),
+        replays.get_by_role("slider", name="Frame", exact=True),
+    )
     last = slider.get_attribute("max") or ""
     for frame, moment in (("0", "0"), (last, "7")):
         slider.fill(frame)
@@ -106,9 +109,9 @@ def test_an_address_names_policies_and_frame(replays: Page) -> None:
 
 def test_what_the_clips_show_becomes_the_next_question(replays: Page, engine: sa.Engine) -> None:
     replays.get_by_role("button", name="Pause").click()
-    replays.get_by_role("slider", name="Frame").fill("90")
+    replays.get_by_role("slider", name="Frame", exact=True).fill("90")
     replays.get_by_role("button", name="Ask about this moment").click()
-    expect(player(replays).get_by_role("status")).to_contain_text("next question")
+    expect(player(replays).locator("[data-part=said]")).to_contain_text("next question")
     with reading(engine) as connection:
         picked = sa.select(schema.queries.c.id).where(schema.queries.c.kind == QueryKind.PICKED)
         asked = connection.scalars(picked).one()
