@@ -157,9 +157,10 @@ class GateConfig:
     """
 
     audit_floor: float = 0.65
-    """Warn if the audit accuracy is below this, the better end of its interval included."""
+    """Warn if the audit accuracy is below this, the better end of its interval included, and below what the
+    predictions promised."""
     audit_gap: float = 0.2
-    """Warn if it is so much below the accuracy on the answers that were learned."""
+    """Warn if it is so much below the accuracy on the answers that were learned, and below the promise."""
     audit_window: int = 50
     """Latest audit answers that are looked at. More: steadier, and slower to notice."""
     min_audits: int = 12

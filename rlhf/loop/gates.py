@@ -98,20 +98,22 @@ def _check_audit(session: Session, audits: list[sa.RowMapping], train_accuracy: 
     with session.writing() as connection:
         values = {"reward/audit_accuracy_low": low, "reward/audit_accuracy_high": high}
         runs.add_measurements(connection, session.run_id, session.steps, values)
-    is_enough = number >= config.min_audits
-    seen = f"it foresaw {accuracy:.0%} of the last {number} random pairs"
+    # Of pairs that it cannot tell apart it promises half, and to get no more of them is no fault.
+    promised = float(np.maximum(predicted, 1.0 - predicted)[target != 0.5].mean())
+    is_wrong = number >= config.min_audits and high < promised
+    seen = f"it foresaw {accuracy:.0%} of the last {number} random pairs, and had promised {promised:.0%}"
     _warn(
         session,
         "audit",
-        is_enough and high < config.audit_floor,
+        is_wrong and high < config.audit_floor,
         f"The reward model may be wrong about what people want: {seen}.",
     )
     _warn(
         session,
         "memorised",
-        is_enough and train_accuracy is not None and train_accuracy - high > config.audit_gap,
-        f"The reward model may have memorised its answers: {seen}, and gets {train_accuracy or 0:.0%} of "
-        "those right that it learned from.",
+        is_wrong and train_accuracy is not None and train_accuracy - high > config.audit_gap,
+        f"The reward model may have memorised its answers: {seen}; of those that it learned from it gets "
+        f"{train_accuracy or 0:.0%} right.",
     )
 
 
