@@ -48,7 +48,7 @@ else:
     over = [row for row in rows if row not in going]
     for index, row in enumerate(going):
         run_card(row["id"], is_expanded=index == 0)
-    with st.expander("Start another run", icon=":material/add:", expanded=not going):
+    with st.expander("Start another run", icon=":material/add:"):
         preset_gallery.show()
     if over:
         st.subheader("Earlier runs", anchor=False)

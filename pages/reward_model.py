@@ -58,7 +58,7 @@ def inside(run_id: str) -> None:
 VIEWS = {
     "card": ("Report card", report_card),
     "clip": ("Inside a clip", inside),
-    "disputed": ("What would change its mind", change_of_mind),
+    "disputed": ("Change its mind", change_of_mind),
 }
 """By the word in the page's address, ``?view=``."""
 

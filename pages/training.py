@@ -19,7 +19,7 @@ def curves(run_id: str) -> None:
     view = view_run(engine, run_id)
     run_panel.state_badge(view)
     run_panel.progress(view)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
         group = st.segmented_control(
             "Curves", list(training_view.GROUPS), default=next(iter(training_view.GROUPS)), required=True
         )

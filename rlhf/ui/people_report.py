@@ -107,7 +107,7 @@ def pictures(people: Sequence[Person], *, key: str) -> None:
 
 def details(one: Person) -> None:
     """Show all that is known of one person."""
-    quartiles = (_DASH, "") if one.seconds is None else ("{1:.1f}", "half: {0:.1f} to {2:.1f}")
+    quartiles = (_DASH, "") if one.seconds is None else ("{1:.1f}", "half of them {0:.1f} to {2:.1f}")
     rows = {
         "Answers": (f"{one.num_answers:,}", ""),
         "Seconds for an answer": tuple(part.format(*one.seconds or ()) for part in quartiles),
@@ -119,8 +119,8 @@ def details(one: Person) -> None:
         "Like others, where several answered": _with_interval(one.agreement),
         "As a reward model expected that had not seen it": _with_interval(one.foreseen),
         "Reliability; 1 is usual, 0 a coin": _figure(one.reliability),
-        "What being on the left is worth, in logits": _figure(one.side_bias),
-        "As expected late in a sitting, less early": _points(one.drift),
+        "Leaning to the left; 0 is none": _figure(one.side_bias),
+        "As expected: late in a sitting against early": _points(one.drift),
     }
     st.table(pd.DataFrame.from_dict(rows, orient="index", columns=["Figure", "95% interval"]))
     if one.recent_seconds and not one.is_teacher:
@@ -197,4 +197,5 @@ def _figure(estimate: Estimate | None) -> tuple[str, str]:
 def _points(estimate: Estimate | None) -> tuple[str, str]:
     if estimate is None:
         return _DASH, ""
-    return f"{100 * estimate.value:+.0f} points", f"{100 * estimate.low:+.0f} to {100 * estimate.high:+.0f}"
+    value, low, high = (round(100 * one) for one in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+d} points", f"{low:+d} to {high:+d}"

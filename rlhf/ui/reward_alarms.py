@@ -96,8 +96,8 @@ def alarms(engine: sa.Engine, run_id: str) -> None:
         st.warning(
             f"{event['message']}\n\n**What to do:** {advice(event['message'])}", icon=":material/warning:"
         )
-    with st.container(horizontal=True, gap="medium"):
-        for gate in GATES:
+    for column, gate in zip(st.columns(len(GATES)), GATES, strict=True):
+        with column:
             _gate(gate, readings, limits, is_raised=any(gate.says in event["message"] for event in standing))
     if earlier := events[len(standing) :]:
         with st.expander(f"Earlier alarms ({len(earlier)})", icon=":material/history:"):
@@ -120,5 +120,4 @@ def _gate(gate: Gate, readings: Mapping[str, float], limits: Mapping[str, Any], 
         icon = ":green[:material/check_circle:]"
     is_known = now is not None and limit is not None
     state = gate.state.format(now=now, limit=limit) if is_known else "nothing to go by yet"
-    with st.container(width=205):
-        st.markdown(f"{icon} {gate.title}  \n:gray[:small[{state}]]", help=gate.advice)
+    st.markdown(f"{icon} {gate.title}  \n:gray[:small[{state}]]", help=gate.advice)

@@ -95,6 +95,7 @@ def table(versions: list[sa.RowMapping]) -> None:
         hide_index=True,
         placeholder=_DASH,
         column_config={
+            "Answers": st.column_config.NumberColumn(format="localized"),
             "At step": st.column_config.NumberColumn(format="localized"),
             unseen: percent,
             learned: percent,

@@ -45,6 +45,8 @@ def choose_runs(engine: sa.Engine, run_id: str) -> dict[str, str]:
     with reading(engine) as connection:
         rows = runs.list_runs(connection)
     names = {row["id"]: f"{row['id']} (seed {row['seed']})" for row in rows}
+    if len(names) == 1:
+        return names
     chosen = st.multiselect(
         "Compare with",
         [other for other in names if other != run_id],
@@ -146,13 +148,13 @@ def draw_events(events: pd.DataFrame) -> None:
 
 def _lines(rows: pd.DataFrame, num_runs: int, *, is_share: bool) -> alt.Chart:
     names = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=300) if num_runs > 1 else None
-    form = ".0%" if is_share else ".3~r"
+    axis = alt.Axis(format=".0%", tickMinStep=0.01) if is_share else alt.Axis(format=".3~r")
     chart: alt.Chart = (
         alt.Chart(rows)
         .mark_line(point=len(rows) < 12 * num_runs)
         .encode(
             x=alt.X("steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=form)),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=axis),
             color=alt.Color("run:N", legend=names),
             tooltip=["run:N", alt.Tooltip("steps:Q", format=","), alt.Tooltip("value:Q", format=".4g")],
         )

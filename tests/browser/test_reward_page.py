@@ -115,7 +115,7 @@ def test_a_disputed_answer_is_looked_at_and_set_aside(
 ) -> None:
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(app)
-    page.get_by_role("radio", name="What would change its mind").click(timeout=FIRST_PAINT_MS)
+    page.get_by_role("radio", name="Change its mind").click(timeout=FIRST_PAINT_MS)
     lines = page.get_by_role("button", name="Look again")
     expect(lines).to_have_count(2, timeout=FIRST_PAINT_MS)
     expect(page.get_by_text("left better, 90% sure").first).to_be_visible()

@@ -85,14 +85,14 @@ class ReplayPlayer {
     const address = new URL(clip.url, this.base).href;
     const figure = document.createElement("figure");
     figure.className = "rp-clip";
-    figure.innerHTML = '<div class="rp-screen"><video></video></div><figcaption class="rp-caption"><span><b></b><i></i></span><a>Download</a></figcaption>';
+    figure.innerHTML = '<div class="rp-screen"><video></video></div><figcaption class="rp-caption"><b></b><a>Download</a><i></i></figcaption>';
     const [video, label, note, link] = ["video", "b", "i", "a"].map((name) => figure.querySelector(name));
     label.textContent = clip.label;
     note.textContent = clip.note ?? "";
     link.href = address;
     link.download = `${clip.label.replace(/[^\p{L}\p{N}]+/gu, "-")}.mp4`;
     link.setAttribute("aria-label", `Download ${clip.label}`);
-    if (clip.takeover) link.before(this.#takeoverButton(clip));
+    if (clip.takeover) note.after(this.#takeoverButton(clip));
     video.muted = video.playsInline = true;
     video.setAttribute("aria-label", clip.label);
     if (clip.poster) video.poster = new URL(clip.poster, this.base).href;
