@@ -98,6 +98,11 @@ METRICS: dict[str, Metric] = {
         "Chance against the best policy stored",
         "Probability that people prefer the newest policy, by pairs of both they were shown; .5 if none.",
     ),
+    "policy/chance_of_progress": Metric(
+        "Chance of progress",
+        "Probability that people prefer newer policies to older ones, by the latest blind pairs they were "
+        "shown; .5 if none.",
+    ),
     "reward/num_answers": Metric("Answers learned from", "Comparisons behind the reward version."),
     "seconds/experience": Metric("Collecting", "Seconds spent stepping environments, since the start."),
     "seconds/policy": Metric("Improving the policy", "Seconds spent in PPO, since the start."),

@@ -122,10 +122,14 @@ def _check_win_rate(session: Session) -> None:
     with reading(session.engine) as connection:
         won = read_win_rate(connection, session.run_id).won[-session.config.gates.win_rate_window :]
     wins, losses = int((won == 1.0).sum()), int((won == 0.0).sum())
+    chance = probability_of_winning(wins, losses)
+    with session.writing() as connection:
+        values = {"policy/chance_of_progress": chance}
+        runs.add_measurements(connection, session.run_id, session.steps, values)
     _warn(
         session,
         "win rate",
-        probability_of_winning(wins, losses) < session.config.gates.win_rate_loss,
+        chance < session.config.gates.win_rate_loss,
         "People like newer versions less, whatever the reward model says: of the latest blind pairs they "
         f"preferred the older version in {losses} and the newer one in {wins}.",
     )

@@ -12,6 +12,7 @@ from rlhf.storage.engine import reading
 
 _KINDS = ("warning", "rollback")
 _LATEST_EVENTS = 500
+_IN_A_ROW = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,15 @@ GATES = (
         "class of model (reward.model_class) remembers less.",
     ),
     Gate(
+        title="Is not contradicted",
+        says="contradict what the reward model was sure of",
+        reading="reward/foresight",
+        limit="surprise_limit",
+        state="latest answers {now:+.1f} SD from the promise, alarm below -{limit:.1f}",
+        advice="Look at the newest answers on the Data page: has somebody begun to judge by something else? "
+        "Set aside what was not meant. If it was meant, go on: the model follows within some answers.",
+    ),
+    Gate(
         title="Follows no loophole",
         says="rises only where the reward model is unsure",
         reading="reward/lower_bound",
@@ -67,6 +77,15 @@ GATES = (
         state="{now:.0%} of its steps are unfamiliar, alarm above {limit:.0%}",
         advice="Answer a few more pairs: those that are unlike all others are asked first until the model "
         "knows them.",
+    ),
+    Gate(
+        title="People see progress",
+        says="People like newer versions less",
+        reading="policy/chance_of_progress",
+        limit="win_rate_loss",
+        state="{now:.0%} chance that newer is better, alarm below {limit:.0%}",
+        advice="They did not know which version is newer, so believe them rather than the reward. "
+        "Compare versions on the Replays page, go back to the better one, and answer pairs of the newest.",
     ),
     Gate(
         title="People prefer the newest policy",
@@ -96,9 +115,11 @@ def alarms(engine: sa.Engine, run_id: str) -> None:
         st.warning(
             f"{event['message']}\n\n**What to do:** {advice(event['message'])}", icon=":material/warning:"
         )
-    for column, gate in zip(st.columns(len(GATES)), GATES, strict=True):
-        with column:
-            _gate(gate, readings, limits, is_raised=any(gate.says in event["message"] for event in standing))
+    for start in range(0, len(GATES), _IN_A_ROW):
+        for column, gate in zip(st.columns(_IN_A_ROW), GATES[start : start + _IN_A_ROW], strict=False):
+            is_raised = any(gate.says in event["message"] for event in standing)
+            with column:
+                _gate(gate, readings, limits, is_raised=is_raised)
     if earlier := events[len(standing) :]:
         with st.expander(f"Earlier alarms ({len(earlier)})", icon=":material/history:"):
             for event in earlier:
