@@ -157,8 +157,8 @@ class GateConfig:
     """
 
     audit_floor: float = 0.65
-    """Warn if the audit accuracy is below this, the better end of its interval included, and below what the
-    predictions promised."""
+    """Warn if the audit accuracy is below this, the better end of its interval included, and fewer of the
+    answers that it was sure of came than it had promised."""
     audit_gap: float = 0.2
     """Warn if it is so much below the accuracy on the answers that were learned, and below the promise."""
     audit_window: int = 50

@@ -24,6 +24,8 @@ from rlhf.types.experience import Float32, Float64
 from rlhf.types.feedback import QueryKind
 
 _NOTHING_UNFAMILIAR = 1e30
+_SHORT_OF_PROMISE = 1.0
+"""Standard deviations by which less must have been foreseen than was promised before an audit can warn."""
 _MAX_COMPARED = 10_000
 """Steps of answered clips that say what is familiar."""
 
@@ -98,10 +100,9 @@ def _check_audit(session: Session, audits: list[sa.RowMapping], train_accuracy: 
     with session.writing() as connection:
         values = {"reward/audit_accuracy_low": low, "reward/audit_accuracy_high": high}
         runs.add_measurements(connection, session.run_id, session.steps, values)
-    # Of pairs that it cannot tell apart it promises half, and to get no more of them is no fault.
-    promised = float(np.maximum(predicted, 1.0 - predicted)[target != 0.5].mean())
-    is_wrong = number >= config.min_audits and high < promised
-    seen = f"it foresaw {accuracy:.0%} of the last {number} random pairs, and had promised {promised:.0%}"
+    # To be out of luck with pairs that it calls a coin toss is no fault, however many they are.
+    is_wrong = number >= config.min_audits and foresight(predicted, target) < -_SHORT_OF_PROMISE
+    seen = f"it foresaw {accuracy:.0%} of the last {number} random pairs, less than it had promised"
     _warn(
         session,
         "audit",

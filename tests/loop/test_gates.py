@@ -58,11 +58,28 @@ def answer_audits(session: Session, annotator: str, *, as_foreseen: bool) -> int
     return len(rows)
 
 
-@pytest.mark.parametrize(("as_foreseen", "number"), [(False, 1), (True, 0)])
-def test_answers_that_were_not_foreseen_raise_the_audit_warning(
-    as_foreseen: bool, number: int, store: Store, learn: Callable[..., Session], make_annotator: Make
+def predict(session: Session, probability: float) -> None:
+    """Let the reward have said this of all open pairs."""
+    with reading(session.engine) as connection:
+        asked = [row["id"] for row in queries.list_open(connection, session.run_id)]
+    with session.writing() as connection:
+        chosen = schema.queries.update().where(schema.queries.c.id.in_(asked))
+        connection.execute(chosen.values(predicted=probability))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "as_foreseen", "number"), [(0.8, False, 1), (0.8, True, 0), (0.505, False, 0)]
+)
+def test_answers_that_were_promised_and_did_not_come_raise_the_audit_warning(
+    predicted: float,
+    as_foreseen: bool,
+    number: int,
+    store: Store,
+    learn: Callable[..., Session],
+    make_annotator: Make,
 ) -> None:
     session = learn()
+    predict(session, predicted)
     assert answer_audits(session, make_annotator(), as_foreseen=as_foreseen) >= 12
     iterate(session)
     warned = messages(store, session.run_id, "warning")
@@ -77,11 +94,7 @@ def test_answers_against_what_was_sure_raise_the_surprise_warning(
     as_foreseen: bool, number: int, store: Store, learn: Callable[..., Session], make_annotator: Make
 ) -> None:
     session = learn()
-    with reading(store.engine) as connection:
-        asked = [row["id"] for row in queries.list_open(connection, session.run_id)]
-    with session.writing() as connection:  # pairs that the reward was sure of
-        sure = schema.queries.update().where(schema.queries.c.id.in_(asked))
-        connection.execute(sure.values(predicted=0.95))
+    predict(session, 0.95)
     answer_audits(session, make_annotator(), as_foreseen=as_foreseen)
     iterate(session)
     warned = messages(store, session.run_id, "warning")
