@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
 from rlhf.evaluation.people import Estimate, Share
 from rlhf.loop.assess_people import LATEST, Assessment, Person
+from rlhf.ui.charts import GREY, draw, mark, number, of, tip, word
 
 _BAR_HEIGHT = 26
 _AXIS_HEIGHT = 34
 """What the numbers below the bars take of a picture."""
 _DASH = "–"
-_GREY = "#8a8f9c"
-"""Seen on light and on dark."""
 
 
 def headline(assessment: Assessment) -> None:
@@ -126,8 +124,12 @@ def details(one: Person) -> None:
     if one.recent_seconds and not one.is_teacher:
         st.caption("Seconds for each of the latest answers, the newest right")
         times = pd.DataFrame({"answer": range(len(one.recent_seconds)), "seconds": one.recent_seconds})
-        line = alt.Chart(times).mark_line().encode(x=alt.X("answer:Q", axis=None), y="seconds:Q")
-        st.altair_chart(line.properties(height=120), width="stretch")
+        draw(
+            of(times, mark("line", x=number("answer", axis=None), y=number("seconds", title="seconds"))),
+            height=120,
+            key=f"times-{one.annotator_id}",
+            alt="Seconds for each of the latest answers",
+        )
 
 
 def standing(one: Person) -> str:
@@ -148,22 +150,22 @@ def _bars(title: str, found: dict[str, Estimate | None], usual: float, *, key: s
         if not rows:
             st.caption("Nothing to show yet.")
             return
-        base = alt.Chart(pd.DataFrame(rows)).encode(
-            y=alt.Y("person:N", title=None, sort=None, axis=alt.Axis(labelLimit=120, labelOverlap=False))
+        who = word("person", axis={"labelLimit": 120, "labelOverlap": False})
+        value, low, line = (number(name, scale={"domainMin": 0}) for name in ("value", "low", "x"))
+        tips = [tip("person"), *(tip(name, ".2f") for name in ("value", "low", "high"))]
+        interval = {"type": "rule", "strokeWidth": 2, "color": GREY}
+        dashed = {"type": "rule", "strokeDash": [4, 4], "color": GREY}
+        draw(
+            of(
+                pd.DataFrame(rows),
+                mark({"type": "bar", "opacity": 0.35}, y=who, x=value, tooltip=tips),
+                mark(interval, y=who, x=low, x2={"field": "high"}, tooltip=tips),
+            ),
+            of(pd.DataFrame({"x": [usual]}), mark(dashed, x=line)),
+            height=_AXIS_HEIGHT + _BAR_HEIGHT * len(rows),
+            key=key,
+            alt=f"{title} of each person",
         )
-        scale = alt.Scale(domainMin=0)
-        tips = [alt.Tooltip("person:N")] + [
-            alt.Tooltip(f"{n}:Q", format=".2f") for n in ("value", "low", "high")
-        ]
-        bars = base.mark_bar(opacity=0.35).encode(x=alt.X("value:Q", title=None, scale=scale), tooltip=tips)
-        ranges = base.mark_rule(strokeWidth=2, color=_GREY).encode(
-            x=alt.X("low:Q", scale=scale), x2="high:Q", tooltip=tips
-        )
-        line = (
-            alt.Chart(pd.DataFrame({"x": [usual]})).mark_rule(strokeDash=[4, 4], color=_GREY).encode(x="x:Q")
-        )
-        chart = alt.layer(bars, ranges, line).properties(height=_AXIS_HEIGHT + _BAR_HEIGHT * len(rows))
-        st.altair_chart(chart, width="stretch", key=key)
 
 
 def _estimate(share: Share) -> Estimate | None:

@@ -1,8 +1,9 @@
 """The reward model against the true reward, where a task has one. Evaluation only."""
 
-import altair as alt
 import pandas as pd
 import streamlit as st
+
+from rlhf.ui.charts import STEPS, draw, mark, number, of, tip
 
 _HEIGHT = 150
 _FIGURES = {
@@ -38,19 +39,16 @@ def grades(found: pd.DataFrame, *, key: str) -> None:
             with column:
                 value = newest[name]
                 st.metric(title, "–" if pd.isna(value) else f"{value:.2f}", help=meaning)
-                chart = (
-                    alt.Chart(found)
-                    .mark_line(point=len(found) < 12)
-                    .encode(
-                        x=alt.X(
-                            "steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5)
-                        ),
-                        y=alt.Y(f"{name}:Q", title=None, scale=alt.Scale(domain=domain)),
-                        tooltip=[
-                            alt.Tooltip("reward_version:Q", title="reward version"),
-                            alt.Tooltip("steps:Q", format=","),
-                            alt.Tooltip(f"{name}:Q", title=title, format=".2f"),
-                        ],
-                    )
+                tips = [
+                    tip("reward_version", title="reward version"),
+                    tip("steps", ","),
+                    tip(name, ".2f", title),
+                ]
+                line = {"type": "line", "point": len(found) < 12}
+                y = number(name, scale={"domain": domain})
+                draw(
+                    of(found, mark(line, x=STEPS, y=y, tooltip=tips)),
+                    height=_HEIGHT,
+                    key=f"{name}-{key}",
+                    alt=f"{title} over environment steps",
                 )
-                st.altair_chart(chart.properties(height=_HEIGHT), width="stretch", key=f"{name}-{key}")

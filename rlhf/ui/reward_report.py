@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
@@ -13,7 +12,7 @@ from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.evaluation.people import Estimate, Share
 from rlhf.metrics import METRICS
 from rlhf.types.feedback import QueryKind
-from rlhf.ui import charts
+from rlhf.ui.charts import GREY, SHARE, curve, draw, mark, number, of, tip, word
 from rlhf.ui.data_view import KINDS
 from rlhf.ui.reward_view import BEFORE, WITHOUT, by_age, by_certainty, by_person, gain_of_ten, shares
 from rlhf.ui.run_view import RunView
@@ -25,8 +24,6 @@ _ROW_HEIGHT = 28
 _AXIS_HEIGHT = 42
 """What the numbers below the rows take of a picture."""
 _HEIGHT = _AXIS_HEIGHT + 5 * _ROW_HEIGHT
-_GREY = "#8a8f9c"
-"""Seen on light and on dark."""
 _BASES = {BEFORE: "At the time", WITHOUT: "At present"}
 _MEANINGS = {
     BEFORE: "Share of answers that the reward of that time foresaw before they came.",
@@ -57,6 +54,7 @@ def headline(view: RunView, judgements: pd.DataFrame) -> None:
         )
 
 
+@st.fragment  # of its own: to look at it the other way needs nothing else of the page
 def foresight(judgements: pd.DataFrame, *, key: str) -> None:
     """Draw how often the model was right, by all that may matter."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -122,7 +120,7 @@ def learning(
     pictures = st.columns(3)
     for column, name in zip(pictures, CURVES, strict=True):
         with column:
-            charts.curve(points, name, key=f"{name}-{key}", share=name.endswith("accuracy"))
+            curve(points, name, key=f"{name}-{key}", share=name.endswith("accuracy"))
 
 
 def _sources(found: dict[str, Any] | None) -> None:
@@ -156,29 +154,26 @@ def _calibration(judgements: pd.DataFrame, column: str, *, key: str) -> None:
     grouped = known.groupby(bins).agg(
         predicted=(column, "mean"), answered=("target", "mean"), pairs=("target", "size")
     )
-    share = alt.Scale(domain=[0, 1])
-    percent = alt.Axis(format="%", tickCount=5)
-    points = (
-        alt.Chart(grouped.reset_index(drop=True))
-        .mark_point(filled=True)
-        .encode(
-            x=alt.X("predicted:Q", title="expected: left is better", scale=share, axis=percent),
-            y=alt.Y("answered:Q", title="answered: left", scale=share, axis=percent),
-            size=alt.Size("pairs:Q", legend=None),
-            tooltip=[
-                "pairs:Q",
-                alt.Tooltip("predicted:Q", format=".2f"),
-                alt.Tooltip("answered:Q", format=".2f"),
-            ],
-        )
+    percent = {"format": "%", "tickCount": 5}
+    expected = number("predicted", title="expected: left is better", scale=SHARE, axis=percent)
+    answered = number("answered", title="answered: left", scale=SHARE, axis=percent)
+    ideal = {"type": "line", "strokeDash": [4, 4], "opacity": 0.6}
+    draw(
+        of(pd.DataFrame({"predicted": [0, 1], "answered": [0, 1]}), mark(ideal, x=expected, y=answered)),
+        of(
+            grouped,
+            mark(
+                {"type": "point", "filled": True},
+                x=expected,
+                y=answered,
+                size=number("pairs", legend=None),
+                tooltip=[tip("pairs", ","), tip("predicted", ".2f", "expected"), tip("answered", ".2f")],
+            ),
+        ),
+        height=_HEIGHT,
+        key=f"calibration-{key}",
+        alt="How often the left clip won against how sure the model had been of it",
     )
-    ideal = (
-        alt.Chart(pd.DataFrame({"x": [0, 1]}))
-        .mark_line(strokeDash=[4, 4], opacity=0.6)
-        .encode(x="x:Q", y="x:Q")
-    )
-    chart = alt.layer(ideal, points).properties(height=_HEIGHT)
-    st.altair_chart(chart, width="stretch", key=f"calibration-{key}")
 
 
 def _rows(title: str, meaning: str, found: pd.DataFrame, *, key: str) -> None:
@@ -187,26 +182,31 @@ def _rows(title: str, meaning: str, found: pd.DataFrame, *, key: str) -> None:
     if found.empty:
         st.caption("Appears after a few more answers.")
         return
-    scale = alt.Scale(domain=[0, 1])
-    axis = alt.Axis(format="%", tickCount=5)
-    base = alt.Chart(found).encode(
-        y=alt.Y("group:N", title=None, sort=None, axis=alt.Axis(labelLimit=130, labelOverlap=False)),
-        tooltip=[
-            alt.Tooltip("group:N", title=title),
-            alt.Tooltip("answers:Q"),
-            alt.Tooltip("right:Q", title="foreseen", format=".0%"),
-            alt.Tooltip("low:Q", title="at least", format=".0%"),
-            alt.Tooltip("high:Q", title="at most", format=".0%"),
-            alt.Tooltip("expected:Q", title="it expected", format=".0%"),
-        ],
+    axis = {"format": "%", "tickCount": 5}
+    right, low, expected = (number(name, scale=SHARE, axis=axis) for name in ("right", "low", "expected"))
+    group = word("group", axis={"labelLimit": 130, "labelOverlap": False})
+    tips = [
+        tip("group", title=title),
+        tip("answers", ","),
+        tip("right", ".0%", "foreseen"),
+        tip("low", ".0%", "at least"),
+        tip("high", ".0%", "at most"),
+        tip("expected", ".0%", "it expected"),
+    ]
+    interval = {"type": "rule", "strokeWidth": 2, "color": GREY}
+    point = {"type": "point", "filled": True, "size": 70, "opacity": 1}
+    tick = {"type": "tick", "thickness": 3, "size": 16, "color": "#d9662b"}
+    draw(
+        of(
+            found,
+            mark(interval, y=group, x=low, x2={"field": "high"}, tooltip=tips),
+            mark(point, y=group, x=right, tooltip=tips),
+            mark(tick, y=group, x=expected, tooltip=tips),
+        ),
+        height=max(_HEIGHT, _AXIS_HEIGHT + _ROW_HEIGHT * len(found)),
+        key=key,
+        alt=f"{title}: how often the model was right",
     )
-    ranges = base.mark_rule(strokeWidth=2, color=_GREY).encode(
-        x=alt.X("low:Q", title=None, scale=scale, axis=axis), x2="high:Q"
-    )
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("right:Q", scale=scale))
-    marks = base.mark_tick(thickness=3, size=16, color="#d9662b").encode(x=alt.X("expected:Q", scale=scale))
-    height = max(_HEIGHT, _AXIS_HEIGHT + _ROW_HEIGHT * len(found))
-    st.altair_chart(alt.layer(ranges, points, marks).properties(height=height), width="stretch", key=key)
 
 
 def _points(gain: Estimate) -> str:

@@ -107,6 +107,7 @@ def table(versions: list[sa.RowMapping]) -> None:
     )
 
 
+@st.fragment  # of its own: to choose other versions changes nothing else of the page
 def differences(
     engine: sa.Engine, blobs: Blobs, run_id: str, versions: list[sa.RowMapping], *, key: str
 ) -> None:

@@ -118,15 +118,22 @@ def shares(judgements: pd.DataFrame, column: str, groups: pd.Series) -> pd.DataF
         Columns ``group, right, low, high, expected, answers``, in the order groups appear: the share with
         Wilson's interval, and the share that the model itself expected.
     """
-    decided = judgements[column].notna() & (judgements["target"] != 0.5) & groups.notna()
-    prob, target = judgements.loc[decided, column], judgements.loc[decided, "target"]
-    right = ((prob > 0.5) == (target > 0.5)).where(prob != 0.5, 0.5).astype(float)
-    frame = pd.DataFrame({"group": groups[decided], "right": right, "sure": np.maximum(prob, 1.0 - prob)})
+    prob, target, names = (
+        judgements[column].to_numpy(),
+        judgements["target"].to_numpy(),
+        groups.to_numpy(object),
+    )
+    decided = ~np.isnan(prob) & (target != 0.5) & groups.notna().to_numpy()
+    right = np.where(prob == 0.5, 0.5, (prob > 0.5) == (target > 0.5))
+    sure = np.maximum(prob, 1.0 - prob)
+    has_order = isinstance(groups.dtype, pd.CategoricalDtype)
     found = []
-    is_ordered = isinstance(groups.dtype, pd.CategoricalDtype)
-    for group, part in frame.groupby("group", sort=is_ordered, observed=True):
-        low, high = Share(count=float(part["right"].sum()), of=len(part)).interval()
-        found.append((str(group), part["right"].mean(), low, high, part["sure"].mean(), len(part)))
+    for group in groups.cat.categories if has_order else pd.unique(names[decided]):
+        part = decided & (names == group)
+        if not part.any():
+            continue
+        low, high = Share(count=float(right[part].sum()), of=int(part.sum())).interval()
+        found.append((str(group), right[part].mean(), low, high, sure[part].mean(), int(part.sum())))
     return pd.DataFrame(found, columns=["group", "right", "low", "high", "expected", "answers"])
 
 

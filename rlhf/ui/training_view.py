@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import altair as alt
 import pandas as pd
 import sqlalchemy as sa
 import streamlit as st
@@ -10,6 +9,7 @@ import streamlit as st
 from rlhf.metrics import METRICS
 from rlhf.storage import runs
 from rlhf.storage.engine import reading
+from rlhf.ui.charts import STEPS, Spec, draw, mark, number, of, tip, word
 from rlhf.ui.run_view import view_curves
 
 HEIGHT = 200
@@ -93,8 +93,9 @@ def draw_curves(
                 metric = METRICS[name]
                 st.markdown(f"**{metric.title}**", help=metric.meaning)
                 rows = points[points["name"] == name].replace({"run": dict(run_names)})
-                chart = alt.layer(_marks(marked), _lines(rows, len(run_names), is_share=name in SHARES))
-                st.altair_chart(chart.properties(height=HEIGHT), width="stretch", key=f"{key}-{name}")
+                lines = _lines(rows, len(run_names), is_share=name in SHARES)
+                alt = f"{metric.title} over environment steps"
+                draw(_marks(marked), lines, height=HEIGHT, key=f"{key}-{name}", alt=alt)
 
 
 def legend(events: pd.DataFrame) -> None:
@@ -114,18 +115,22 @@ def draw_seconds(points: pd.DataFrame, run_names: Mapping[str, str], *, key: str
     latest = seconds.sort_values("steps").groupby(["run", "name"], as_index=False).last()
     latest["stage"] = [METRICS[name].title for name in latest["name"]]
     latest = latest.replace({"run": dict(run_names)})
-    chart = (
-        alt.Chart(latest)
-        .mark_bar()
-        .encode(
-            x=alt.X("value:Q", title="seconds", axis=alt.Axis(tickCount=5)),
-            y=alt.Y("stage:N", title=None, sort="-x", axis=alt.Axis(labelLimit=200)),
-            yOffset="run:N",
-            color=alt.Color("run:N", legend=None),
-            tooltip=["run:N", "stage:N", alt.Tooltip("value:Q", title="seconds", format=",.1f")],
-        )
+    draw(
+        of(
+            latest,
+            mark(
+                "bar",
+                x=number("value", title="seconds", axis={"tickCount": 5}),
+                y=word("stage", sort="-x", axis={"labelLimit": 200}),
+                yOffset=word("run"),
+                color=word("run", legend=None),
+                tooltip=[tip("run"), tip("stage"), tip("value", ",.1f", "seconds")],
+            ),
+        ),
+        height=40 + 30 * latest.shape[0],
+        key=key,
+        alt="Seconds of each stage",
     )
-    st.altair_chart(chart.properties(height=40 + 30 * latest.shape[0]), width="stretch", key=key)
 
 
 def draw_events(events: pd.DataFrame) -> None:
@@ -146,31 +151,29 @@ def draw_events(events: pd.DataFrame) -> None:
     )
 
 
-def _lines(rows: pd.DataFrame, num_runs: int, *, is_share: bool) -> alt.Chart:
-    names = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=300) if num_runs > 1 else None
-    axis = alt.Axis(format=".0%", tickMinStep=0.01) if is_share else alt.Axis(format=".3~r")
-    chart: alt.Chart = (
-        alt.Chart(rows)
-        .mark_line(point=len(rows) < 12 * num_runs)
-        .encode(
-            x=alt.X("steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=axis),
-            color=alt.Color("run:N", legend=names),
-            tooltip=["run:N", alt.Tooltip("steps:Q", format=","), alt.Tooltip("value:Q", format=".4g")],
-        )
+def _lines(rows: pd.DataFrame, num_runs: int, *, is_share: bool) -> Spec:
+    axis = {"format": ".0%", "tickMinStep": 0.01} if is_share else {"format": ".3~r"}
+    names = {"orient": "bottom", "title": None, "columns": 1, "labelLimit": 300} if num_runs > 1 else None
+    return of(
+        rows,
+        mark(
+            {"type": "line", "point": len(rows) < 12 * num_runs},
+            x=STEPS,
+            y=number("value", scale={"zero": False}, axis=axis),
+            color=word("run", legend=names),
+            tooltip=[tip("run"), tip("steps", ","), tip("value", ".4g")],
+        ),
     )
-    return chart
 
 
-def _marks(events: pd.DataFrame) -> alt.Chart:
-    colours = alt.Scale(domain=list(EVENTS), range=[colour for _, colour in EVENTS.values()])
-    chart: alt.Chart = (
-        alt.Chart(events)
-        .mark_rule(opacity=0.35, strokeWidth=2)
-        .encode(
-            x="steps:Q",
-            stroke=alt.Stroke("kind:N", scale=colours, legend=None),
-            tooltip=["event:N", "message:N", alt.Tooltip("steps:Q", format=",")],
-        )
+def _marks(events: pd.DataFrame) -> Spec:
+    colours = {"domain": list(EVENTS), "range": [colour for _, colour in EVENTS.values()]}
+    return of(
+        events[["steps", "kind", "event", "message"]],
+        mark(
+            {"type": "rule", "opacity": 0.35, "strokeWidth": 2},
+            x=STEPS,
+            stroke=word("kind", scale=colours, legend=None),
+            tooltip=[tip("event"), tip("message"), tip("steps", ",")],
+        ),
     )
-    return chart

@@ -1,6 +1,5 @@
 """Whether people prefer newer policies to older ones without knowing which is which."""
 
-import altair as alt
 import pandas as pd
 import sqlalchemy as sa
 import streamlit as st
@@ -8,6 +7,7 @@ import streamlit as st
 from rlhf.evaluation.statistics import rolling_share
 from rlhf.loop.read_win_rate import WINDOW, read_win_rate
 from rlhf.storage.engine import reading
+from rlhf.ui.charts import SHARE, STEPS, draw, mark, number, of, tip
 
 _HEIGHT = 200
 _MEANING = (
@@ -62,24 +62,31 @@ def win_rate(engine: sa.Engine, run_id: str, *, key: str) -> None:
         f"pair{'s' if number > 1 else ''}. Nothing is learned from these answers."
     )
     with st.container(key=key):
-        st.altair_chart(_chart(points).properties(height=_HEIGHT), width="stretch")
+        _chart(points, f"{key}-chart")
 
 
-def _chart(points: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
-    x = alt.X("steps:Q", title="environment steps", axis=alt.Axis(format="~s", tickCount=5))
-    y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+def _chart(points: pd.DataFrame, key: str) -> None:
+    percent = {"format": "%", "tickCount": 5}
+    share, low = (number(name, scale=SHARE, axis=percent) for name in ("share", "low"))
     tips = [
-        alt.Tooltip("version:Q", title="policy version"),
-        alt.Tooltip("older:Q", title="compared with"),
-        alt.Tooltip("steps:Q", format=","),
-        alt.Tooltip("share:Q", title="newer preferred", format=".0%"),
-        alt.Tooltip("low:Q", title="at least", format=".0%"),
-        alt.Tooltip("high:Q", title="at most", format=".0%"),
+        tip("version", title="policy version"),
+        tip("older", title="compared with"),
+        tip("steps", ","),
+        tip("share", ".0%", "newer preferred"),
+        tip("low", ".0%", "at least"),
+        tip("high", ".0%", "at most"),
     ]
-    base = alt.Chart(points)
-    half = alt.Chart(pd.DataFrame({"share": [0.5]})).mark_rule(strokeDash=[4, 4], opacity=0.6)
-    return alt.layer(
-        half.encode(y=y),
-        base.mark_rule(opacity=0.35, strokeWidth=2).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", tooltip=tips),
-        base.mark_line(point=True).encode(x=x, y=y, tooltip=tips),
+    dashed = {"type": "rule", "strokeDash": [4, 4], "opacity": 0.6}
+    upright = {"type": "rule", "strokeWidth": 2, "opacity": 0.35}
+    line = {"type": "line", "point": True}
+    draw(
+        of(pd.DataFrame({"share": [0.5]}), mark(dashed, y=share)),
+        of(
+            points,
+            mark(upright, x=STEPS, y=low, y2={"field": "high"}, tooltip=tips),
+            mark(line, x=STEPS, y=share, tooltip=tips),
+        ),
+        height=_HEIGHT,
+        key=key,
+        alt="How often people prefer the newer version, over environment steps",
     )
