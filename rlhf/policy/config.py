@@ -1,7 +1,11 @@
 """Hyperparameters of PPO, apart from the algorithm so that reading them needs no torch."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal, get_args
+
+Update = Literal["all", "adapters+head", "head", "last-block", "low-rank"]
+"""Which parameters of a policy learn."""
+UPDATES: tuple[Update, ...] = get_args(Update)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,11 @@ class PPOConfig:
     """Normalised observations are clipped to +- this many standard deviations."""
     return_scale_rate: float = 0.1
     """Weight of a new rollout in the running scale of returns, once there have been 1 / rate of them."""
+    update: Update = "all"
+    """Which parameters of the actor learn, for policies that start from another one: ``head`` (the last
+    layer), ``adapters+head`` (also the first), ``last-block`` (the last hidden layer and the head),
+    ``low-rank`` (the head, and a change of rank 4 to the others) or ``all``. The rest stays as it is. The
+    critic always learns whole: what it cannot say about returns becomes noise in the advantages."""
     critic_refit_epochs: int = 20
     """Critic-only passes over the relabelled rollouts when the reward has changed."""
     critic_refit_interval: int = 5

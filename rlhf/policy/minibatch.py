@@ -16,6 +16,7 @@ from rlhf.policy.adam import Adam, clip_norm
 from rlhf.policy.kernels import NumpyPolicyGradients, NumpyValueGradients
 from rlhf.policy.losses import PolicyGradients, ValueGradients
 from rlhf.policy.networks import Network
+from rlhf.policy.partial import Learned, learned_part
 from rlhf.types.experience import Actions, Float32, Int64
 from rlhf.types.task import ActionSpace
 
@@ -61,12 +62,26 @@ def minibatches(
 
 
 class ActorLearner:
-    """Moves an actor by one minibatch at a time; differentiates it on ``device``, ``cpu`` or ``cuda``."""
+    """Moves an actor by one minibatch at a time.
 
-    def __init__(self, actor: Network, action_space: ActionSpace, device: str = "cpu") -> None:
+    Args:
+        actor: the network that is moved.
+        action_space: kind and size of the actions.
+        device: where it is differentiated, ``cpu`` or ``cuda``.
+        learned: which of its parameters learn; None: all.
+    """
+
+    def __init__(
+        self,
+        actor: Network,
+        action_space: ActionSpace,
+        device: str = "cpu",
+        learned: Learned | None = None,
+    ) -> None:
         self._actor = actor
         self._gradients = _policy_gradients(actor, action_space, device)
-        self._adam = Adam(len(actor.parameters))
+        self._learned = learned or learned_part(actor, "all", np.random.default_rng(0))
+        self._adam = Adam(len(self._learned.parameters))
 
     def step(
         self,
@@ -95,17 +110,21 @@ class ActorLearner:
         shown = self._gradients(
             inputs, actions, log_probs, advantages, clip_range=clip_range, entropy_coef=entropy_coef
         )
-        grad_norm = clip_norm(self._actor.gradient, max_grad_norm)
-        self._adam.step(self._actor.parameters, self._actor.gradient, learning_rate)
+        learned = self._learned
+        learned.pull()
+        grad_norm = clip_norm(learned.gradient, max_grad_norm)
+        self._adam.step(learned.parameters, learned.gradient, learning_rate)
+        learned.push()
         return PolicyStep(*shown, grad_norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of the parameters and the optimiser's moments."""
-        return _state(self._actor, self._adam)
+        """Return copies of the parameters, the optimiser's moments and what is learned beside them."""
+        return _state(self._actor, self._adam) | self._learned.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore ``state_dict``; raises CheckpointError for a network of another size."""
         _load(self._actor, self._adam, state)
+        self._learned.load_state_dict(state)
 
 
 class CriticLearner:

@@ -34,6 +34,7 @@ from rlhf.policy.minibatch import (
 )
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser, ReturnNormaliser
+from rlhf.policy.partial import learned_part
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.seeding import generator_state, restore_generator
 from rlhf.types.experience import Actions, Float32, Int64, Rollout
@@ -111,7 +112,8 @@ class PPO:
         # The first values stay close to the mean return: until they have been fitted they are only noise.
         critic_sizes = (observation_dim, *config.hidden, 1)
         self._critic = Network(critic_sizes, rng, last_gain=0.1)
-        self._actor_learner = ActorLearner(self._actor, action_space, device)
+        learned = learned_part(self._actor, config.update, rng)
+        self._actor_learner = ActorLearner(self._actor, action_space, device, learned)
         self._critic_learner = CriticLearner(self._critic, device)
         self._beside: Companion | None = None
         if processes > 1 and uses_kernels(self._critic, device):
