@@ -4,11 +4,12 @@ import sqlalchemy as sa
 
 from rlhf.errors import JobError
 from rlhf.experience.tasks import get_task, spaces_of
-from rlhf.loop.collect_experience import collect_experience
 from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.learn_from_demonstrations import load_episodes
 from rlhf.loop.session import Session
+from rlhf.loop.take_over import warm_up
 from rlhf.policy.cloning import Clone, CloneReport, clone
+from rlhf.policy.partial import with_actor
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.seeding import generator
 from rlhf.storage import runs
@@ -21,8 +22,7 @@ from rlhf.types.task import ActionSpace
 def clone_policy(session: Session) -> CloneReport | None:
     """Let a run that begins imitate its demonstrations, if it is set to; return how that went.
 
-    A few rollouts of the new policy follow. The critic, which cannot be cloned, is fitted to all of them when
-    there is a first reward: with one that knows nothing the first updates would undo what was imitated.
+    A few rollouts of the new policy follow, for the critic, which cannot be cloned: see ``warm_up``.
     """
     if not session.config.demonstrations.clone:
         return None
@@ -32,12 +32,10 @@ def clone_policy(session: Session) -> CloneReport | None:
         return None
     with session.timed("policy"):
         made = _clone(episodes, session.action_space, session.config, session.seed)
-        state = session.policy.state_dict()
-        state["actor.parameters"] = made.actor.parameters
+        state = with_actor(session.policy.state_dict(), made.actor.parameters)
         state |= {f"observations.{name}": value for name, value in made.observations.state_dict().items()}
         session.policy.load_state_dict(state)
-    for _ in range(session.config.collect.recent_rollouts - 1):
-        collect_experience(session)
+    warm_up(session)
     report = made.report
     _note(
         session,

@@ -9,29 +9,39 @@ from rlhf.loop.session import Session
 from rlhf.seeding import generator
 from rlhf.storage import runs
 from rlhf.types.experience import Rollout
+from rlhf.types.protocols import ActingPolicy
 
 _EXPLORE_SHARE = 0.2
 """Of a run's steps, at most: the rest is for learning."""
 
 
-def explore(session: Session) -> None:
-    """Gather diverse behaviour from random networks, for the questions before there is a reward.
+def explore(session: Session, policy: ActingPolicy | None = None) -> None:
+    """Gather behaviour for the questions before there is a reward: diverse, from random networks.
 
     Takes ``collect.explore_steps``, but no more than a fifth of the run, and an episode in every
     environment at least. Uses environments of its own, so that the policy's own experience starts from fresh
     episodes.
+
+    Args:
+        session: of a run that begins.
+        policy: one that knows something already; an episode of its own in every environment is enough then.
     """
+    is_diverse = policy is None
     with session.timed("experience"):
         num_envs = session.config.collect.num_envs
         seed = int(generator(session.seed, "explore").integers(2**31))
         stepper = VectorStepper(session.task, num_envs, seed)
-        policies = RandomPolicies(stepper.action_space, stepper.observation_dim, num_envs)
         num_steps = explore_length(session.config, session.task.horizon)
-        collected = Collector(stepper).collect(policies, num_steps, generator(session.seed, "explore", "act"))
+        if policy is None:
+            policy = RandomPolicies(stepper.action_space, stepper.observation_dim, num_envs)
+        else:
+            num_steps = session.task.horizon
+        collected = Collector(stepper).collect(policy, num_steps, generator(session.seed, "explore", "act"))
         stepper.close()
     session.memory.add_explored(collected.episodes, collected.true_rewards)
     session.steps += collected.rollout.num_steps
-    _say_how_far(session)
+    if is_diverse:
+        _say_how_far(session)
     if session.task.has_true_reward:
         baseline = measure_baseline(session.task, session.seed)
         with session.writing() as connection:

@@ -17,6 +17,7 @@ from rlhf.loop.gates import check_gates
 from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting
 from rlhf.loop.session import Session, save_checkpoint
+from rlhf.loop.take_over import take_over, warm_up
 
 
 @enum.unique
@@ -38,10 +39,7 @@ def iterate(session: Session) -> Turn:
     if session.is_finished:
         return Turn.FINISHED
     if not session.memory.recent:
-        explore(session)
-        clone_policy(session)
-        save_policy(session)
-        save_checkpoint(session)
+        _begin(session)
     fit_reward(session)
     if session.reward is None:
         if choose_queries(session):
@@ -60,3 +58,14 @@ def iterate(session: Session) -> Turn:
     if session.is_finished or time.monotonic() - session.checkpoint_at > session.config.keep.checkpoint_s:
         save_checkpoint(session)
     return Turn.FINISHED if session.is_finished else Turn.LEARNED
+
+
+def _begin(session: Session) -> None:
+    """Give a run what it starts from, and behaviour to ask about: its policy's if it has one."""
+    has_policy = take_over(session)
+    explore(session, session.policy if has_policy else None)
+    if has_policy and session.critic_reward == 0:
+        warm_up(session)
+    clone_policy(session)
+    save_policy(session)
+    save_checkpoint(session)

@@ -31,7 +31,7 @@ def new_run(
     task = get_task(task_name)
     config = resolve(task, overrides or {})
     if teacher is not None:
-        _check_teacher(teacher, task_name)
+        check_teacher(teacher, task_name)
     with writing(engine) as connection:
         return runs.insert_run(
             connection,
@@ -77,7 +77,7 @@ def set_teacher(engine: sa.Engine, run_id: str, teacher: str | None) -> None:
     with writing(engine) as connection:
         run = runs.get_run(connection, run_id)
         if teacher is not None:
-            _check_teacher(teacher, run["task"])
+            check_teacher(teacher, run["task"])
         runs.update_run(connection, run_id, teacher=teacher)
         who = "People answer." if teacher is None else f"The teacher {teacher!r} answers too."
         runs.add_event(connection, run_id, run["steps"], "teacher", who)
@@ -109,7 +109,12 @@ def ask_replay(engine: sa.Engine, run_id: str, policy_version: int, reset_seed: 
             jobs.enqueue(connection, run_id, JobKind.REPLAY, replay_id)
 
 
-def _check_teacher(teacher: str, task_name: str) -> None:
+def check_teacher(teacher: str, task_name: str) -> None:
+    """Check that a synthetic teacher is understood and can judge a task.
+
+    Raises:
+        FeedbackError: it is not, or cannot.
+    """
     parse_teacher(teacher)
     if not get_task(task_name).has_true_reward:
         raise FeedbackError(f"task {task_name!r} has no true reward, so no synthetic teacher can judge it.")

@@ -130,6 +130,11 @@ def _behaviour_maps(connection: sa.Connection) -> None:
         index.create(connection)
 
 
+def _origins(connection: sa.Connection) -> None:
+    """Add what runs took from others when they were made."""
+    schema.origins.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0002_people", _people),
@@ -139,6 +144,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0006_query_forms", _query_forms),
     ("0007_replays", _replays),
     ("0008_behaviour_maps", _behaviour_maps),
+    ("0009_origins", _origins),
 )
 
 

@@ -79,6 +79,21 @@ runs = sa.Table(
     sa.Column("updated_at", sa.Float, nullable=False),
 )
 
+# What a run took from another one when it was made. The source is named and not referred to, and what was
+# taken is in blobs, reward versions and answers of the run's own: it stays when the source does not.
+origins = sa.Table(
+    "origins",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("source_id", sa.String(64), nullable=False),
+    sa.Column("policy_version", sa.Integer),
+    sa.Column("policy", sa.String(80)),  # blob
+    sa.Column("critic", sa.String(80)),  # blob
+    sa.Column("reward_version", sa.Integer),
+    sa.Column("num_answers", sa.Integer),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
 jobs = sa.Table(
     "jobs",
     metadata,

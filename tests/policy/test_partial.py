@@ -167,5 +167,5 @@ def test_a_checkpoint_of_another_network_is_refused() -> None:
     rng = np.random.default_rng(0)
     small, large = (Network((3, width, 2), rng, last_gain=1.0) for width in (4, 8))
     state = learned_part(small, "low-rank", rng).state_dict()
-    with pytest.raises(CheckpointError, match="another|this one has"):
+    with pytest.raises(CheckpointError, match="this one has"):
         learned_part(large, "low-rank", rng).load_state_dict(state)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import MigrationError
-from rlhf.storage import answers, models, people, queries, rankings, ratings, runs, schema
+from rlhf.storage import answers, models, origins, people, queries, rankings, ratings, runs, schema
 from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import MIGRATIONS, migrate, pending
 from rlhf.ui.store import Store
@@ -158,6 +158,18 @@ def test_database_without_replays_gets_them(store: Store, make_segment: Callable
     with reading(store.engine) as connection:
         assert models.find_replay(connection, run_id, 1, 2) is not None
         assert models.CLIP[-1].name == "strip"
+
+
+def test_database_without_origins_gets_them(store: Store, make_run: Callable[..., str]) -> None:
+    run_id = make_run()
+    with writing(store.engine) as connection:
+        schema.origins.drop(connection)
+        name = "0009_origins"
+        connection.execute(schema.migrations.delete().where(schema.migrations.c.name == name))
+    migrate(store.engine)
+    with reading(store.engine) as connection:
+        assert [row["id"] for row in runs.list_runs(connection)] == [run_id]
+        assert origins.find_origin(connection, run_id) is None
 
 
 def test_each_migration_runs_once(store: Store) -> None:
