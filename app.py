@@ -23,6 +23,7 @@ PAGES = (
     PageEntry("demonstrate.py", "Demonstrate", ":material/sports_esports:", Role.RESEARCHER),
     PageEntry("replays.py", "Replays", ":material/movie:", Role.RESEARCHER),
     PageEntry("training.py", "Training", ":material/show_chart:", Role.RESEARCHER),
+    PageEntry("fine_tune.py", "Fine-tune", ":material/fork_right:", Role.RESEARCHER),
     PageEntry("reward_model.py", "Reward model", ":material/insights:", Role.RESEARCHER),
     PageEntry("map.py", "Map", ":material/scatter_plot:", Role.RESEARCHER),
     PageEntry("data.py", "Data", ":material/table_rows:", Role.RESEARCHER),

@@ -5,7 +5,7 @@ import streamlit as st
 from rlhf.storage import runs
 from rlhf.storage.engine import reading
 from rlhf.types.run import RunState
-from rlhf.ui import preset_gallery, run_panel
+from rlhf.ui import lineage, preset_gallery, run_panel
 from rlhf.ui.run_view import view_run
 from rlhf.ui.store import open_store
 
@@ -48,6 +48,7 @@ else:
     over = [row for row in rows if row not in going]
     for index, row in enumerate(going):
         run_card(row["id"], is_expanded=index == 0)
+    lineage.show(open_store().engine)
     with st.expander("Start another run", icon=":material/add:"):
         preset_gallery.show()
     if over:

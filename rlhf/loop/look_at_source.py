@@ -1,11 +1,13 @@
 """What a run can give to a new one. Uses no torch: pages ask too."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
 import sqlalchemy as sa
 
+from rlhf.errors import RlhfError
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.policy.config import Update
 from rlhf.policy.partial import count_learned
@@ -90,12 +92,13 @@ def look_at_source(
         has_begun = bool(models.list_checkpoints(connection, source_id))
         num_answers = sum(answers.count_standing(connection, source_id).values())
     own, target = get_task(run["task"]), get_task(task or run["task"])
-    (own_dim, own_actions), (observation_dim, action_space) = spaces_of(own), spaces_of(target)
+    (own_dim, own_actions), (observation_dim, action_space) = _spaces(own.name), _spaces(target.name)
+    policy, no_policy = _read_policy(blobs, row)
     others = "what it observes is not what the target observes" if own_dim != observation_dim else None
     unlike = others or ("its actions are of another kind" if own_actions != action_space else None)
     cut = None if own.segment_steps == target.segment_steps else "its clips are of another length"
     why = {
-        "policy": None if row is not None else "it has saved no policy yet",
+        "policy": no_policy,
         "critic": others or (None if has_begun else "it has not begun"),
         "reward": unlike or (None if run["reward_version"] else "it has learned no reward yet"),
         "answers": unlike or cut or (None if num_answers else "nobody has answered yet"),
@@ -106,8 +109,8 @@ def look_at_source(
         task=target,
         observation_dim=observation_dim,
         action_space=action_space,
-        policy_version=None if row is None else row["version"],
-        policy={} if row is None else blobs.read_arrays(row["arrays"])[0],
+        policy_version=None if row is None or no_policy else row["version"],
+        policy=policy,
         missing={part: reason for part, reason in why.items() if reason is not None},
     )
 
@@ -127,3 +130,20 @@ def best_policy(connection: sa.Connection, run_id: str) -> sa.RowMapping | None:
     return max(
         judged, key=lambda row: float(np.mean(row["evaluation"]["predicted_returns"])), default=saved[-1]
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _spaces(task_name: str) -> tuple[int, ActionSpace]:
+    return spaces_of(get_task(task_name))  # an environment is made for it: not each time somebody looks
+
+
+def _read_policy(blobs: Blobs, row: sa.RowMapping | None) -> tuple[Arrays, str | None]:
+    """Return a saved policy's arrays, or why there are none."""
+    if row is None:
+        return {}, "it has saved no policy yet"
+    try:
+        policy = blobs.read_arrays(row["arrays"])[0]
+        widths_of(policy)
+    except RlhfError as error:
+        return {}, f"its policy cannot be read: {error}"
+    return policy, None

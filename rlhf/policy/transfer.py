@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlhf.errors import ConfigError
+from rlhf.errors import CheckpointError, ConfigError
 from rlhf.policy.config import Update
 from rlhf.policy.partial import learning_layers, with_actor
 from rlhf.types.task import ActionSpace
@@ -19,8 +19,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def widths_of(policy: Arrays) -> tuple[int, ...]:
-    """Return the widths of a saved policy from input to output."""
+    """Return the widths of a saved policy from input to output.
+
+    Raises:
+        CheckpointError: the arrays are no policy's.
+    """
     num_layers = sum(name.startswith("weight_") for name in policy)
+    if num_layers < 2 or "observation_clip" not in policy:
+        raise CheckpointError(f"arrays named {', '.join(sorted(policy)) or 'nothing'} are no policy.")
     shapes = [policy[f"weight_{layer}"].shape for layer in range(num_layers)]
     return (*(int(rows) for rows, _ in shapes), int(shapes[-1][1]))
 

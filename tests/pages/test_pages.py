@@ -23,6 +23,7 @@ PAGES = (
     "replays.py",
     "reward_model.py",
     "training.py",
+    "fine_tune.py",
     "map.py",
     "data.py",
 )
