@@ -4,6 +4,7 @@ Resets and dynamics agree with Gymnasium's environments of the same name, to whi
 the same seed gives the same first observation and the same actions the same steps. Knows nothing of horizons.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
@@ -33,8 +34,15 @@ class Dynamics(Protocol):
         """Return the observations (N, D) of states."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CartPole:
     """State: cart position (m), its velocity, pole angle (rad), its velocity. Actions: push left, right."""
+
+    gravity: float = 9.8
+    length: float = 0.5
+    """Half of the pole's, m."""
+    pole_mass: float = 0.1
+    force: float = 10.0
 
     state_dim = 4
     observation_dim = 4
@@ -46,13 +54,13 @@ class CartPole:
 
     def step(self, states: Float64, actions: Actions) -> tuple[Float64, Float64, Bool]:
         """Integrate 0.02 s (explicit Euler); terminate when the pole or the cart is out of range."""
-        cart_mass, pole_mass, half_length, gravity, time_step = 1.0, 0.1, 0.5, 9.8, 0.02
-        total_mass = cart_mass + pole_mass
+        pole_mass, half_length, time_step = self.pole_mass, self.length, 0.02
+        total_mass = 1.0 + pole_mass
         position, velocity, angle, spin = states.T
-        force = np.where(actions == 1, 10.0, -10.0)
+        force = np.where(actions == 1, self.force, -self.force)
         sine, cosine = np.sin(angle), np.cos(angle)
         push = (force + pole_mass * half_length * np.square(spin) * sine) / total_mass
-        spin_rate = (gravity * sine - cosine * push) / (
+        spin_rate = (self.gravity * sine - cosine * push) / (
             half_length * (4.0 / 3.0 - pole_mass * np.square(cosine) / total_mass)
         )
         acceleration = push - pole_mass * half_length * spin_rate * cosine / total_mass
@@ -69,8 +77,12 @@ class CartPole:
         return states.astype(np.float32)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Pendulum:
     """State: angle from upright (rad, not wrapped), angular velocity, torque of the last step (first 0)."""
+
+    gravity: float = 10.0
+    mass: float = 1.0
 
     state_dim = 3
     observation_dim = 3
@@ -84,14 +96,14 @@ class Pendulum:
 
     def step(self, states: Float64, actions: Actions) -> tuple[Float64, Float64, Bool]:
         """Integrate 0.05 s (semi-implicit Euler); never terminates."""
-        gravity, time_step = 10.0, 0.05
+        time_step = 0.05
         angle, spin = states[:, 0], states[:, 1]
         torque = to_env_actions(-self.max_torque, self.max_torque, actions)[:, 0]
         wrapped = (angle + np.pi) % (2 * np.pi) - np.pi
         # The torque stays float32 until it meets the state, as in Gymnasium, so that both round alike.
         cost = wrapped**2 + 0.1 * spin**2 + 0.001 * torque**2
         following = np.empty_like(states)
-        pull = 3 * gravity / 2 * np.sin(angle) + 3.0 * torque
+        pull = 3 * self.gravity / 2 * np.sin(angle) + 3.0 / self.mass * torque
         following[:, 1] = np.clip(spin + pull * time_step, -8.0, 8.0)
         following[:, 0] = angle + following[:, 1] * time_step
         following[:, 2] = torque
@@ -103,8 +115,12 @@ class Pendulum:
         return np.stack(columns, axis=1).astype(np.float32)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class MountainCar:
     """State: position, velocity. Actions: accelerate left, not at all, right."""
+
+    gravity: float = 0.0025
+    force: float = 0.001
 
     state_dim = 2
     observation_dim = 2
@@ -117,7 +133,7 @@ class MountainCar:
     def step(self, states: Float64, actions: Actions) -> tuple[Float64, Float64, Bool]:
         """Move once; terminate at the flag. The left wall stops the car."""
         position, velocity = states.T
-        velocity = velocity + ((actions - 1) * 0.001 + np.cos(3 * position) * (-0.0025))
+        velocity = velocity + ((actions - 1) * self.force + np.cos(3 * position) * (-self.gravity))
         velocity = np.clip(velocity, -0.07, 0.07)
         position = np.clip(position + velocity, -1.2, 0.6)
         velocity = np.where((position == -1.2) & (velocity < 0), 0.0, velocity)
@@ -129,11 +145,15 @@ class MountainCar:
         return states.astype(np.float32)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Acrobot:
     """State: angle of the first link from hanging, of the second from the first, and their velocities.
 
     Actions: torque -1, 0, 1 at the joint between the links.
     """
+
+    mass_1: float = 1.0
+    mass_2: float = 1.0
 
     state_dim = 4
     observation_dim = 6
@@ -169,27 +189,30 @@ class Acrobot:
         return np.stack(columns, axis=1).astype(np.float32)
 
     def _derivatives(self, y: Float64, torque: Float64) -> Float64:
-        # Two links of mass 1, length 1, centre of mass at 0.5 and moment of inertia 1 (Sutton and Barto).
-        mass, length, centre, inertia, gravity = 1.0, 1.0, 0.5, 1.0, 9.8
+        # Two links of length 1, centre of mass at 0.5 and moment of inertia 1 (Sutton and Barto).
+        length, centre, inertia, gravity = 1.0, 0.5, 1.0, 9.8
+        mass_1, mass_2 = self.mass_1, self.mass_2
         first, second, first_spin, second_spin = y
         cosine, sine = np.cos(second), np.sin(second)
-        d1 = mass * centre**2 + mass * (length**2 + centre**2 + 2 * length * centre * cosine) + 2 * inertia
-        d2 = mass * (centre**2 + length * centre * cosine) + inertia
-        phi2 = mass * centre * gravity * np.cos(first + second - np.pi / 2.0)
+        d1 = (
+            mass_1 * centre**2 + mass_2 * (length**2 + centre**2 + 2 * length * centre * cosine) + 2 * inertia
+        )
+        d2 = mass_2 * (centre**2 + length * centre * cosine) + inertia
+        phi2 = mass_2 * centre * gravity * np.cos(first + second - np.pi / 2.0)
         phi1 = (
-            -mass * length * centre * second_spin**2 * sine
-            - 2 * mass * length * centre * second_spin * first_spin * sine
-            + (mass * centre + mass * length) * gravity * np.cos(first - np.pi / 2)
+            -mass_2 * length * centre * second_spin**2 * sine
+            - 2 * mass_2 * length * centre * second_spin * first_spin * sine
+            + (mass_1 * centre + mass_2 * length) * gravity * np.cos(first - np.pi / 2)
             + phi2
         )
-        second_rate = (torque + d2 / d1 * phi1 - mass * length * centre * first_spin**2 * sine - phi2) / (
-            mass * centre**2 + inertia - d2**2 / d1
+        second_rate = (torque + d2 / d1 * phi1 - mass_2 * length * centre * first_spin**2 * sine - phi2) / (
+            mass_2 * centre**2 + inertia - d2**2 / d1
         )
         first_rate = -(d2 * second_rate + phi1) / d1
         return np.stack((first_spin, second_spin, first_rate, second_rate))
 
 
-CLASSIC_DYNAMICS: Mapping[str, Callable[[], Dynamics]] = MappingProxyType(
+CLASSIC_DYNAMICS: Mapping[str, Callable[..., Dynamics]] = MappingProxyType(
     {"CartPole-v1": CartPole, "Pendulum-v1": Pendulum, "MountainCar-v0": MountainCar, "Acrobot-v1": Acrobot}
 )
 
@@ -201,9 +224,16 @@ class ClassicBatchedEnv:
     entry, the torque (Gymnasium's ``last_u``, drawn as an arrow), can be assigned to Gymnasium's ``state``.
     """
 
-    def __init__(self, num_envs: int, env_id: str) -> None:
+    def __init__(self, num_envs: int, env_id: str, changes: Mapping[str, float] | None = None) -> None:
+        """Make the environments.
+
+        Args:
+            num_envs: N.
+            env_id: Gymnasium id of the system.
+            changes: constants of the system that are not the usual ones, by name.
+        """
         self.num_envs = num_envs
-        self._dynamics = CLASSIC_DYNAMICS[env_id]()
+        self._dynamics = CLASSIC_DYNAMICS[env_id](**(changes or {}))
         self.observation_dim = self._dynamics.observation_dim
         self.action_space = self._dynamics.action_space
         self._states = np.zeros((num_envs, self._dynamics.state_dim))

@@ -18,7 +18,7 @@ from rlhf.experience.spaces import action_space_of, observation_size, to_env_act
 from rlhf.experience.tasks import make_env
 from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS, MujocoStep
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
-from rlhf.types.task import Task
+from rlhf.types.task import Task, base_name
 
 MAX_CONTACT = 1.0
 """Contact forces are clipped to +- this before they are observed or paid for."""
@@ -106,7 +106,7 @@ class MujocoBatchedEnv:
         self.num_envs = num_envs
         self.action_space = action_space_of(env.action_space)
         layout = self._layout = LAYOUTS[task.env_id]
-        self._true_reward = MUJOCO_TRUE_REWARDS[task.name]
+        self._true_reward = MUJOCO_TRUE_REWARDS[base_name(task.name)]
         self._model: Any = simulator.model
         self._frame_skip = int(simulator.frame_skip)
         self._step_s = float(simulator.dt)

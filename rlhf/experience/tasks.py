@@ -1,10 +1,11 @@
 """Finding tasks by name and making their environments.
 
 ``get_task`` knows the presets, any other Gymnasium id as ``gym:<EnvId>`` or ``gym:<module>:<EnvId>``, and
-EnvPool's as ``envpool:<Id>``.
+EnvPool's as ``envpool:<Id>``; behind a preset or a Gymnasium id, changes of its physics as ``+gravity=20``.
 Knows nothing of stepping or rendering.
 """
 
+import dataclasses
 import difflib
 import functools
 import importlib
@@ -18,6 +19,7 @@ from rlhf.errors import TaskError
 from rlhf.experience.envpool_env import EnvPoolEnv
 from rlhf.experience.presets import PRESETS, expert_for, overrides_for
 from rlhf.experience.spaces import action_space_of, observation_size, with_policy_actions
+from rlhf.experience.variants import SIGN, apply_changes, name_changes, parse_changes
 from rlhf.types.task import ActionSpace, Task
 
 GYM_PREFIX = "gym:"
@@ -38,11 +40,15 @@ def get_task(name: str) -> Task:
 
     Args:
         name: a preset such as ``pendulum-swingup``, or ``gym:<EnvId>``, or ``gym:<module>:<EnvId>`` for an
-            environment that a third-party package registers when it is imported, or ``envpool:<Id>``.
+            environment that a third-party package registers when it is imported, or ``envpool:<Id>``; or a
+            variant of one, such as ``pendulum-swingup+gravity=6+mass=1.5``.
 
     Raises:
         TaskError: there is no such task, or its environment cannot be used; the message says why.
     """
+    name, sign, changes = name.partition(SIGN)
+    if sign:
+        return _vary(get_task(name), changes)
     if name in PRESETS:
         return PRESETS[name]
     if name.startswith(GYM_PREFIX):
@@ -82,6 +88,7 @@ def make_env(task: Task, *, render_mode: str | None = None) -> Any:
             render_mode=render_mode,
             **task.env_kwargs,
         )
+        apply_changes(env.unwrapped, task.env_id, task.changes)
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise TaskError(
             f"the environment {task.env_id!r} of task {task.name!r} cannot be made: {error}"
@@ -121,6 +128,13 @@ def _log_mujoco_warnings(env_id: str) -> None:
         import mujoco  # only for its own tasks: it takes a noticeable time to import
 
         mujoco.set_mju_user_warning(logging.getLogger("mujoco").info)
+
+
+def _vary(task: Task, text: str) -> Task:
+    changes = parse_changes(text, task.env_id)
+    # A scripted expert was written for the usual physics.
+    name = f"{task.name}{SIGN}{name_changes(changes)}"
+    return dataclasses.replace(task, name=name, changes=changes, expert=None)
 
 
 @functools.lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from rlhf.storage import models, runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Bool, Float32, Segment
-from rlhf.types.task import ActionSpace
+from rlhf.types.task import ActionSpace, base_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def trace_segments(
 
 def _observed(task: str, dim: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return names and units of an observation's entries; numbers where the task has no names."""
-    preset = PRESETS.get(task)
+    preset = PRESETS.get(base_name(task))
     if preset is None or len(preset.feature_names) != dim:
         return tuple(f"observation {index}" for index in range(dim)), ("",) * dim
     return preset.feature_names, preset.feature_units

@@ -30,6 +30,11 @@ class ActionSpace:
         return self.size
 
 
+def base_name(name: str) -> str:
+    """Return the name of the task that a variant such as ``cartpole-balance+gravity=20`` comes from."""
+    return name.partition("+")[0]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
     """One thing to teach: an environment, a goal in words and the settings that suit it.
@@ -46,6 +51,8 @@ class Task:
     """Gymnasium id."""
     env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Arguments for ``gymnasium.make``."""
+    changes: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """What a variant changes about the environment's physics, by name; see ``experience.variants``."""
     horizon: int
     """Steps per episode, the absorbing ones included."""
     segment_steps: int
