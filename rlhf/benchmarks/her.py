@@ -25,7 +25,7 @@ ARMS: Mapping[str, tuple[str, ...]] = {"with hindsight": (), "without": ("hindsi
 BARS: Mapping[str, tuple[float, float]] = {"bitflip-15": (0.9, 0.1), "four-rooms": (0.9, 0.4)}
 """Success that hindsight is to reach at least, and learning without it at most."""
 
-_CODE = (
+CODE = (
     "types/goals.py",
     "experience/goal_dynamics.py",
     "experience/goal_envs.py",
@@ -161,7 +161,7 @@ def _run_key(task: str, arm: str, seed: int, steps: int | None) -> dict[str, Any
         "steps": steps,
         "settings": list(ARMS[arm]),
         "overrides": dict(get_goal_task(task).overrides),
-        "code": source_digest(_CODE),
+        "code": source_digest(CODE),
     }
 
 

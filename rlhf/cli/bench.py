@@ -5,6 +5,7 @@ import argparse
 from rlhf.benchmarks import (
     crowd,
     data_scale,
+    foresight,
     her,
     human_labels,
     labels,
@@ -29,6 +30,10 @@ _BENCHMARKS = {
     ),
     crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),
     her.NAME: (her, "how many goals are reached with hindsight, and without"),
+    foresight.NAME: (
+        foresight,
+        "whether looking ahead reaches more goals, early and after the world has changed",
+    ),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }
 

@@ -1,7 +1,9 @@
 """``her``: learn to reach goals, with hindsight."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rlhf.cli.output import (
     ProgressLine,
@@ -12,7 +14,7 @@ from rlhf.cli.output import (
     parse_settings,
 )
 from rlhf.config import override
-from rlhf.errors import StorageError
+from rlhf.errors import ConfigError, StorageError
 from rlhf.experience.goal_tasks import GOAL_TASKS, get_goal_task
 
 _FILMED_EPISODES = 8
@@ -23,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True, help=f"{', '.join(GOAL_TASKS)}, or gym:<EnvId>")
     parser.add_argument("--steps", type=int, help="environment steps; the task's own number if not given")
     parser.add_argument("--clip", type=_clip_target, metavar="FILE.mp4", help="film what was learned")
+    parser.add_argument(
+        "--shift",
+        type=_setting,
+        metavar="NAME=NUMBER",
+        help="then change the world, such as wheelbase=3.9, and measure foresight again (foresight.on=true)",
+    )
     add_seed_option(parser)
     add_settings_option(parser)
     add_json_option(parser)
@@ -32,13 +40,19 @@ def run(options: argparse.Namespace) -> int:
     """Learn, film and report."""
     from rlhf.loop.film_goals import film_goals
     from rlhf.loop.learn_goals import GoalConfig, learn_goals
+    from rlhf.loop.measure_goals import measure_shift
 
     task = get_goal_task(options.task)
     settings = {**task.overrides, **parse_settings(options)}
     if options.steps is not None:
         settings["total_steps"] = options.steps
     config = override(GoalConfig(), settings)
-    learner, result = learn_goals(task, config, options.seed, ProgressLine())
+    if options.shift and not config.foresight.on:
+        raise ConfigError("--shift measures foresight, which is off; add --set foresight.on=true.")
+    learner, foresight, result = learn_goals(task, config, options.seed, ProgressLine())
+    if foresight is not None and options.shift:
+        changes = dict([options.shift])
+        result["shift"] = measure_shift(task, changes, learner, foresight, config.num_envs, options.seed)
     if options.clip:
         clip = film_goals(task, learner, options.seed, _FILMED_EPISODES)
         try:
@@ -50,7 +64,29 @@ def run(options: argparse.Namespace) -> int:
         f"({result['episodes']:,} episodes, {result['wall_s']:.0f} s); "
         f"by chance {result['random_success']:.1%}."
     )
-    return finish(options, result, text)
+    return finish(options, result, "\n".join([text, *_foresight_lines(result)]))
+
+
+def _foresight_lines(result: Mapping[str, Any]) -> list[str]:
+    measured = [(f"Foresight after {one['steps']:,} steps", one) for one in result.get("foresight", [])]
+    if "shift" in result:
+        changes = ", ".join(f"{name} {value:g}" for name, value in result["shift"]["settings"].items())
+        measured.append((f"With {changes}", result["shift"]))
+    return [
+        f"{when}: {one['success']:.0%} of goals reached, {one['alone']:.0%} without; "
+        f"{one['overruled']:.0%} of actions overruled."
+        for when, one in measured
+    ]
+
+
+def _setting(text: str) -> tuple[str, float]:
+    name, separator, value = text.partition("=")
+    try:
+        if separator and name:
+            return name, float(value)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} must look like wheelbase=3.9")
 
 
 def _clip_target(text: str) -> Path:
