@@ -155,14 +155,7 @@ def _store_critic(engine: sa.Engine, blobs: Blobs, source: Source) -> str:
             arrays, details = blobs.read_arrays(newest["arrays"])
         except NotFoundError:
             continue
-        kept = {
-            f"{part}.{name}": arrays[f"policy:{part}.{name}"]
-            for part, name in (
-                ("critic", "parameters"),
-                ("observations", "mean"),
-                ("observations", "variance"),
-            )
-        }
+        kept = {f"{part}.{name}": arrays[f"policy:{part}.{name}"] for part, name in _CRITIC_ARRAYS}
         values = {name: value for name, value in details["policy"].items() if name.startswith("returns.")}
         return blobs.write_arrays(kept, {"values": values, "reward_version": details["critic_reward"]})
     raise NotFoundError(f"the checkpoint of run {run_id} is replaced while it is read; try once more.")
