@@ -21,10 +21,10 @@ from rlhf.ui.replay_view import SavedPolicy, view_policies
 from rlhf.ui.store import open_store
 
 TAKES = {
-    "policy": ("Policy", "what it does"),
-    "critic": ("Critic", "how well it expects to do; saves the first rollouts"),
-    "reward": ("Reward model", "what it thinks people like; without its answers it is soon learned anew"),
-    "answers": ("Answers", "copied; undo and set aside work on the copies alone"),
+    "policy": ("Policy", "What it does."),
+    "critic": ("Critic", "How well it expects to do. Saves the new run its first rollouts."),
+    "reward": ("Reward model", "What it thinks people like. Without the answers it is soon learned anew."),
+    "answers": ("Answers", "As copies: undoing one here leaves it in the other run."),
 }
 MODES: dict[Update, tuple[str, str]] = {
     "all": ("Everything", "The most freedom; what the source could do may be forgotten."),
@@ -88,12 +88,14 @@ def choose_parts(source: Source) -> list[str]:
     taken = []
     for part, (title, meaning) in TAKES.items():
         reason = source.missing.get(part)
-        is_on = st.checkbox(
-            f"{title}: {meaning}" if reason is None else f"{title}: not possible, as {reason}",
-            value=reason is None,
-            disabled=reason is not None,
-            key=f"take-{part}-{source.run['id']}-{source.task.name}-{reason is None}",
-        )
+        with st.container(gap=None):
+            is_on = st.checkbox(
+                title,
+                value=reason is None,
+                disabled=reason is not None,
+                key=f"take-{part}-{source.run['id']}-{source.task.name}-{reason is None}",
+            )
+            st.caption(meaning if reason is None else f"Not possible: {reason}.")
         if is_on and reason is None:
             taken.append(part)
     return taken
@@ -157,7 +159,7 @@ def compare(run_id: str) -> None:
     names = {run_id: "this run"}
     if own is not None:
         names[own["source_id"]] = f"its source {own['source_id']}"
-    names |= {one["run_id"]: f"{one['run_id']} (took {lineage.in_words(one)})" for one in children}
+    names |= {one["run_id"]: one["run_id"] for one in children}
     names = dict(list(names.items())[:_MOST_RUNS])
     if len(names) == 1:
         return
@@ -168,7 +170,7 @@ def compare(run_id: str) -> None:
     for one in children[: _MOST_RUNS - 1]:
         query = {"run": one["run_id"]}
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(one["run_id"])
+            st.caption(f"{one['run_id']} took {lineage.in_words(one)}")
             st.page_link("label.py", label="Label", icon=":material/compare:", query_params=query)
             st.page_link("replays.py", label="Replays", icon=":material/movie:", query_params=query)
 

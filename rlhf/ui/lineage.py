@@ -16,7 +16,6 @@ _STYLE = """<style>
 .lineage ul > li:last-child { border-left-color: transparent }
 .lineage ul > li::before { content: ""; position: absolute; left: -2px; top: 0; width: .85rem;
   height: 1.05rem; border: solid #8a90a288; border-width: 0 0 2px 2px }
-.lineage li { overflow-wrap: anywhere }
 .lineage a { color: inherit; font-weight: 600 }
 .lineage small { opacity: .75; display: block }
 </style>"""

@@ -71,6 +71,7 @@ def links(view: RunView) -> None:
             ("label.py", "Label", ":material/compare:"),
             ("replays.py", "Replays", ":material/movie:"),
             ("training.py", "Training", ":material/show_chart:"),
+            ("fine_tune.py", "Fine-tune", ":material/fork_right:"),
         )
         for page, title, icon in pages:
             st.page_link(page, label=title, icon=icon, query_params={"run": view.run_id})

@@ -1,0 +1,71 @@
+"""A run from another run's policy, by mouse in a real browser, and the tree of runs on a phone."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_app import live_app
+from playwright.sync_api import Browser, Locator, expect
+
+from rlhf.policy.config import PPOConfig
+from rlhf.policy.ppo import PPO
+from rlhf.storage import models, runs
+from rlhf.storage.engine import writing
+from rlhf.types.task import ActionSpace
+from rlhf.ui.store import Store
+
+FIRST_PAINT_MS = 60_000
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def app(
+    store: Store, make_run: Callable[..., str], make_segment: Callable[..., str], tmp_path: Path
+) -> Iterator[Callable[[str], str]]:
+    """``app(page)`` returns the address of a page of a run with a recorded policy and a curve."""
+    run_id = make_run(task="cartpole-balance", goal="Balance the pole")
+    policy = PPO(PPOConfig(), 4, ActionSpace("discrete", 2), np.random.default_rng(0))
+    arrays, replay_id = store.blobs.write_arrays(policy.policy_arrays()), make_segment(run_id)
+    with writing(store.engine) as connection:
+        models.insert_policy_version(
+            connection, run_id, 5, arrays=arrays, steps=900, reward_version=0, num_answers=7
+        )
+        found = {"true_returns": [312.0], "predicted_returns": [], "episode_steps": [3]}
+        models.set_evaluation(connection, run_id, 5, replay_id=replay_id, evaluation=found)
+        for steps in (100, 200):
+            runs.add_measurements(connection, run_id, steps, {"experience/true_return": float(steps)})
+    with live_app(tmp_path / "data", worker="external") as started:
+        yield lambda page: f"{started.url}/{page}?run={run_id}"
+
+
+def see(found: Locator) -> None:
+    expect(found).to_be_visible(timeout=FIRST_PAINT_MS)
+
+
+def test_a_run_is_started_from_another_and_both_are_shown(
+    chromium: Browser, app: Callable[[str], str]
+) -> None:
+    page = chromium.new_context(viewport={"width": 1280, "height": 1200}).new_page()
+    page.set_default_timeout(FIRST_PAINT_MS)
+    page.goto(app("fine_tune"))
+    see(page.get_by_label("What the policy of 900 steps"))
+    see(page.get_by_text("312.0"))
+    see(page.get_by_role("img", name="First layer learns; Trunk learns; Head learns"))
+    page.get_by_text("First layer and head").click()
+    see(page.get_by_text("10% of the policy's parameters learn (450 of 4,610)"))
+    see(page.get_by_role("img", name="First layer learns; Trunk stays; Head learns"))
+    task = page.get_by_role("combobox", name="Task of the new run")
+    task.fill("pendulum")
+    page.get_by_role("option", name="pendulum-swingup").click()
+    see(page.get_by_role("img", name="First layer is new, learns; Trunk stays"))
+    page.get_by_role("button", name="Start fine-tuning on pendulum-swingup").click()
+    see(page.get_by_text("Beside each other"))
+    see(page.get_by_text("took policy 5"))
+    see(page.locator("[data-testid=stVegaLiteChart]"))
+
+    phone = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
+    phone.goto(app(""))
+    branch = phone.get_by_role("listitem").filter(has_text="first layer and head learn").last
+    see(branch)
+    assert phone.evaluate(OVERFLOW) == 0
