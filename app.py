@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from rlhf.types.people import Role
+from rlhf.ui.front_page import FrontPage
 from rlhf.ui.gate import Gate
 from rlhf.ui.navigation import PageEntry, choose_page
 from rlhf.ui.routes import routes
@@ -47,5 +48,5 @@ app = st.App(
     FOLDER / "_shell.py",
     routes=own_routes,
     lifespan=lifespan,
-    middleware=[Middleware(Gate, own_routes)],
+    middleware=[Middleware(Gate, own_routes), Middleware(FrontPage)],
 )

@@ -49,8 +49,10 @@ else:
     for index, row in enumerate(going):
         run_card(row["id"], is_expanded=index == 0)
     lineage.show(open_store().engine)
-    with st.expander("Start another run", icon=":material/add:"):
-        preset_gallery.show()
+    presets = st.expander("Start another run", icon=":material/add:", key="presets", on_change="rerun")
+    if presets.open:  # a dozen clips, only for whoever wants them
+        with presets:
+            preset_gallery.show()
     if over:
         st.subheader("Earlier runs", anchor=False)
         for row in over[:SHOWN]:

@@ -27,8 +27,12 @@ def standing(run_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             run_panel.controls(view)
             run_panel.teacher_switch(view)
-        with st.expander("Learning curves", icon=":material/show_chart:"):
-            run_panel.learning_curves(view, key=f"label-{run_id}")
+        curves = st.expander(
+            "Learning curves", icon=":material/show_chart:", key=f"curves-of-{run_id}", on_change="rerun"
+        )
+        if curves.open:
+            with curves:
+                run_panel.learning_curves(view, key=f"label-{run_id}")
 
 
 run_id = current_run()

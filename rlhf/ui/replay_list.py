@@ -135,7 +135,10 @@ def way_to_label(run_id: str) -> None:
 
 
 def table(saved: Sequence[SavedPolicy]) -> None:
-    """List the saved policies, the newest first."""
+    """List the saved policies, the newest first, for whoever opens the list."""
+    whole = st.expander("All saved policies", icon=":material/table_rows:", key="policies", on_change="rerun")
+    if not whole.open:
+        return
     frame = pd.DataFrame(
         {
             "Steps": [p.steps for p in saved],
@@ -148,7 +151,7 @@ def table(saved: Sequence[SavedPolicy]) -> None:
         }
     ).iloc[::-1]
     number = st.column_config.NumberColumn
-    with st.expander("All saved policies", icon=":material/table_rows:"):
+    with whole:
         st.dataframe(
             frame,
             hide_index=True,
