@@ -11,8 +11,10 @@ from rlhf.storage.engine import reading
 
 _SHOWN = 12
 _STYLE = """<style>
-.lineage, .lineage ul { margin-left: .55rem }
-.lineage ul > li { position: relative; padding: .35rem 0 .1rem 1.1rem; border-left: 2px solid #8a90a288 }
+.lineage, .lineage ul { margin: 0 !important; padding: 0 !important }
+.lineage li { list-style: none !important; margin: 0 !important; overflow-wrap: anywhere }
+.lineage ul > li { margin-left: .55rem !important; position: relative; padding: .35rem 0 .1rem 1.1rem;
+  border-left: 2px solid #8a90a288 }
 .lineage ul > li:last-child { border-left-color: transparent }
 .lineage ul > li::before { content: ""; position: absolute; left: -2px; top: 0; width: .85rem;
   height: 1.05rem; border: solid #8a90a288; border-width: 0 0 2px 2px }

@@ -160,7 +160,7 @@ def _lines(rows: pd.DataFrame, num_runs: int, *, is_share: bool) -> Spec:
             {"type": "line", "point": len(rows) < 12 * num_runs},
             x=STEPS,
             y=number("value", scale={"zero": False}, axis=axis),
-            color=word("run", legend=names),
+            color=word("run", legend=names),  # in the order of choice: the run itself first
             tooltip=[tip("run"), tip("steps", ","), tip("value", ".4g")],
         ),
     )

@@ -37,6 +37,8 @@ FOR_UI = (
     "rlhf.loop.record_item",
     "rlhf.loop.export_answers",
     "rlhf.loop.export_arrays",
+    "rlhf.loop.fork_run",
+    "rlhf.loop.look_at_source",
     "rlhf.loop.read_win_rate",
     "rlhf.loop.start_run",
     "rlhf.loop.supervise",
