@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rlhf.cli.output import (
@@ -10,11 +9,13 @@ from rlhf.cli.output import (
     add_json_option,
     add_seed_option,
     add_settings_option,
+    clip_target,
     finish,
     parse_settings,
+    write_clip,
 )
 from rlhf.config import override
-from rlhf.errors import ConfigError, StorageError
+from rlhf.errors import ConfigError
 from rlhf.experience.goal_tasks import GOAL_TASKS, get_goal_task
 
 _FILMED_EPISODES = 8
@@ -24,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--task", required=True, help=f"{', '.join(GOAL_TASKS)}, or gym:<EnvId>")
     parser.add_argument("--steps", type=int, help="environment steps; the task's own number if not given")
-    parser.add_argument("--clip", type=_clip_target, metavar="FILE.mp4", help="film what was learned")
+    parser.add_argument("--clip", type=clip_target, metavar="FILE.mp4", help="film what was learned")
+    parser.add_argument(
+        "--foreseen",
+        type=clip_target,
+        metavar="FILE.mp4",
+        help="film what happened and, on the right, what was foreseen (foresight.on=true)",
+    )
     parser.add_argument(
         "--shift",
         type=_setting,
@@ -38,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Learn, film and report."""
+    from rlhf.loop.film_foresight import film_goal_foresight
     from rlhf.loop.film_goals import film_goals
     from rlhf.loop.learn_goals import GoalConfig, learn_goals
     from rlhf.loop.measure_goals import measure_shift
@@ -47,18 +55,19 @@ def run(options: argparse.Namespace) -> int:
     if options.steps is not None:
         settings["total_steps"] = options.steps
     config = override(GoalConfig(), settings)
-    if options.shift and not config.foresight.on:
-        raise ConfigError("--shift measures foresight, which is off; add --set foresight.on=true.")
+    if (options.shift or options.foreseen) and not config.foresight.on:
+        raise ConfigError(
+            "--shift and --foreseen are about foresight, which is off; add --set foresight.on=true."
+        )
     learner, foresight, result = learn_goals(task, config, options.seed, ProgressLine())
+    if options.clip:
+        write_clip(options.clip, film_goals(task, learner, options.seed, _FILMED_EPISODES))
+    if options.foreseen and foresight is not None:
+        clip = film_goal_foresight(task, foresight, options.seed, _FILMED_EPISODES)
+        write_clip(options.foreseen, clip)
     if foresight is not None and options.shift:
         changes = dict([options.shift])
         result["shift"] = measure_shift(task, changes, learner, foresight, config.num_envs, options.seed)
-    if options.clip:
-        clip = film_goals(task, learner, options.seed, _FILMED_EPISODES)
-        try:
-            options.clip.write_bytes(clip)
-        except OSError as error:
-            raise StorageError(f"the clip could not be written to {options.clip}: {error}.") from error
     text = (
         f"{task.goal}: {result['success']:.0%} of goals reached after {result['steps']:,} steps "
         f"({result['episodes']:,} episodes, {result['wall_s']:.0f} s); "
@@ -87,11 +96,3 @@ def _setting(text: str) -> tuple[str, float]:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} must look like wheelbase=3.9")
-
-
-def _clip_target(text: str) -> Path:
-    """Check where the clip is to go before the work is done."""
-    path = Path(text)
-    if path.suffix != ".mp4" or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not an .mp4 file in a folder that exists")
-    return path

@@ -89,6 +89,26 @@ def _json_target(text: str) -> str:
     return text
 
 
+def clip_target(text: str) -> Path:
+    """Check where a clip is to go before the work is done."""
+    path = Path(text)
+    if path.suffix != ".mp4" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not an .mp4 file in a folder that exists")
+    return path
+
+
+def write_clip(path: Path, clip: bytes) -> None:
+    """Write a clip.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        path.write_bytes(clip)
+    except OSError as error:
+        raise StorageError(f"the clip could not be written to {path}: {error}.") from error
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return rows as aligned columns."""
     cells = [[str(cell) for cell in row] for row in [header, *rows]]

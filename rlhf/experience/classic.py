@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from gymnasium.utils.seeding import np_random
 
+from rlhf.errors import TaskError
 from rlhf.experience.spaces import to_env_actions
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
 from rlhf.types.task import ActionSpace
@@ -32,6 +33,26 @@ class Dynamics(Protocol):
 
     def observe(self, states: Float64) -> Float32:
         """Return the observations (N, D) of states."""
+
+
+def states_shown(env_id: str, observations: Float32) -> Float64:
+    """Return the states (N, S) that observations (N, D) show; Pendulum's torque, which they do not, is 0.
+
+    Raises:
+        TaskError: observations of this environment do not show its whole state.
+    """
+    seen = observations.astype(np.float64)
+    if env_id in ("CartPole-v1", "MountainCar-v0"):
+        return seen
+    if env_id == "Pendulum-v1":
+        return np.column_stack((np.arctan2(seen[:, 1], seen[:, 0]), seen[:, 2], np.zeros(len(seen))))
+    if env_id == "Acrobot-v1":
+        first, second = np.arctan2(seen[:, 1], seen[:, 0]), np.arctan2(seen[:, 3], seen[:, 2])
+        return np.column_stack((first, second, seen[:, 4:]))
+    raise TaskError(
+        f"what was imagined of {env_id} cannot be drawn, as its observations do not show the whole state; "
+        f"those of {', '.join(CLASSIC_DYNAMICS)} do."
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

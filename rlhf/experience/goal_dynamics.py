@@ -37,6 +37,9 @@ class GoalDynamics(Protocol):
     def observe(self, states: Float64) -> Float32:
         """Return the observations (N, D) of states."""
 
+    def states_of(self, observations: Float32) -> Float64:
+        """Return the states (N, S) that observations (N, D) show, or the nearest to what they show."""
+
     def achieve(self, states: Float64) -> Float32:
         """Return the goals (N, G) that states achieve."""
 
@@ -89,6 +92,10 @@ class BitFlip:
     def observe(self, states: Float64) -> Float32:
         """Return the bits as -1 and 1."""
         return (2.0 * states - 1.0).astype(np.float32)
+
+    def states_of(self, observations: Float32) -> Float64:
+        """Return the bits, 0 or 1."""
+        return (observations > 0).astype(np.float64)
 
     def achieve(self, states: Float64) -> Float32:
         """Return the bits as -1 and 1."""
@@ -164,6 +171,11 @@ class FourRooms:
     def observe(self, states: Float64) -> Float32:
         """Return row and column, one-hot."""
         return np.eye(ROOMS_SIDE, dtype=np.float32)[states.astype(np.int64)].reshape(len(states), -1)
+
+    def states_of(self, observations: Float32) -> Float64:
+        """Return the likeliest row and column."""
+        places: Int64 = observations.reshape(len(observations), 2, ROOMS_SIDE).argmax(axis=2)
+        return places.astype(np.float64)
 
     def achieve(self, states: Float64) -> Float32:
         """Return row and column, one-hot."""
@@ -245,6 +257,11 @@ class CarPark:
     def observe(self, states: Float64) -> Float32:
         """Return the goal that a state is, and the speed in units of the highest."""
         return np.column_stack((self.achieve(states), states[:, 3] / _TOP_SPEED[1])).astype(np.float32)
+
+    def states_of(self, observations: Float32) -> Float64:
+        """Return position, heading and speed."""
+        x, y, cosine, sine, speed = observations.astype(np.float64).T
+        return np.column_stack((x * LOT[0], y * LOT[1], np.arctan2(sine, cosine), speed * _TOP_SPEED[1]))
 
     def achieve(self, states: Float64) -> Float32:
         """Return the position in units of the place, and cosine and sine of the heading."""

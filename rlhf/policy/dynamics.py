@@ -202,6 +202,13 @@ class DynamicsModel:
             following[..., two] = np.where(following[..., two] > middle[two], self._high[two], self._low[two])
         return following, outputs[..., -1] > 0.5
 
+    def imagine(self, state: Float32, actions: Float32) -> Float32:
+        """Return what the members take to follow from a state (D,) by actions (T, A), (M, T + 1, D)."""
+        states = [np.tile(state, (self.num_members, 1, 1))]
+        for action in actions:
+            states.append(self.step(states[-1], np.tile(action, (self.num_members, 1, 1)))[0])
+        return np.concatenate(states, axis=1)
+
     def spread(self, states: Float32) -> Float32:
         """Return how far apart the members' states (M, ..., D) are, (...).
 

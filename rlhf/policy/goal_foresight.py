@@ -185,6 +185,11 @@ class GoalForesight:
         shown: Int64 = np.argmax(self._may_show * 1 + (self._may_show & same), axis=1)
         return shown
 
+    def imagine(self, observation: Float32, actions: Int64) -> Float32:
+        """Return what was to follow from an observation (D,) by actions (T, A), (T + 1, D): members' mean."""
+        mean: Float32 = self.model.imagine(observation, self._choices.to_columns(actions)).mean(axis=0)
+        return mean
+
     def _judge(self, goals: Float32) -> GoalJudge:
         return GoalJudge(self._learner, self._discount, goals, self._reached, self._shown)
 

@@ -67,6 +67,7 @@ KNOWS_TRUTH = {
     "collect_experience": "keeps what environments pay",
     "compare_policies": "stores that of blind pairs, for teachers",
     "evaluate_policy": "reports",
+    "foresee_run": "reports",
     "grade_reward": "reports",
     "export_answers": "writes it into files of their own, where that is asked for",
     "export_arrays": "writes it into a file of its own, where that is asked for",

@@ -2,7 +2,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from rlhf.experience.classic import CLASSIC_DYNAMICS, ClassicBatchedEnv
+from rlhf.errors import TaskError
+from rlhf.experience.classic import CLASSIC_DYNAMICS, ClassicBatchedEnv, states_shown
 from rlhf.experience.spaces import with_policy_actions
 
 EVERY = sorted(CLASSIC_DYNAMICS)
@@ -84,3 +85,15 @@ def test_observations_do_not_change_later() -> None:
     env.step(np.array([1]))
     np.testing.assert_array_equal(first, kept)
     np.testing.assert_array_equal(states, kept_states)
+
+
+@pytest.mark.parametrize("env_id", CLASSIC_DYNAMICS)
+def test_an_observation_shows_its_state(env_id: str) -> None:
+    dynamics, rng = CLASSIC_DYNAMICS[env_id](), np.random.default_rng(0)
+    states = np.stack([dynamics.reset_state(rng) for _ in range(20)])
+    assert states_shown(env_id, dynamics.observe(states)) == pytest.approx(states, abs=1e-6)
+
+
+def test_where_observations_do_not_show_the_state_it_is_said() -> None:
+    with pytest.raises(TaskError, match="do not show the whole state"):
+        states_shown("Hopper-v5", np.zeros((1, 11), np.float32))

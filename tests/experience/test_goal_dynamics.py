@@ -144,3 +144,13 @@ def test_a_bay_is_reached_near_its_middle_and_pointing_its_way_only() -> None:
     )
     assert dynamics.reached(dynamics.achieve(poses), goal).tolist() == [True, False, True, False, False]
     np.testing.assert_allclose(dynamics.pose_of(goal), [3.0, 6.25, np.pi / 2, 0.0], atol=1e-6)
+
+
+@EVERY
+def test_an_observation_shows_its_state(dynamics: GoalDynamics) -> None:
+    rng = np.random.default_rng(0)
+    states = np.stack([dynamics.begin(rng)[0] for _ in range(20)])
+    for _ in range(3):
+        actions = rng.integers(dynamics.space.action_options, size=20)
+        states = dynamics.step(states, actions, rng.random((20, dynamics.noise_dim)))
+    assert dynamics.states_of(dynamics.observe(states)) == pytest.approx(states, abs=1e-5)

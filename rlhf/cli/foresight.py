@@ -1,0 +1,59 @@
+"""``foresight``: how a run's policy would do if it looked ahead."""
+
+import argparse
+
+import numpy as np
+
+from rlhf.cli.output import (
+    add_json_option,
+    add_settings_option,
+    clip_target,
+    finish,
+    parse_settings,
+    write_clip,
+)
+from rlhf.config import Settings, override
+from rlhf.errors import ConfigError
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine
+from rlhf.storage.migrations import migrate
+
+_FILMED = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("run_id", metavar="RUN")
+    parser.add_argument("--episodes", type=int, default=16, help="episodes, with foresight and without")
+    parser.add_argument(
+        "--clip",
+        type=clip_target,
+        metavar="FILE.mp4",
+        help="film what happened and, on the right, what was foreseen",
+    )
+    add_settings_option(parser)
+    add_json_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit the model, act with it and report."""
+    from rlhf.loop.film_foresight import film_run_foresight
+    from rlhf.loop.foresee_run import RunForesightConfig, evaluate_foresight, foresee_run
+
+    if options.episodes < 1:
+        raise ConfigError(f"--episodes is {options.episodes}; at least 1 is needed.")
+    config = override(RunForesightConfig(), parse_settings(options))
+    settings = Settings.from_environment()
+    engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
+    migrate(engine)
+    found = foresee_run(engine, blobs, options.run_id, config)
+    if options.clip:
+        write_clip(options.clip, film_run_foresight(found, _FILMED))
+    result = {"run": options.run_id, **evaluate_foresight(found, options.episodes)}
+    text = (
+        f"True return {np.mean(result['with']):.1f} with foresight, {np.mean(result['alone']):.1f} without, "
+        f"over {options.episodes} episodes from the same states; {result['overruled']:.0%} of actions "
+        f"overruled. The model misses {result['held_out_error']:.1%} of what changes in episodes it has not "
+        "seen."
+    )
+    return finish(options, result, text)

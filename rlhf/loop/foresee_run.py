@@ -1,0 +1,229 @@
+"""A run's policy with foresight: a model of its stored behaviour, its learned reward, its critic at the end.
+
+Nothing is stored and nothing learns from it: PPO's data stay what its policy alone has collected.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.errors import JobError
+from rlhf.experience.rollout import play_episodes
+from rlhf.experience.tasks import get_task, spaces_of
+from rlhf.loop.config import resolve
+from rlhf.loop.memory import Memory
+from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
+from rlhf.policy.foresight import Choices, ForesightConfig, Planner
+from rlhf.policy.ppo import PPO
+from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.features import transition_features
+from rlhf.reward.normalise import combine_members
+from rlhf.seeding import generator
+from rlhf.storage import models, runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading
+from rlhf.types.experience import Actions, Bool, Episode, Float32
+from rlhf.types.task import ActionSpace, Task
+
+_FUTURES_MEASURED = 512
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunForesightConfig:
+    """How a run's policy looks ahead."""
+
+    updates: int = 3000
+    """Gradient steps of the model. 1000 to 10000."""
+    pessimism: float = 1.0
+    """Standard deviations of the reward's members that are taken off imagined rewards. 0 to 2."""
+    model: DynamicsConfig = dataclasses.field(default_factory=DynamicsConfig)
+    plan: ForesightConfig = dataclasses.field(default_factory=ForesightConfig)
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.updates < 1 or self.pessimism < 0:
+            raise ValueError(
+                f"updates is {self.updates} and pessimism {self.pessimism}; they must be >= 1 and >= 0."
+            )
+
+
+class RunJudge:
+    """A ``Judge`` by a learned reward and PPO's critic.
+
+    Args:
+        policy: acts, and values where futures end.
+        reward: gives imagined steps their reward, less ``pessimism`` spreads of its members.
+        action_space: says how actions look.
+        pessimism: see ``RunForesightConfig``.
+    """
+
+    def __init__(self, policy: PPO, reward: RewardModel, action_space: ActionSpace, pessimism: float) -> None:
+        self.discount = policy.config.discount
+        self._policy, self._reward, self._space, self._pessimism = policy, reward, action_space, pessimism
+
+    def rewards(
+        self, states: Float32, actions: Actions, following: Float32, ended: Bool
+    ) -> tuple[Float32, Bool]:
+        """Return the rewards of steps; where one ends the episode, with all of the absorbing state's."""
+        rewards = self._paid(states, actions, following, np.zeros_like(ended))
+        if ended.any():
+            last, taken = following[ended], actions[ended]
+            after = self._paid(last, taken, last, np.ones(len(last), np.bool_))
+            rewards[ended] += self.discount / (1.0 - self.discount) * after
+        return rewards, ended
+
+    def values(self, states: Float32) -> Float32:
+        """Return the critic's values, (M, N, S)."""
+        return self._policy.values(states)
+
+    def act(self, states: Float32) -> Actions:
+        """Return the policy's mean or likeliest actions, (M, N, S, dims)."""
+        flat = states.reshape(-1, states.shape[-1])
+        actions, _ = self._policy.act(flat, np.random.default_rng(0), deterministic=True)
+        if self._space.kind == "continuous":
+            actions = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        return actions.reshape(*states.shape[:3], -1)
+
+    def _paid(self, states: Float32, actions: Actions, following: Float32, absorbing: Bool) -> Float32:
+        is_discrete = self._space.kind == "discrete"
+        features = transition_features(
+            states,
+            actions[..., 0] if is_discrete else actions,
+            following,
+            absorbing,
+            action_space=self._space,
+            use_actions=self._reward.config.use_actions,
+        )
+        members = self._reward.member_rewards(features.reshape(-1, features.shape[-1]))
+        paid, _ = combine_members(members, pessimism=self._pessimism, clip=self._reward.config.clip)
+        return paid.reshape(absorbing.shape)
+
+
+class ForeseeingPolicy:
+    """An ``ActingPolicy`` that plans."""
+
+    def __init__(self, planner: Planner, judge: RunJudge, action_space: ActionSpace, version: int) -> None:
+        self.version = version
+        self.overruled: list[Bool] = []
+        """Of every call of ``act``, (N,)."""
+        self._planner, self._judge, self._space = planner, judge, action_space
+
+    def act(
+        self, observations: Float32, rng: np.random.Generator, *, deterministic: bool = False
+    ) -> tuple[Actions, Float32]:
+        """Return planned actions for raw observations (N, D); their log-probabilities have no meaning, 0."""
+        plan = self._planner.plan(observations, self._judge, rng)
+        self.overruled.append(plan.overruled)
+        actions = plan.actions[:, 0] if self._space.kind == "discrete" else plan.actions
+        return actions, np.zeros(len(observations), np.float32)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Foreseen:
+    """A run in the state of its newest checkpoint, and the model of its behaviour."""
+
+    task: Task
+    seed: int
+    policy: PPO
+    model: DynamicsModel
+    choices: Choices
+    acting: ForeseeingPolicy
+
+    def imagine(self, observation: Float32, actions: Actions) -> Float32:
+        """Return what was to follow from an observation (D,) by T actions, (T + 1, D): the members' mean."""
+        columns = self.choices.to_columns(_as_choices(actions))
+        mean: Float32 = self.model.imagine(observation, columns).mean(axis=0)
+        return mean
+
+
+def foresee_run(engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesightConfig) -> Foreseen:
+    """Fit a model to the behaviour that a run remembers and return its policy with foresight.
+
+    Raises:
+        JobError: the run has no checkpoint yet, or no reward that was learned.
+    """
+    with reading(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        saved = models.list_checkpoints(connection, run_id)
+    task, (observation_dim, action_space) = get_task(run["task"]), spaces_of(get_task(run["task"]))
+    arrays, details = blobs.read_arrays(saved[0]["arrays"]) if saved else ({}, {})
+    learned = _part(arrays, "reward")
+    if not learned:
+        raise JobError(
+            f"run {run_id} has {'no reward yet' if saved else 'no checkpoint yet'}: foresight needs what it "
+            "has learned. Start it, answer questions and try again."
+        )
+    rng = generator(run["seed"], "foresight")
+    policy = PPO(resolve(task, run["overrides"]).ppo, observation_dim, action_space, rng)
+    policy.load_state_dict(_part(arrays, "policy") | details["policy"])
+    memory = Memory(recent=1, older=1, rollouts=1, rng=generator(run["seed"], "memory"))
+    memory.load_state_dict(_part(arrays, "memory"), details["memory"])
+    is_discrete = action_space.kind == "discrete"
+    choices = Choices(1, action_space.size) if is_discrete else Choices(action_space.size, 0)
+    model = DynamicsModel(config.model, observation_dim, choices.columns, rng)
+    episodes = [*memory.older, *memory.recent]
+    for number, episode in enumerate(episodes):
+        model.add(_steps(episode, number, choices))
+    model.fit(config.updates)
+    judge = RunJudge(policy, RewardModel.from_arrays(learned), action_space, config.pessimism)
+    planner = Planner(config.plan, model, choices)
+    planner.calibrate(*_futures(episodes, config.plan.horizon, rng), judge)
+    acting = ForeseeingPolicy(planner, judge, action_space, policy.version)
+    return Foreseen(task=task, seed=run["seed"], policy=policy, model=model, choices=choices, acting=acting)
+
+
+def evaluate_foresight(found: Foreseen, num_episodes: int) -> dict[str, Any]:
+    """Return true returns with foresight and without it, from the same states, by the likeliest actions.
+
+    Returns:
+        ``{"with", "alone", "difference", "overruled", "held_out_error"}``; the first two are lists.
+    """
+    seed = int(generator(found.seed, "foresight evaluation").integers(2**31))
+    true_returns = [
+        [
+            float(paid.sum())
+            for paid in play_episodes(found.task, acting, num_episodes, seed, deterministic=True)[1]
+        ]
+        for acting in (found.acting, found.policy)
+    ]
+    return {
+        "with": true_returns[0],
+        "alone": true_returns[1],
+        "difference": float(np.mean(true_returns[0]) - np.mean(true_returns[1])),
+        "overruled": float(np.concatenate(found.acting.overruled).mean()),
+        "held_out_error": found.model.held_out_error(),
+    }
+
+
+def _part(arrays: dict[str, Any], name: str) -> dict[str, Any]:
+    prefix = f"{name}:"
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+
+def _as_choices(actions: Actions) -> Actions:
+    return actions[:, None] if actions.ndim == 1 else actions
+
+
+def _steps(episode: Episode, number: int, choices: Choices) -> Steps:
+    ended = np.zeros(episode.num_steps, np.bool_)
+    ended[-1] = episode.terminated
+    return Steps(
+        states=episode.observations[:-1],
+        actions=choices.to_columns(_as_choices(episode.actions)),
+        following=episode.observations[1:],
+        ended=ended,
+        episodes=np.full(episode.num_steps, number),
+    )
+
+
+def _futures(episodes: list[Episode], horizon: int, rng: np.random.Generator) -> tuple[Float32, Actions]:
+    """Return states (B, D) and what was done from there, (B, horizon, dims), of random moments."""
+    long = [episode for episode in episodes if episode.num_steps >= horizon]
+    chosen = [long[index] for index in rng.integers(len(long), size=_FUTURES_MEASURED)]
+    starts = [int(rng.integers(episode.num_steps - horizon + 1)) for episode in chosen]
+    pairs = list(zip(chosen, starts, strict=True))
+    states: Float32 = np.stack([episode.observations[start] for episode, start in pairs])
+    actions: Any = np.stack([_as_choices(e.actions[start : start + horizon]) for e, start in pairs])
+    return states, actions
