@@ -5,6 +5,7 @@ import argparse
 from rlhf.benchmarks import (
     crowd,
     data_scale,
+    finetune,
     foresight,
     her,
     human_labels,
@@ -29,6 +30,7 @@ _BENCHMARKS = {
         "whether alarms go off before a policy that exploits its reward does harm",
     ),
     crowd.NAME: (crowd, "many annotators at once: how long an answer waits, and whether any is lost"),
+    finetune.NAME: (finetune, "what a source task is worth to a target task, and a random one"),
     her.NAME: (her, "how many goals are reached with hindsight, and without"),
     foresight.NAME: (
         foresight,

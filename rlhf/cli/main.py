@@ -23,6 +23,7 @@ from rlhf.cli import (
     simulate,
     tasks,
     train,
+    transfer,
     worker,
 )
 from rlhf.errors import ConfigError, FeedbackError, NotFoundError, RlhfError, TaskError
@@ -37,6 +38,7 @@ _VERBS = {
     "people": (people, "who may come in: list, invite, revoke, role"),
     "clone": (clone, "let a run start by imitating what was shown to it"),
     "finetune": (finetune, "a run that starts from another one's policy, critic, reward or answers"),
+    "transfer": (transfer, "learn one task, then another with part of what was learned"),
     "her": (her, "learn to reach goals, with hindsight"),
     "foresight": (foresight, "how a run's policy would do if it looked ahead"),
     "export": (export, "the answers of a run as files"),

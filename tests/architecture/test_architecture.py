@@ -71,12 +71,14 @@ KNOWS_TRUTH = {
     "grade_reward": "reports",
     "export_answers": "writes it into files of their own, where that is asked for",
     "export_arrays": "writes it into a file of its own, where that is asked for",
+    "learn_from_past": "studies of transfer learn by it",
     "memory": "keeps it until segments are cut",
     "publish": "reports",
     "record_replay": "stores that of what somebody watches, for evaluation",
     "record_demonstration": "stores that of what was shown, for teachers, and reports an expert's",
     "simulate": "reports",
     "train_on_true_reward": "is the reference",
+    "transfer_task": "reports",
 }
 """Modules of the loop that may hold true rewards, and why; every other one is blind to them."""
 SECRET = re.compile(r"(?<!has_)true_?(reward|return)|segment_truths", re.IGNORECASE)

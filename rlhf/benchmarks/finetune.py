@@ -1,0 +1,317 @@
+"""``finetune``: what it is worth to learn a source task before a target task, with the soft Q-learner.
+
+Each measurement is ``python -m rlhf transfer --compare`` in a process of its own: the source is learned once,
+then the target by every arm, from the same seed. Finished ones are kept, so that the benchmark goes on where
+it stopped.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlhf.benchmarks.processes import Tell, measure_all, verb_report
+from rlhf.benchmarks.results import RESULTS, source_digest, write_results
+from rlhf.benchmarks.svg import Panel, Series, curves
+from rlhf.errors import ConfigError
+from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
+from rlhf.seeding import generator
+from rlhf.types.experience import Float64
+
+NAME = "finetune"
+SAME_SHAPE_BAR, SAME_SHAPE_PAIRS = 0.5, 6
+"""Time to threshold as a share of that from scratch, and on how many pairs it is to be reached."""
+UNLIKE_BAR = 0.95
+"""Area under the curve that the guard is to keep, as a share of that from scratch."""
+
+_GRID = 41
+_REACHED = 0.8
+"""The threshold: this share of the way from random behaviour to what learning from scratch comes to."""
+_START, _END = 0.05, 0.75
+"""The start is the first 5 % of the steps, the end the last quarter."""
+_CODE = (
+    "experience",
+    "types",
+    "policy/past_episodes.py",
+    "policy/soft_q.py",
+    "policy/partial.py",
+    "policy/networks.py",
+    "policy/adam.py",
+    "policy/kernels.py",
+    "policy/normalise.py",
+    "loop/learn_from_past.py",
+    "loop/transfer_task.py",
+)
+_QUICK_STEPS = 1_024
+_CALM_LANDING = ("target.curve_points=20", "target.curve_episodes=8")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A source and a target."""
+
+    source: str
+    target: str
+    steps: int
+    """Of each."""
+    settings: tuple[str, ...] = ()
+    same_shape: bool = True
+
+    @property
+    def name(self) -> str:
+        """Return it in one word."""
+        return f"{self.source}>{self.target.removeprefix(self.source)}"
+
+
+_PENDULUM = ("target.q.discount=0.97",)
+PAIRS: Mapping[str, Pair] = {
+    pair.name: pair
+    for pair in (
+        Pair(source="cartpole-balance", target="cartpole-balance+gravity=20", steps=10_000),
+        Pair(source="cartpole-balance", target="cartpole-balance+length=1", steps=10_000),
+        Pair(source="cartpole-balance", target="cartpole-balance+pole_mass=0.3", steps=10_000),
+        Pair(
+            source="pendulum-swingup",
+            target="pendulum-swingup+gravity=6",
+            steps=12_000,
+            settings=_PENDULUM,
+        ),
+        Pair(source="pendulum-swingup", target="pendulum-swingup+mass=1.5", steps=12_000, settings=_PENDULUM),
+        Pair(source="acrobot-swingup", target="acrobot-swingup+mass_2=1.5", steps=20_000),
+        Pair(
+            source="lunarlander-land", target="lunarlander-land+wind=15", steps=80_000, settings=_CALM_LANDING
+        ),
+        Pair(
+            source="lunarlander-land",
+            target="lunarlander-land+gravity=-7",
+            steps=80_000,
+            settings=_CALM_LANDING,
+        ),
+        Pair(source="acrobot-swingup", target="cartpole-balance", steps=10_000, same_shape=False),
+        Pair(source="cartpole-balance", target="mountaincar-climb", steps=20_000, same_shape=False),
+    )
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--pairs", nargs="+", default=list(PAIRS), choices=PAIRS, metavar="PAIR")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
+    parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
+
+
+def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
+    """Learn everything that is not learned yet; write and return the summary.
+
+    Returns:
+        The summary, its table as rows of text under a header, and what else there is to say.
+
+    Raises:
+        ConfigError: an option makes no sense.
+        JobError: a run failed.
+    """
+    seeds = 2 if options.quick else options.seeds
+    if seeds < 1 or options.jobs < 1:
+        raise ConfigError(f"--seeds is {seeds} and --jobs {options.jobs}; at least 1 is needed.")
+    todo = [(name, seed) for seed in range(seeds) for name in options.pairs]
+    keys = [_run_key(PAIRS[name], seed, quick=options.quick) for name, seed in todo]
+    reports = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in options.pairs}
+    for (name, _), report in zip(todo, reports, strict=True):
+        found[name].append(report)
+    pairs = {name: summarise(runs) for name, runs in found.items()}
+    summary: dict[str, Any] = {
+        "command": f"python -m rlhf bench {NAME} --pairs {' '.join(options.pairs)} --seeds {seeds}"
+        + (" --quick" if options.quick else ""),
+        "pairs": pairs,
+        "verdicts": verdicts(pairs),
+    }
+    rows = [
+        {"pair": name, "arm": arm, "seed": report["seed"], **point}
+        for name, runs in found.items()
+        for report in runs
+        for arm, one in report["arms"].items()
+        for point in one["curve"]
+    ]
+    write_results(options.out, rows, plot(found), summary)
+    return summary, text_rows(summary), _notes(summary["verdicts"])
+
+
+def summarise(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what each arm of a pair came to, beside learning from scratch; seeds are paired."""
+    lines = {arm: np.stack([_on_grid(report, arm) for report in reports]) for arm in reports[0]["arms"]}
+    grid = np.linspace(0.0, 1.0, _GRID)
+    scratch = lines["scratch"]
+    first = float(scratch[:, 0].mean())
+    gain = float(scratch[:, grid >= _END].mean()) - first
+    arms = {}
+    for arm, values in lines.items():
+        scores = (values - first) / gain if gain > 0 else np.zeros_like(values)
+        base = (scratch - first) / gain if gain > 0 else np.zeros_like(values)
+        times = np.stack([_times(scores, grid), _times(base, grid)], axis=1)
+        areas = np.stack([scores.mean(axis=1), base.mean(axis=1)], axis=1)
+        early = grid <= _START
+        arms[arm] = {
+            "jumpstart": _interval(scores[:, early].mean(axis=1) - base[:, early].mean(axis=1), np.mean),
+            "time_ratio": _interval(times, _ratio),
+            "area_ratio": _interval(areas, _ratio),
+            "end": _interval(scores[:, grid >= _END].mean(axis=1), np.mean),
+            "true_return": float(np.mean([report["arms"][arm]["true_return"] for report in reports])),
+            "trainable_share": reports[0]["arms"][arm]["trainable_share"],
+            "source_change": max(
+                abs(report["arms"][arm]["source_return_after"] - report["source_return"])
+                for report in reports
+            ),
+        }
+    return {
+        "arms": arms,
+        "seeds": len(reports),
+        "steps": reports[0]["steps"],
+        "kept_transfer": sum(report["arms"]["guarded"]["kept"] == "transfer" for report in reports),
+        "source_return": float(np.mean([report["source_return"] for report in reports])),
+        "gain_from_scratch": gain,
+    }
+
+
+def verdicts(pairs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what was asked for and what of it was reached."""
+    same = {name: found["arms"] for name, found in pairs.items() if PAIRS[name].same_shape}
+    unlike = {name: found["arms"] for name, found in pairs.items() if not PAIRS[name].same_shape}
+    return {
+        "same_shape": {
+            "pairs": len(same),
+            "fast": sum(arms["partial"]["time_ratio"]["value"] <= SAME_SHAPE_BAR for arms in same.values()),
+            "fast_whole": sum(
+                arms["whole"]["time_ratio"]["value"] <= SAME_SHAPE_BAR for arms in same.values()
+            ),
+            "random_trunk_worse": sum(
+                arms["random trunk"]["area_ratio"]["value"] < arms["partial"]["area_ratio"]["value"]
+                for arms in same.values()
+            ),
+            "wanted": SAME_SHAPE_PAIRS,
+        },
+        "source_unchanged": all(found["arms"]["partial"]["source_change"] == 0 for found in pairs.values()),
+        "unlike": {
+            name: arms["guarded"]["area_ratio"]["value"] >= UNLIKE_BAR for name, arms in unlike.items()
+        },
+    }
+
+
+def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return the summary as a header and rows of text."""
+    table = [["pair", "arm", "learns", "jumpstart", "time ratio", "area ratio", "end", "return", "source"]]
+    for name, found in summary["pairs"].items():
+        for arm, one in found["arms"].items():
+            kept = f" ({found['kept_transfer']}/{found['seeds']} transfer)" if arm == "guarded" else ""
+            table.append(
+                [
+                    name if arm == "scratch" else "",
+                    arm + kept,
+                    f"{one['trainable_share']:.0%}",
+                    *(_shown(one[key]) for key in ("jumpstart", "time_ratio", "area_ratio", "end")),
+                    f"{one['true_return']:.0f}",
+                    "same" if one["source_change"] == 0 else f"moved {one['source_change']:.0f}",
+                ]
+            )
+    return table
+
+
+def plot(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return an SVG of true return over steps: IQM and interval over seeds, one panel per pair."""
+    panels = []
+    for name, reports in found.items():
+        xs = np.linspace(0, reports[0]["steps"], _GRID).tolist()
+        series = []
+        for arm in reports[0]["arms"]:
+            columns = np.stack([_on_grid(report, arm) for report in reports]).T
+            points = [_interval(column, interquartile_mean) for column in columns]
+            series.append(
+                Series(
+                    name=arm,
+                    xs=xs,
+                    ys=[point["value"] for point in points],
+                    lows=[point["low"] for point in points],
+                    highs=[point["high"] for point in points],
+                )
+            )
+        panels.append(Panel(title=name, series=series))
+    return curves(panels, "steps")
+
+
+def _notes(found: Mapping[str, Any]) -> str:
+    same, unlike = found["same_shape"], found["unlike"]
+    lines = [
+        "Returns are scaled: 0 random behaviour, 1 what scratch comes to in its last quarter. Time: steps to "
+        f"{_REACHED:.0%} of that, area: under the curve, both as a ratio to scratch, with 95 % bootstrap "
+        "intervals over paired seeds. Source: its return when its adapter and head act by the arm's trunk."
+    ]
+    if same["pairs"]:
+        lines.append(
+            f"Same shape: time ratio of partial <= {SAME_SHAPE_BAR} on {same['fast']} of {same['pairs']} "
+            f"pairs (whole: {same['fast_whole']}; asked for: {same['wanted']} of 8); "
+            f"the random trunk is worse on "
+            f"{same['random_trunk_worse']}. The source is "
+            f"{'unchanged' if found['source_unchanged'] else 'CHANGED'} by partial."
+        )
+    lines += [
+        f"{name}: with the guard {'not worse' if good else 'WORSE'} than scratch by more than 5 % area."
+        for name, good in unlike.items()
+    ]
+    return "\n".join(lines)
+
+
+def _run_key(pair: Pair, seed: int, *, quick: bool) -> dict[str, Any]:
+    return {
+        "source": pair.source,
+        "target": pair.target,
+        "seed": seed,
+        "steps": _QUICK_STEPS if quick else pair.steps,
+        "settings": list(pair.settings),
+        "code": source_digest(_CODE),
+    }
+
+
+def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
+    steps = str(key["steps"])
+    arguments = ["transfer", "--source", key["source"], "--target", key["target"], "--compare"]
+    arguments += ["--seed", str(key["seed"]), "--steps", steps, "--source-steps", steps]
+    return verb_report([*arguments, "--set", *key["settings"]] if key["settings"] else arguments)
+
+
+def _describe(key: Mapping[str, Any]) -> str:
+    return f"{key['source']} to {key['target']}, seed {key['seed']}"
+
+
+def _on_grid(report: Mapping[str, Any], arm: str) -> Float64:
+    points = report["arms"][arm]["curve"]
+    at = [min(1.0, point["steps"] / report["steps"]) for point in points]
+    line: Float64 = np.interp(np.linspace(0.0, 1.0, _GRID), at, [point["true_return"] for point in points])
+    return line
+
+
+def _times(scores: Float64, grid: Float64) -> Float64:
+    """Return the share of the steps after which three points in a row lie above the threshold; 1 if never."""
+    padded = np.concatenate([scores, scores[:, -1:], scores[:, -1:]], axis=1)
+    smooth = np.lib.stride_tricks.sliding_window_view(padded, 3, axis=1).mean(axis=2)
+    above = smooth >= _REACHED
+    return np.where(above.any(axis=1), grid[above.argmax(axis=1)], 1.0)
+
+
+def _ratio(pairs: Float64) -> float:
+    """Return the ratio of two sums over seeds, (seeds, 2); 1 where nothing was to be gained."""
+    mine, theirs = pairs.sum(axis=0)
+    return float(mine / theirs) if theirs > 0 else 1.0
+
+
+def _interval(values: Float64, statistic: Callable[[Any], Any]) -> dict[str, float]:
+    low, high = bootstrap_interval([values], statistic, generator(0, "bootstrap"), num_resamples=1000)
+    return {"value": float(statistic(values)), "low": low, "high": high}
+
+
+def _shown(found: Mapping[str, float]) -> str:
+    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"

@@ -1,0 +1,192 @@
+"""Past episodes -> policy: soft Q-learning of one task, from scratch or from what another task taught.
+
+On the true reward, as a study of transfer. Uses no store.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from rlhf.experience.rollout import run_episodes
+from rlhf.experience.vector import StepResult, VectorStepper
+from rlhf.loop.report import Progress
+from rlhf.policy.past_episodes import PastEpisode, PastEpisodes, Reward
+from rlhf.policy.soft_q import SoftQ, SoftQConfig
+from rlhf.seeding import generator
+from rlhf.types.experience import Float32, Int64
+from rlhf.types.task import Task
+
+_ROUND_STEPS = 32
+"""Steps of each environment between two rounds of updates."""
+_LEAST_HASTE = 0.1
+"""The learning rate falls linearly to this share of it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PastConfig:
+    """A training run of the soft Q-learner."""
+
+    total_steps: int = 20_000
+    """Environment steps to learn from."""
+    num_envs: int = 8
+    """Environments stepped together. 1 to 64."""
+    updates_per_step: float = 0.25
+    """Gradient steps per environment step. More: better use of what was seen, slower. .05 to 1."""
+    first_entropy: float = 0.6
+    """Entropy of a policy that starts from scratch, as a share of a uniform policy's; it falls linearly to
+    ``q.last_entropy``. One that knows the task's actions from its source has that from the start."""
+    source_haste: float = 0.3
+    """Factor on the learning rate of one that knows the task's actions from its source: its values need to be
+    adapted, not found. .1 to 1."""
+    source_episodes: int = 100
+    """Latest episodes of such a source that are learned from as well, until newer ones crowd them out."""
+    exploration: float = 0.5
+    """Share of the steps over which the entropy falls."""
+    curve_points: int = 40
+    """Evaluations on the way."""
+    curve_episodes: int = 16
+    """Episodes of each."""
+    q: SoftQConfig = dataclasses.field(default_factory=SoftQConfig)
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("total_steps", "num_envs", "curve_points", "curve_episodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 1.")
+        if self.updates_per_step <= 0 or self.source_haste <= 0 or self.source_episodes < 0:
+            raise ValueError(
+                f"updates_per_step is {self.updates_per_step}, source_haste {self.source_haste} and "
+                f"source_episodes {self.source_episodes}; they must be > 0, > 0 and >= 0."
+            )
+        if not (self.q.last_entropy <= self.first_entropy < 1 and 0 < self.exploration <= 1):
+            raise ValueError(
+                f"first_entropy is {self.first_entropy} and exploration {self.exploration}; they must be in "
+                f"[q.last_entropy = {self.q.last_entropy}, 1) and in (0, 1]."
+            )
+
+
+class PastLearner:
+    """One task's environments, what happened in them, and the Q-learner that learns from it.
+
+    Args:
+        task: what is learned.
+        config: how.
+        seed: of everything random.
+        source: whose trunk is taken over, and where the shapes are the same also adapter, head and past.
+    """
+
+    def __init__(
+        self, task: Task, config: PastConfig, seed: int, source: "PastLearner | None" = None
+    ) -> None:
+        self.task, self.config, self._seed = task, config, seed
+        self._stepper = VectorStepper(task, config.num_envs, seed)
+        shape = self._stepper.observation_dim, self._stepper.action_space
+        self.q = SoftQ(config.q, *shape, generator(seed, "q"))
+        self.past = PastEpisodes(config.q.capacity, config.q.half_life, config.q.discount)
+        self._knows_task = source is not None and source.q.shape == shape
+        if source is not None:
+            self.q.start_from(source.q, generator(seed, "transfer"))
+            if self._knows_task and config.source_episodes:
+                self.past.add(source.past.episodes[-config.source_episodes :])
+        self.steps = 0
+        self.curve: list[dict[str, Any]] = []
+        self._running = [_Running() for _ in range(config.num_envs)]
+        self._act, self._draw = generator(seed, "act"), generator(seed, "replay")
+        self._updates_due = 0.0
+
+    def train(self, until: int, progress: Progress) -> None:
+        """Learn until ``until`` environment steps are done; ``curve`` gets points on the way."""
+        while self.steps < until:
+            self._measure_if_due(progress)
+            self._collect()
+            if self.past.episodes:
+                updates = int(self._updates_due)
+                self.q.learn(self.past.steps(), updates, self._entropy(), self._draw, haste=self._haste())
+                self._updates_due -= updates
+        if self.steps >= self.config.total_steps:
+            self._measure_if_due(progress)
+
+    def take_over(self, other: "PastLearner") -> None:
+        """Go on with what another learner of the same task saw as well; its steps count as taken."""
+        self.past.add(other.past.episodes)
+        self.steps += other.steps
+        self._updates_due += other.steps * self.config.updates_per_step
+
+    def relabel(self, reward: Reward) -> None:
+        """Learn another reward from now on, also from what happened before."""
+        self.past.relabel(reward)
+
+    def true_return(self, num_episodes: int) -> float:
+        """Return the mean true return of calm behaviour in episodes that are not learned from."""
+        return mean_return(self.task, self.q, num_episodes, self._seed)
+
+    def close(self) -> None:
+        """Release the environments."""
+        self._stepper.close()
+
+    def _entropy(self) -> float:
+        config = self.config
+        if self._knows_task:
+            return config.q.last_entropy
+        done = min(1.0, self.steps / (config.exploration * config.total_steps))
+        return config.first_entropy + done * (config.q.last_entropy - config.first_entropy)
+
+    def _haste(self) -> float:
+        left = max(_LEAST_HASTE, 1.0 - self.steps / self.config.total_steps)
+        return self.config.source_haste * left if self._knows_task else left
+
+    def _collect(self) -> None:
+        stepper, seen, finished = self._stepper, [], []
+        for _ in range(_ROUND_STEPS):
+            before = stepper.observations
+            options, log_probs = self.q.choose(before, self._act)
+            result = stepper.step(self.q.to_actions(options))
+            for i, running in enumerate(self._running):
+                finished += running.add(i, before, options, log_probs, result)
+            seen.append(before)
+        self.past.add(finished)
+        if not self._knows_task:
+            self.q.observations.update(np.stack(seen))
+        steps = _ROUND_STEPS * stepper.num_envs
+        self.steps += steps
+        self._updates_due += steps * self.config.updates_per_step
+
+    def _measure_if_due(self, progress: Progress) -> None:
+        config = self.config
+        if self.steps * config.curve_points >= len(self.curve) * config.total_steps:
+            found = self.true_return(config.curve_episodes)
+            self.curve.append({"steps": self.steps, "true_return": found})
+            progress(min(self.steps, config.total_steps), config.total_steps, f"true return {found:.0f}")
+
+
+def mean_return(task: Task, q: SoftQ, num_episodes: int, seed: int) -> float:
+    """Return the mean true return of ``num_episodes`` episodes, the same ones for equal seeds."""
+    evaluation_seed = int(generator(seed, "evaluation").integers(2**31))
+    return float(run_episodes(task, q, num_episodes, evaluation_seed, deterministic=True)[1].mean())
+
+
+class _Running:
+    """The episode under way in one environment."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[Float32, Int64, np.float32, np.float64]] = []
+
+    def add(
+        self, i: int, before: Float32, options: Int64, log_probs: Float32, result: StepResult
+    ) -> list[PastEpisode]:
+        """Take in environment i's step; return its episode if that ended, else nothing."""
+        self._steps.append((before[i], options[i], log_probs[i], result.true_rewards[i]))
+        if not (result.terminated[i] or result.truncated[i]):
+            return []
+        observations, taken, then, rewards = zip(*self._steps, strict=True)
+        self._steps = []
+        return [
+            PastEpisode(
+                observations=np.stack([*observations, result.next_observations[i]]),
+                options=np.stack(taken),
+                log_probs=np.array(then, np.float32),
+                rewards=np.array(rewards, np.float32),
+                terminated=bool(result.terminated[i]),
+            )
+        ]

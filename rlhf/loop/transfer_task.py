@@ -1,0 +1,170 @@
+"""From a source task to a target task with the soft Q-learner, and what that is worth.
+
+What a comparison needs runs here too: the target from scratch, with all parameters, and behind a frozen trunk
+of random weights, which tells apart what the trunk knows from what any trunk would do.
+"""
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from rlhf.errors import TaskError
+from rlhf.loop.learn_from_past import PastConfig, PastLearner, mean_return
+from rlhf.loop.report import Progress, Stopwatch
+from rlhf.parallel import peak_rss_mb
+from rlhf.policy.soft_q import SoftQ
+from rlhf.types.task import Task
+
+Arm = Literal["scratch", "whole", "partial", "random trunk", "guarded"]
+ARMS: tuple[Arm, ...] = get_args(Arm)
+GUARD_SHARE = 0.1
+"""Share of the steps that the two short arms of the guard take together."""
+_FINAL_EPISODES = 50
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferConfig:
+    """A transfer."""
+
+    source_steps: int = 20_000
+    """Environment steps in the source task."""
+    target: PastConfig = dataclasses.field(
+        default_factory=lambda: dataclasses.replace(
+            PastConfig(), q=dataclasses.replace(PastConfig().q, update="adapters+head")
+        )
+    )
+    """How the target is learned, and the source too, but for its steps and what learns: everything."""
+
+
+def transfer(
+    source: Task, target: Task, config: TransferConfig, seed: int, arms: tuple[Arm, ...], progress: Progress
+) -> dict[str, Any]:
+    """Learn the source, then the target in each of the arms; report all.
+
+    Args:
+        source: is learned from scratch.
+        target: may have other observations and actions.
+        config: how.
+        seed: of everything; all arms meet the same episodes.
+        arms: ``guarded`` is what to use: it tries ``partial`` and ``scratch`` shortly and keeps the better.
+        progress: hears about each training run.
+
+    Raises:
+        TaskError: a task has no true reward.
+    """
+    for task in (source, target):
+        if not task.has_true_reward:
+            raise TaskError(f"task {task.name!r} has no true reward to learn from; choose another one.")
+    watch = Stopwatch()
+    everything = dataclasses.replace(config.target.q, update="all")
+    first = dataclasses.replace(config.target, total_steps=config.source_steps, q=everything)
+    teacher = _trained(PastLearner(source, first, seed), progress)
+    found = {arm: _ARM_RUNS[arm](target, config.target, seed, teacher, progress) for arm in arms}
+    before = mean_return(source, teacher.q, _FINAL_EPISODES, seed)
+    return {
+        "source": source.name,
+        "task": target.name,
+        "seed": seed,
+        "steps": config.target.total_steps,
+        "source_steps": config.source_steps,
+        "wall_s": round(watch.elapsed(), 3),
+        "source_return": before,
+        "arms": {
+            arm: {
+                **_report(learner),
+                **extra,
+                "source_return_after": mean_return(
+                    source, _with_trunk(teacher.q, learner.q), _FINAL_EPISODES, seed
+                ),
+            }
+            for arm, (learner, extra) in found.items()
+        },
+        "peak_rss_mb": round(peak_rss_mb(), 1),
+    }
+
+
+def _scratch(
+    task: Task, config: PastConfig, seed: int, _: PastLearner, progress: Progress
+) -> tuple[PastLearner, dict[str, Any]]:
+    return _trained(_from_scratch(task, config, seed), progress), {}
+
+
+def _whole(
+    task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
+) -> tuple[PastLearner, dict[str, Any]]:
+    everything = dataclasses.replace(config, q=dataclasses.replace(config.q, update="all"))
+    return _trained(PastLearner(task, everything, seed, source), progress), {}
+
+
+def _partial(
+    task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
+) -> tuple[PastLearner, dict[str, Any]]:
+    return _trained(PastLearner(task, config, seed, source), progress), {}
+
+
+def _random_trunk(
+    task: Task, config: PastConfig, seed: int, _: PastLearner, progress: Progress
+) -> tuple[PastLearner, dict[str, Any]]:
+    return _trained(PastLearner(task, config, seed), progress), {}
+
+
+def _guarded(
+    task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
+) -> tuple[PastLearner, dict[str, Any]]:
+    """Try both for a while, then go on with the better one and with what both saw."""
+    short = round(GUARD_SHARE / 2 * config.total_steps)
+    moved, scratch = PastLearner(task, config, seed, source), _from_scratch(task, config, seed)
+    for learner in (moved, scratch):
+        learner.train(short, progress)
+    scores = {
+        "transfer": float(np.mean([point["true_return"] for point in moved.curve])),
+        "scratch": float(np.mean([point["true_return"] for point in scratch.curve])),
+    }
+    # An equal score is no reason to be bound by a trunk that was made for something else.
+    kept, other = (moved, scratch) if scores["transfer"] > scores["scratch"] else (scratch, moved)
+    for point in kept.curve:  # both took turns
+        point["steps"] *= 2
+    kept.take_over(other)
+    other.close()
+    return _trained(kept, progress), {"kept": "transfer" if kept is moved else "scratch", "tried": scores}
+
+
+_ARM_RUNS = {
+    "scratch": _scratch,
+    "whole": _whole,
+    "partial": _partial,
+    "random trunk": _random_trunk,
+    "guarded": _guarded,
+}
+
+
+def _from_scratch(task: Task, config: PastConfig, seed: int) -> PastLearner:
+    free = dataclasses.replace(config.q, update="all", source_pull=0.0)
+    return PastLearner(task, dataclasses.replace(config, q=free), seed)
+
+
+def _trained(learner: PastLearner, progress: Progress) -> PastLearner:
+    try:
+        learner.train(learner.config.total_steps, progress)
+    finally:
+        learner.close()
+    return learner
+
+
+def _with_trunk(q: SoftQ, other: SoftQ) -> SoftQ:
+    """Return a copy of ``q`` that acts by another's trunk, between its own adapter and head."""
+    copy = SoftQ(q.config, *q.shape, np.random.default_rng(0))
+    copy.start_from(q, np.random.default_rng(0))
+    for mine, theirs in zip(copy.network.matrices[1:-1], other.network.matrices[1:-1], strict=True):
+        mine[:] = theirs
+    return copy
+
+
+def _report(learner: PastLearner) -> dict[str, Any]:
+    return {
+        "update": learner.q.config.update,
+        "trainable_share": learner.q.trainable_share(),
+        "true_return": learner.true_return(_FINAL_EPISODES),
+        "curve": learner.curve,
+    }

@@ -1,0 +1,113 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rlhf.errors import TaskError
+from rlhf.experience.tasks import get_task
+from rlhf.loop.learn_from_past import PastConfig, PastLearner
+from rlhf.loop.transfer_task import ARMS, TransferConfig, transfer
+from rlhf.policy.soft_q import SoftQConfig
+
+TINY = PastConfig(
+    total_steps=1024,
+    curve_points=4,
+    curve_episodes=2,
+    q=SoftQConfig(hidden=(8, 16, 16), batch_size=32, update="adapters+head"),
+)
+CONFIG = TransferConfig(source_steps=512, target=TINY)
+ROUND = 32 * TINY.num_envs
+CARTPOLE = get_task("cartpole-balance")
+
+
+def quiet(steps: int, total: int, text: str) -> None:
+    pass
+
+
+def test_all_arms_report_and_a_frozen_trunk_leaves_the_source_as_it_was() -> None:
+    found = transfer(CARTPOLE, get_task("cartpole-balance+gravity=20"), CONFIG, 0, ARMS, quiet)
+    arms = found["arms"]
+    assert tuple(arms) == ARMS
+    assert arms["partial"]["source_return_after"] == found["source_return"]
+    assert arms["whole"]["source_return_after"] != found["source_return"]
+    assert arms["partial"]["trainable_share"] < 0.4 < arms["whole"]["trainable_share"] == 1.0
+    for one in arms.values():
+        steps = [point["steps"] for point in one["curve"]]
+        assert steps == sorted(steps)
+        assert steps[0] == 0
+        assert steps[-1] >= 1024
+    # Before anything is learned the target is met by the source's own policy.
+    assert arms["partial"]["curve"][0] == arms["whole"]["curve"][0] == arms["guarded"]["curve"][0] or (
+        arms["guarded"]["kept"] == "scratch"
+    )
+
+
+def test_other_shapes_and_continuous_actions_are_learned_through_new_adapters() -> None:
+    found = transfer(CARTPOLE, get_task("pendulum-swingup"), CONFIG, 0, ("partial",), quiet)
+    assert found["arms"]["partial"]["source_return_after"] == found["source_return"]
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    first, second = (
+        transfer(CARTPOLE, get_task("cartpole-balance+length=1"), CONFIG, 3, ("guarded",), quiet)
+        for _ in range(2)
+    )
+    assert first["arms"] == second["arms"]
+
+
+def test_the_guard_spends_its_share_on_both_and_keeps_the_better_one() -> None:
+    target = get_task("cartpole-balance+gravity=20")
+    found = transfer(CARTPOLE, target, CONFIG, 1, ("guarded",), quiet)["arms"]["guarded"]
+    better = max(found["tried"], key=lambda name: found["tried"][name])
+    assert found["kept"] == better
+    assert found["update"] == ("adapters+head" if better == "transfer" else "all")
+    rounds = [point["steps"] for point in found["curve"][:2]]
+    assert rounds == [0, 2 * ROUND]
+
+
+def test_a_learner_that_takes_over_another_goes_on_with_the_past_of_both() -> None:
+    one, other = PastLearner(CARTPOLE, TINY, 0), PastLearner(CARTPOLE, TINY, 1)
+    for learner in (one, other):
+        learner.train(512, quiet)
+    episodes, steps = len(one.past.episodes) + len(other.past.episodes), one.steps + other.steps
+    one.take_over(other)
+    assert (len(one.past.episodes), one.steps) == (episodes, steps)
+
+
+def test_a_source_of_the_same_shape_lends_its_past_another_one_does_not() -> None:
+    source = PastLearner(CARTPOLE, TINY, 0)
+    source.train(512, quiet)
+    assert source.past.episodes
+    same = PastLearner(get_task("cartpole-balance+length=1"), TINY, 0, source)
+    assert len(same.past.episodes) == min(len(source.past.episodes), TINY.source_episodes)
+    assert PastLearner(get_task("mountaincar-climb"), TINY, 0, source).past.episodes == []
+
+
+def test_past_rewards_are_replaced_by_those_of_another_reward() -> None:
+    learner = PastLearner(CARTPOLE, TINY, 0)
+    learner.train(512, quiet)
+    learner.relabel(lambda episode: -np.abs(episode.observations[1:, 0]))
+    rewards = learner.past.steps().rewards
+    assert (rewards < 0).all()
+
+
+def test_a_task_without_true_reward_is_refused() -> None:
+    silent = dataclasses.replace(CARTPOLE, has_true_reward=False)
+    with pytest.raises(TaskError, match="no true reward"):
+        transfer(silent, CARTPOLE, CONFIG, 0, ("partial",), quiet)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"total_steps": 0},
+        {"updates_per_step": 0.0},
+        {"first_entropy": 0.01},
+        {"exploration": 0.0},
+        {"source_haste": 0.0},
+        {"source_episodes": -1},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        PastConfig(**settings)  # type: ignore[arg-type]
