@@ -94,6 +94,7 @@ class PastLearner:
         self._running = [_Running() for _ in range(config.num_envs)]
         self._act, self._draw = generator(seed, "act"), generator(seed, "replay")
         self._updates_due = 0.0
+        self._reward: Reward | None = None
 
     def train(self, until: int, progress: Progress) -> None:
         """Learn until ``until`` environment steps are done; ``curve`` gets points on the way."""
@@ -115,6 +116,7 @@ class PastLearner:
 
     def relabel(self, reward: Reward) -> None:
         """Learn another reward from now on, also from what happened before."""
+        self._reward = reward
         self.past.relabel(reward)
 
     def true_return(self, num_episodes: int) -> float:
@@ -145,6 +147,8 @@ class PastLearner:
             for i, running in enumerate(self._running):
                 finished += running.add(i, before, options, log_probs, result)
             seen.append(before)
+        if self._reward is not None:
+            finished = [dataclasses.replace(one, rewards=self._reward(one)) for one in finished]
         self.past.add(finished)
         if not self._knows_task:
             self.q.observations.update(np.stack(seen))

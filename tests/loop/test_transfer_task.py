@@ -86,9 +86,12 @@ def test_a_source_of_the_same_shape_lends_its_past_another_one_does_not() -> Non
 def test_past_rewards_are_replaced_by_those_of_another_reward() -> None:
     learner = PastLearner(CARTPOLE, TINY, 0)
     learner.train(512, quiet)
+    before = len(learner.past.episodes)
     learner.relabel(lambda episode: -np.abs(episode.observations[1:, 0]))
-    rewards = learner.past.steps().rewards
-    assert (rewards < 0).all()
+    assert (learner.past.steps().rewards < 0).all()
+    learner.train(768, quiet)
+    assert len(learner.past.episodes) > before
+    assert (learner.past.steps().rewards < 0).all()
 
 
 def test_a_task_without_true_reward_is_refused() -> None:
