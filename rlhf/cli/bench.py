@@ -15,6 +15,7 @@ from rlhf.benchmarks import (
     ppo_speed,
     ppo_strength,
     reward_hack,
+    transfer,
 )
 from rlhf.cli.output import ProgressLine, add_json_option, finish, table
 
@@ -36,6 +37,7 @@ _BENCHMARKS = {
         foresight,
         "whether looking ahead reaches more goals, early and after the world has changed",
     ),
+    transfer.NAME: (transfer, "how many answers a reward saves that starts from a source's answers"),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }
 

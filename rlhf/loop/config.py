@@ -254,6 +254,30 @@ class KeepConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferConfig:
+    """What a run starts from that was learned elsewhere."""
+
+    reward_from: str = ""
+    """``RUN:VERSION``, the reward of another run that this one's starts from, of the same environment or one
+    whose observations have the same names. Unseen answers say how far it is followed, and whether it is used
+    at all. Empty: none."""
+
+    def __post_init__(self) -> None:
+        """Check the form."""
+        run_id, _, version = self.reward_from.rpartition(":")
+        if self.reward_from and not (run_id and version.isdecimal() and int(version) > 0):
+            raise ValueError(
+                f"reward_from is {self.reward_from!r}; it must be RUN:VERSION, such as 1a2b3c:4, or empty."
+            )
+
+    @property
+    def source(self) -> tuple[str, int]:
+        """The run and the version of ``reward_from``, which must not be empty."""
+        run_id, _, version = self.reward_from.rpartition(":")
+        return run_id, int(version)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that decides how a run goes, beside its task and its seed."""
 
@@ -267,6 +291,7 @@ class RunConfig:
     demonstrations: DemonstrationConfig = dataclasses.field(default_factory=DemonstrationConfig)
     cloning: CloneConfig = dataclasses.field(default_factory=CloneConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
+    transfer: TransferConfig = dataclasses.field(default_factory=TransferConfig)
     device: Device = "auto"
     """Where the policy's networks are differentiated: ``cpu``, ``cuda``, or ``auto``, a GPU if there is one
     and the networks are wide enough to gain from it."""

@@ -6,6 +6,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from rlhf.feedback.targets import prob_first, strengths
+from rlhf.loop.find_source import find_source
 from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, with_demonstrations
 from rlhf.loop.read_orders import Orders, Ranked, read_orders
 from rlhf.loop.schedule import is_fit_due
@@ -53,6 +54,7 @@ def fit_reward(session: Session) -> FitReport | None:
             session.rngs["reward"],
             session.reward,
             _sequences(session) if session.config.reward.model_class == "encoded" else None,
+            find_source(session),
         )
     session.reward_version = session.reward.version
     session.reward_is_new = True

@@ -10,6 +10,7 @@ from rlhf.errors import FeedbackError, TaskError
 from rlhf.experience.tasks import get_task, has_expert
 from rlhf.feedback.teachers import parse_teacher
 from rlhf.loop.config import resolve
+from rlhf.loop.find_source import check_source
 from rlhf.storage import jobs, models, runs
 from rlhf.storage.engine import writing
 from rlhf.types.run import JobKind, RunState
@@ -27,12 +28,14 @@ def new_run(
 
     Raises:
         TaskError, FeedbackError, ConfigError: the task, teacher or a setting cannot be used.
+        NotFoundError: the reward to start from is not there.
     """
     task = get_task(task_name)
     config = resolve(task, overrides or {})
     if teacher is not None:
         check_teacher(teacher, task_name)
     with writing(engine) as connection:
+        check_source(connection, task, config)
         return runs.insert_run(
             connection,
             task=task_name,

@@ -17,6 +17,7 @@ from rlhf.policy.losses import LOG_2PI
 from rlhf.policy.minibatch import ActorLearner, minibatches
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser
+from rlhf.tuning import TransferTuner
 from rlhf.types.experience import Actions, Bool, Float32, Float64
 from rlhf.types.task import ActionSpace
 
@@ -112,24 +113,23 @@ def clone(
 
     num_folds = min(len(scaled), config.max_folds)
     folds = [np.arange(len(scaled)) % num_folds == fold for fold in range(num_folds)]
-    best_rate, best_epochs, best_nll = config.learning_rates[0], 1, np.inf
+    losses: list[Float64] = []  # of each rate, after each pass, by fold
     for rate in config.learning_rates:
         curves = [_held_out_curve(start(), scaled, is_out, rate, config, rng) for is_out in folds]
         length = max(len(curve) for curve in curves)
         # A fold that had stopped would have become no better: its last value stands for what follows.
         filled = [np.append(curve, np.full(length - len(curve), curve[-1])) for curve in curves]
-        mean = np.mean(filled, axis=0)
-        if mean.min() < best_nll:
-            best_rate, best_epochs, best_nll = rate, int(mean.argmin()) + 1, float(mean.min())
-    imitator = start()
-    for _ in range(best_epochs):
-        imitator.learn(*_joined(scaled), best_rate, rng)
+        losses.append(np.stack(filled, axis=1))
+    tuned = TransferTuner(choices=config.learning_rates, margin=0.0).by_held_out(losses)
+    imitator, epochs = start(), tuned.epochs + 1
+    for _ in range(epochs):
+        imitator.learn(*_joined(scaled), tuned.choice, rng)
     report = CloneReport(
         num_episodes=len(episodes),
         num_steps=sum(len(actions) for _, actions in episodes),
-        learning_rate=best_rate,
-        epochs=best_epochs,
-        held_out_nll=best_nll,
+        learning_rate=tuned.choice,
+        epochs=epochs,
+        held_out_nll=tuned.scores[tuned.index].loss,
     )
     return Clone(actor=imitator.actor, observations=observations, report=report)
 

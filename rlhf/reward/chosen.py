@@ -3,7 +3,7 @@
 import dataclasses
 
 from rlhf.reward.config import ModelClass, SolvedClass
-from rlhf.reward.linear import FALLBACK_RIDGE
+from rlhf.reward.linear import FALLBACK_RIDGE, FALLBACK_SOURCE_RIDGE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,9 +21,17 @@ class Selection:
     """Of a network; 0 adds nothing that was learned."""
     num_answers: int = 0
     """Answers there were; 0 for what was not chosen by them."""
+    uses_source: bool = False
+    """Whether it starts from a source's reward, see ``prior``; or ignores it, or there is none."""
 
 
-def unchosen(name: ModelClass) -> Selection:
-    """Return the selection of a class that no answers have spoken for."""
+def unchosen(name: ModelClass, *, uses_source: bool = False) -> Selection:
+    """Return the selection of a class that no answers have spoken for.
+
+    Args:
+        name: the class.
+        uses_source: whether there is a source's reward, from which it then departs only a little.
+    """
     base: SolvedClass = "quadratic" if name == "quadratic" else "linear"
-    return Selection(model_class=name, base=base, ridge=FALLBACK_RIDGE)
+    ridge = FALLBACK_SOURCE_RIDGE if uses_source else FALLBACK_RIDGE
+    return Selection(model_class=name, base=base, ridge=ridge, uses_source=uses_source)

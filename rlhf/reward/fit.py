@@ -18,6 +18,7 @@ from rlhf.reward.encoder import MIN_SEQUENCES, train_encoder
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.influence import disagreement, influences
 from rlhf.reward.normalise import input_normaliser, output_normaliser
+from rlhf.reward.prior import make_prior
 from rlhf.reward.selection import (
     CandidateScore,
     Problem,
@@ -27,6 +28,7 @@ from rlhf.reward.selection import (
     make_problem,
     select,
 )
+from rlhf.reward.source import Source
 from rlhf.types.experience import Float32
 from rlhf.types.feedback import PreferenceData
 from rlhf.types.reward import AnswerViews
@@ -72,6 +74,8 @@ class FitReport:
     """Mean negative log-likelihood of comparisons under those members, in nats; ln 2 = 0.69 is a coin
     unless there are ties or strengths to predict too."""
     model_class: str
+    uses_source: bool
+    """Whether it starts from the reward of another run."""
     reason: str
     """Why that class, in words."""
     base: str
@@ -100,6 +104,7 @@ def fit(
     rng: np.random.Generator,
     previous: RewardModel | None = None,
     sequences: Float32 | None = None,
+    source: Source | None = None,
 ) -> tuple[RewardModel, FitReport]:
     """Fit a reward model to answers.
 
@@ -116,6 +121,8 @@ def fit(
         previous: the version before, which gives the version number and the class until it is outgrown.
         sequences: raw features of steps with those that followed, (B, K, F), see ``sequences_of``; for
             ``encoded`` only, which is ``mlp`` as long as there are too few.
+        source: a reward of another run to start from; unseen answers say how far it is departed from, and
+            whether it is used at all.
 
     Returns:
         The model and how the fit went.
@@ -132,7 +139,9 @@ def fit(
     check_finite("reference_features", reference_features)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     normaliser = input_normaliser(data.features, reference_features)
-    kept = previous.selection if previous and is_fresh(previous.selection, config, len(data)) else None
+    kept = previous.selection if previous else None
+    if kept and not is_fresh(kept, config, len(data), has_source=source is not None):
+        kept = None
     classes = allowed_classes(config) if kept is None else (kept.model_class,)
     encoder = None
     if "encoded" in classes:
@@ -140,7 +149,11 @@ def fit(
             kept, classes = None, ("mlp",)
         else:
             encoder = train_encoder(normaliser(sequences), generator)
-    problem = make_problem(data, normaliser(data.features), classes, encoder)
+    prior = None
+    if source is not None:
+        steps = np.concatenate([data.features.reshape(-1, data.features.shape[-1]), reference_features])
+        prior = make_prior(source, steps, normaliser, rng)
+    problem = make_problem(data, normaliser(data.features), classes, encoder, prior)
     answer_model = _answer_model(problem, config.noise, kept, rng)
     candidates: tuple[CandidateScore, ...] = ()
     selection = kept
@@ -171,8 +184,10 @@ def _answer_model(
         return ordinary(problem.data, noise)
     ridge = _PILOT_RIDGE if kept is None else kept.ridge
     found = [
-        learn_annotators(inputs, problem.data, noise, ridge, weights)
-        for inputs in problem.directions.values()
+        learn_annotators(
+            problem.solved_in(name, ridge, uses_source=uses_source), problem.data, noise, ridge, weights
+        )
+        for name, uses_source in problem.pilots
     ]
     return max(found, key=lambda model_and_score: model_and_score[1])[0]
 
@@ -213,6 +228,7 @@ def _report(
         out_of_bag_accuracy=accuracy(expected[is_tested], data.prob_first[is_tested]),
         out_of_bag_nll=-float(log_prob.mean()) if len(log_prob) else math.nan,
         model_class=selection.model_class,
+        uses_source=selection.uses_source,
         reason=_reason(model, candidates),
         base=selection.base,
         ridge=selection.ridge,
@@ -236,7 +252,8 @@ def _comparisons(
     class is solved for, leaving out one answer alone is nearer to the reward than members that lack a third.
     """
     data, answer_model, selection = problem.data, model.answer_model, model.selection
-    found = influences(problem.directions[selection.base], data, answer_model, selection.ridge)
+    inputs = problem.solved_in(selection.base, selection.ridge, uses_source=selection.uses_source)
+    found = influences(inputs, data, answer_model, selection.ridge)
     unseen, mean = found.unseen, returns.mean(axis=0)
     if selection.model_class in NETWORK_CLASSES:
         unseen = np.where(held_out.is_known[: len(unseen)], held_out.differences, unseen)

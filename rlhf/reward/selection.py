@@ -2,11 +2,11 @@
 
 All candidates predict the same held-out answers (``folds``) under the same answer model. Within a class the
 penalty with the best likelihood wins; between classes a simpler one wins unless it is worse by more than the
-standard error of the difference, answer by answer.
+standard error of the difference, answer by answer. Where there is a source's reward, each class is tried with
+it and without.
 """
 
 import dataclasses
-import math
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from rlhf.reward.encoder import Encoder
 from rlhf.reward.folds import Folds, make_folds
 from rlhf.reward.linear import RIDGES, Directions, directions, fit_linear
 from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
+from rlhf.reward.prior import SOURCE_RIDGES, Prior, SourceInput, source_input, with_source
 from rlhf.reward.training import HeldOut, TrainingSet, train
+from rlhf.tuning import Score, TransferTuner, preferred, scores_of
 from rlhf.types.experience import Bool, Float32, Float64, Int64
 from rlhf.types.feedback import PreferenceData
 
@@ -32,6 +34,8 @@ _TESTS_WANTED = 200
 _MAX_REPEATS = 4
 _NETWORK_SHARE = 0.3
 """Standard deviation of the returns that an untrained network adds to its linear term, in logits."""
+_SOURCE_MARGIN = 0.0
+"""The source is used if it is better by more than so many standard errors of the difference."""
 _SCALE_SEGMENTS = 64
 """Segments that this is measured on."""
 
@@ -53,6 +57,8 @@ class CandidateScore:
     base: str
     weight_decay: float
     epochs: int
+    uses_source: bool = False
+    """Whether it starts from a source's reward."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,8 +74,20 @@ class Problem:
     """Features whose products ``quadratic`` uses."""
     directions: dict[SolvedClass, Directions]
     """What ``linear`` and ``quadratic`` are solved in."""
+    sources: dict[SolvedClass, SourceInput]
+    """What a source's reward adds to each; none if there is no source."""
     encoder: Encoder | None = None
     """What the network of ``encoded`` sees by."""
+
+    def solved_in(self, name: SolvedClass, ridge: float, *, uses_source: bool) -> Directions:
+        """Return what a class is solved in, with the source's reward or without."""
+        own = self.directions[name]
+        return with_source(own, self.sources[name], ridge) if uses_source else own
+
+    @property
+    def pilots(self) -> list[tuple[SolvedClass, bool]]:
+        """What can be solved for, each without the source and, if there is one, with it."""
+        return [(name, False) for name in self.directions] + [(name, True) for name in self.sources]
 
 
 def make_problem(
@@ -77,6 +95,7 @@ def make_problem(
     normalised: Float32,
     classes: tuple[ModelClass, ...],
     encoder: Encoder | None = None,
+    prior: Prior | None = None,
 ) -> Problem:
     """Return the problem of fitting the given classes; those that are not needed are not prepared."""
     inputs = torch.from_numpy(normalised)
@@ -84,12 +103,17 @@ def make_problem(
     used: dict[SolvedClass, Int64] = {"linear": columns[:0]}
     if classes != ("linear",):
         used["quadratic"] = columns
+    means = {name: mean_inputs(inputs, kept) for name, kept in used.items()}
+    sources = {}
+    if prior is not None:
+        sources = {name: source_input(means[name], prior.weights(kept), data) for name, kept in used.items()}
     return Problem(
         classes=classes,
         data=data,
         inputs=inputs,
         columns=columns,
-        directions={name: directions(mean_inputs(inputs, kept), data) for name, kept in used.items()},
+        directions={name: directions(of_class, data) for name, of_class in means.items()},
+        sources=sources,
         encoder=encoder,
     )
 
@@ -99,10 +123,14 @@ def allowed_classes(config: RewardConfig) -> tuple[ModelClass, ...]:
     return MODEL_CLASSES if config.model_class == "auto" else (config.model_class,)
 
 
-def is_fresh(selection: Selection, config: RewardConfig, num_answers: int) -> bool:
-    """Return whether a selection may stand: of an allowed class, and not outgrown by the answers."""
+def is_fresh(selection: Selection, config: RewardConfig, num_answers: int, *, has_source: bool) -> bool:
+    """Return whether a selection may stand: of an allowed class, and not outgrown by the answers.
+
+    One that uses a source needs that source.
+    """
     outgrown = num_answers >= selection.num_answers * (1.0 + config.reselect_growth)
-    return selection.model_class in allowed_classes(config) and not outgrown
+    is_possible = has_source or not selection.uses_source
+    return selection.model_class in allowed_classes(config) and is_possible and not outgrown
 
 
 def select(
@@ -126,30 +154,35 @@ def select(
     folds = make_folds(problem.data, _FOLDS, repeats, rng)
     is_tested = folds.is_tested.any(axis=0)
     if is_tested.sum() < MIN_ANSWERS:
-        return unchosen(classes[0]), ()
+        return unchosen(classes[0], uses_source=bool(problem.sources)), ()
     solved = {name: _solved_class(problem, model, folds, name) for name in problem.directions}
-    base = min(solved, key=lambda name: float(solved[name][1].sum()))
+    base = min(solved, key=lambda name: float(solved[name].losses.sum()))
     losses: dict[ModelClass, Float64] = {}
     chosen: dict[ModelClass, Selection] = {}
     for name in classes:
         decay, epochs = 0.0, 0
         start: SolvedClass = name if name == "linear" or name == "quadratic" else base
-        ridge, loss = solved[start]
+        found = solved[start]
+        loss = found.losses
         if name in NETWORK_CLASSES:
-            start_from = Selection(model_class=name, base=base, ridge=ridge)
+            start_from = Selection(
+                model_class=name, base=base, ridge=found.ridge, uses_source=found.uses_source
+            )
             decay, epochs, loss = _network_class(problem, model, folds, start_from, config, generator)
         losses[name] = loss[is_tested]
         chosen[name] = Selection(
             model_class=name,
-            ridge=ridge,
+            ridge=found.ridge,
             base=start,
             weight_decay=decay,
             epochs=epochs,
             num_answers=len(problem.data),
+            uses_source=found.uses_source,
         )
-    best = min(classes, key=lambda name: float(losses[name].mean()))
-    scores = tuple(_score(chosen[name], losses[name], losses[best]) for name in classes)
-    return chosen[_simplest(scores, config.selection_margin).model_class], scores
+    scores = scores_of(np.stack([losses[name] for name in classes]))
+    best = preferred(scores, config.selection_margin)
+    candidates = (_candidate(chosen[name], score) for name, score in zip(classes, scores, strict=True))
+    return chosen[classes[best]], tuple(candidates)
 
 
 def fit_members(
@@ -189,7 +222,8 @@ def start_networks(
 
     The linear term takes what there is of it exactly and at once; what a network is to add starts small.
     """
-    inputs, adds_network = problem.directions[selection.base], selection.model_class in NETWORK_CLASSES
+    adds_network = selection.model_class in NETWORK_CLASSES
+    inputs = problem.solved_in(selection.base, selection.ridge, uses_source=selection.uses_source)
     solved = fit_linear(inputs.values, problem.data, model, weights, np.array([selection.ridge]))[:, 0]
     network = EnsembleNetwork(
         len(weights),
@@ -218,16 +252,40 @@ def start_networks(
     return network, training_set
 
 
-def _solved_class(
-    problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass
-) -> tuple[float, Float64]:
-    """Return the best ridge of a class that is solved for and the held-out losses (A,) with it."""
-    inputs = problem.directions[name]
-    solved = fit_linear(inputs.values, problem.data, model, folds.trains, np.array(RIDGES))
-    log_prob = answer_terms(solved @ inputs.values.T, problem.data, model).log_prob
-    losses = _mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of)
-    best = int(losses.sum(axis=-1).argmin())
-    return RIDGES[best], losses[best]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Solved:
+    """How a class that is solved for does at best."""
+
+    ridge: float
+    uses_source: bool
+    losses: Float64
+    """(A,), held out."""
+
+
+def _solved_class(problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass) -> _Solved:
+    """Return the best ridge of a class that is solved for, and whether it is better to start from the source.
+
+    To the tuner the ridges are so many passes of one setting: all are had, and the best one is taken.
+    """
+
+    def losses(inputs: Directions, ridges: tuple[float, ...]) -> Float64:
+        solved = fit_linear(inputs.values, problem.data, model, folds.trains, np.array(ridges))
+        log_prob = answer_terms(solved @ inputs.values.T, problem.data, model).log_prob
+        return _mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of)
+
+    ridges: list[tuple[float, ...]] = [RIDGES]
+    found = [losses(problem.directions[name], RIDGES)]
+    if name in problem.sources:
+        ridges.append(SOURCE_RIDGES)
+        led = [losses(problem.solved_in(name, r, uses_source=True), (r,)) for r in SOURCE_RIDGES]
+        found.append(np.concatenate(led))
+    tuner = TransferTuner(choices=(False, True)[: len(found)], margin=_SOURCE_MARGIN)
+    tuned = tuner.by_held_out(found)
+    return _Solved(
+        ridge=ridges[tuned.index][tuned.epochs],
+        uses_source=tuned.choice,
+        losses=tuned.losses[tuned.index],
+    )
 
 
 def _network_class(
@@ -270,15 +328,6 @@ def _network_class(
     return decays[best], int(epoch), losses[epoch, best]
 
 
-def _simplest(scores: tuple[CandidateScore, ...], margin: float) -> CandidateScore:
-    """Return the simplest candidate within the margin of the best, or a simpler one that does no worse.
-
-    Errors differ: a flexible class may be within its wide margin where a simpler and better one is not.
-    """
-    good = [s for s in scores if s.excess <= margin * s.excess_error]
-    return next(s for s in scores if s.nll <= good[0].nll)
-
-
 def _mean_losses(log_prob: Float64, is_tested: Bool, weight: Float32) -> Float64:
     """Return each answer's mean loss (..., A) over those of N folds that test it; 0 if none does.
 
@@ -292,18 +341,16 @@ def _mean_losses(log_prob: Float64, is_tested: Bool, weight: Float32) -> Float64
     return np.asarray(-(log_prob * is_tested).sum(axis=0) / np.maximum(counts, 1) * share)
 
 
-def _score(selection: Selection, losses: Float64, best: Float64) -> CandidateScore:
-    def error(values: Float64) -> float:
-        return float(values.std(ddof=1) / math.sqrt(len(values)))
-
+def _candidate(selection: Selection, score: Score) -> CandidateScore:
     return CandidateScore(
         model_class=selection.model_class,
-        nll=float(losses.mean()),
-        standard_error=error(losses),
-        excess=float((losses - best).mean()),
-        excess_error=error(losses - best),
+        nll=score.loss,
+        standard_error=score.standard_error,
+        excess=score.excess,
+        excess_error=score.excess_error,
         ridge=selection.ridge,
         base=selection.base,
         weight_decay=selection.weight_decay,
         epochs=selection.epochs,
+        uses_source=selection.uses_source,
     )

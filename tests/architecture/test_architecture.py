@@ -16,7 +16,7 @@ from rlhf.metrics import METRICS
 
 MAX_LINES = {"rlhf": 500, "pages": 120, "app.py": 60}
 LEVELS = {
-    0: ("types", "errors", "checks", "config", "seeding", "metrics", "parallel"),
+    0: ("types", "errors", "checks", "config", "seeding", "metrics", "parallel", "tuning"),
     1: ("experience", "clips", "queries", "feedback", "reward", "policy", "evaluation", "storage"),
     2: ("loop",),
     3: ("worker", "benchmarks"),
@@ -76,6 +76,8 @@ KNOWS_TRUTH = {
     "publish": "reports",
     "record_replay": "stores that of what somebody watches, for evaluation",
     "record_demonstration": "stores that of what was shown, for teachers, and reports an expert's",
+    "rank_sources": "reports",
+    "short_arm": "is the reference where no reward was learned",
     "simulate": "reports",
     "train_on_true_reward": "is the reference",
     "transfer_task": "reports",

@@ -1,0 +1,66 @@
+"""Another run's reward -> where this run's reward starts from. Light enough for the web process: no torch."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import sqlalchemy as sa
+
+from rlhf.experience.tasks import get_task
+from rlhf.loop.config import RunConfig
+from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.features import feature_names
+from rlhf.reward.source import Source, match_features
+from rlhf.storage import models, runs
+from rlhf.storage.engine import reading
+from rlhf.types.task import ActionSpace, Task
+
+if TYPE_CHECKING:
+    from rlhf.loop.session import Session
+
+_NO_ACTIONS = ActionSpace("continuous", 0)
+
+
+def find_source(session: "Session") -> Source | None:
+    """Return the reward that a run is set to start from, or None.
+
+    Raises:
+        NotFoundError: that version is no longer there.
+        ConfigError: it looks at nothing that is observed in this run.
+        CheckpointError: it is damaged.
+    """
+    if not session.config.transfer.reward_from:
+        return None
+    run_id, version = session.config.transfer.source
+    with reading(session.engine) as connection:
+        source_task = get_task(runs.get_run(connection, run_id)["task"])
+        stored = models.get_reward_version(connection, run_id, version)["arrays"]
+    model = RewardModel.from_arrays(session.blobs.read_arrays(stored)[0])
+    use_actions = session.config.reward.use_actions
+    if source_task.env_id == session.task.env_id and model.config.use_actions == use_actions:
+        return Source(model=model, columns=np.arange(model.num_features))
+    ours = feature_names(
+        session.task.feature_names, action_space=session.action_space, use_actions=use_actions
+    )
+    columns = match_features(_observed(source_task), ours)
+    # Actions of one body mean nothing to another, so the source sees none of them.
+    return Source(model=model, columns=np.insert(columns, -1, [-1] * (model.num_features - len(columns))))
+
+
+def check_source(connection: sa.Connection, task: Task, config: RunConfig) -> None:
+    """Refuse a source that a new run could not start from.
+
+    Raises:
+        NotFoundError: there is no such run, or no such version of its reward.
+        ConfigError: it looks at nothing that is observed in this task.
+    """
+    if not config.transfer.reward_from:
+        return
+    run_id, version = config.transfer.source
+    source_task = get_task(runs.get_run(connection, run_id)["task"])
+    models.get_reward_version(connection, run_id, version)
+    if source_task.env_id != task.env_id:
+        match_features(_observed(source_task), _observed(task))
+
+
+def _observed(task: Task) -> tuple[str, ...]:
+    return feature_names(task.feature_names, action_space=_NO_ACTIONS, use_actions=False)

@@ -1,0 +1,121 @@
+"""A short fine-tuning: how well does a policy do after some practice, from a source or from scratch?
+
+Where a reward was learned for the target the policy follows that one, else the environment's own, which is
+then a reference like ``train``. Uses no store.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rlhf.errors import CheckpointError
+from rlhf.experience.rollout import Collector
+from rlhf.experience.vector import VectorStepper
+from rlhf.loop.config import RunConfig
+from rlhf.policy.ppo import PPO
+from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.features import transition_features
+from rlhf.seeding import generator
+from rlhf.types.experience import Float32, Rollout
+from rlhf.types.task import ActionSpace, Task
+
+_LAST = 0.25
+"""Share of the practice, at its end, that is judged."""
+
+
+def short_arm(
+    task: Task,
+    config: RunConfig,
+    seed: int,
+    steps: int,
+    source: Mapping[str, npt.NDArray[Any]] | None,
+    reward: RewardModel | None,
+) -> float:
+    """Return the mean reward per step towards the end of so many steps of practice.
+
+    Args:
+        task: the target.
+        config: settings of its runs.
+        seed: decides environments and chance.
+        steps: of the environment; at least one rollout is made.
+        source: a saved policy to start from, of the same spaces and widths; None starts from scratch.
+        reward: learned for the target; None takes the true one.
+
+    Raises:
+        CheckpointError: the source does not fit.
+    """
+    num_envs = config.collect.num_envs
+    stepper = VectorStepper(task, num_envs, seed, stagger=True)
+    policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(seed, "policy"))
+    collector, act = Collector(stepper), generator(seed, "act")
+    rounds = max(1, steps // (num_envs * config.ppo.num_steps))
+    means = []
+    try:
+        if source is not None:
+            act_like(policy, source, num_observed=num_envs * config.ppo.num_steps)
+        for round_ in range(rounds):
+            collected = collector.collect(policy, config.ppo.num_steps, act)
+            if reward is None:
+                rewards = collected.rollout_true_rewards.astype(np.float32)
+                absorbing = np.zeros_like(rewards)
+            else:
+                rewards, absorbing = _predicted(collected.rollout, reward, stepper.action_space)
+            policy.update(collected.rollout, rewards, absorbing, progress=round_ / rounds)
+            means.append(float(rewards.mean()))
+    finally:
+        stepper.close()
+        policy.close()
+    return float(np.mean(means[-max(1, round(_LAST * rounds)) :]))
+
+
+def act_like(policy: PPO, source: Mapping[str, npt.NDArray[Any]], *, num_observed: int) -> None:
+    """Let a new policy act as a saved one of the same spaces and widths.
+
+    Args:
+        policy: before its first update.
+        source: from ``PolicySnapshot.to_arrays``.
+        num_observed: what the source's scale of observations weighs beside those to come.
+
+    Raises:
+        CheckpointError: they are not of the same shape.
+    """
+    layers = sum(name.startswith("weight_") for name in source)
+    parts = [source[f"{name}_{layer}"].ravel() for layer in range(layers) for name in ("weight", "bias")]
+    if "log_std" in source:
+        parts.append(source["log_std"])
+    state = policy.state_dict()
+    parameters = np.concatenate(parts).astype(np.float32)
+    if state["actor.parameters"].shape != parameters.shape:
+        raise CheckpointError(
+            f"the source's policy has {len(parameters)} parameters, the target's "
+            f"{len(state['actor.parameters'])}; both need the same observations, actions and ppo.hidden."
+        )
+    policy.load_state_dict(
+        state
+        | {
+            "actor.parameters": parameters,
+            "observations.mean": source["observation_shift"].astype(np.float64),
+            "observations.variance": 1.0 / np.square(source["observation_scale"].astype(np.float64)),
+            "observations.count": num_observed,
+        }
+    )
+
+
+def _predicted(rollout: Rollout, reward: RewardModel, space: ActionSpace) -> tuple[Float32, Float32]:
+    """Return the learned reward of each step, and of an absorbing step after it, both (T, N)."""
+    present = np.zeros_like(rollout.terminated)
+    after = rollout.next_observations
+    found = []
+    for before, absorbing in ((rollout.observations, present), (after, ~present)):
+        features = transition_features(
+            before,
+            rollout.applied_actions(),
+            after,
+            absorbing,
+            action_space=space,
+            use_actions=reward.config.use_actions,
+        )
+        found.append(reward.rewards(features.reshape(-1, features.shape[-1]))[0].reshape(present.shape))
+    return found[0], found[1]

@@ -1,0 +1,26 @@
+"""A pretrained policy as a candidate to start another task from."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RankedSource:
+    """What is known of a saved policy that could start a target task; None where it was not measured."""
+
+    run_id: str | None
+    """None is the control: no source, a policy from scratch."""
+    version: int
+    task: str
+    """It was taught on."""
+    num_parameters: int
+    """Of the actor."""
+    own_return: float | None
+    """Mean true return in its own task, for evaluation only."""
+    predicted_return: float | None
+    """Mean return in the target before it has learned anything there, by a reward learned for the target."""
+    zero_shot_return: float | None
+    """The same by the target's true reward, for evaluation only."""
+    short_arm: float | None
+    """Mean reward per step at the end of a short fine-tuning, over the seeds that it was tried with."""
+    share: float
+    """Of the short arm's budget that it got: candidates that fall behind are given up early."""

@@ -1,0 +1,44 @@
+"""Candidates to start a task from, as a table. Draws what it is given; measures nothing."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from rlhf.types.ranked_source import RankedSource
+
+_HELP = {
+    "Return in own task": "Mean true return where it was taught. For evaluation only.",
+    "Predicted here": "Mean return in this task, untrained, by a reward that people's answers taught.",
+    "Return here": "Mean true return in this task, untrained. For evaluation only.",
+    "After practice": "Mean reward per step at the end of a short practice. Empty: given up early.",
+}
+
+
+def draw_sources(sources: Sequence[RankedSource]) -> None:
+    """Draw the candidates in their order, the most promising first; a sentence if there is none.
+
+    Args:
+        sources: from ``rank_sources``.
+    """
+    if not sources:
+        st.info("No saved policy fits this task: none has its observations, actions and layers.")
+        return
+    st.dataframe(
+        [
+            {
+                "Run": source.run_id or "from scratch",
+                "Was taught": source.task,
+                "Version": source.version,
+                "Weights": source.num_parameters,
+                "Return in own task": source.own_return,
+                "Predicted here": source.predicted_return,
+                "Return here": source.zero_shot_return,
+                "After practice": source.short_arm,
+            }
+            for source in sources
+        ],
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(help=text, format="%.3g") for name, text in _HELP.items()
+        },
+    )
