@@ -143,10 +143,12 @@ def point_at(page: Any, turn: int) -> float:
 
 def lasso(page: Any, turn: int) -> float:
     """Draw a line around many dots and wait until they are chosen."""
-    page.keyboard.press("Escape")
-    page.locator(f"{MAP}[data-chosen='0']").wait_for()
     canvas = page.locator(f"{MAP} canvas")
     canvas.scroll_into_view_if_needed()
+    canvas.focus()
+    for _ in range(2):  # leaves the dot pointed at, then those chosen
+        page.keyboard.press("Escape")
+    page.locator(f"{MAP}:is([data-chosen='0'], :not([data-chosen]))").wait_for()
     box = canvas.bounding_box()
     low, high = 0.02 + 0.02 * turn, 0.98 - 0.02 * turn
     corners = [(low, 0.1), (high, 0.1), (high, 0.9), (low, 0.9)]
