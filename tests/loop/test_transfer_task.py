@@ -89,7 +89,7 @@ def test_past_rewards_are_replaced_by_those_of_another_reward() -> None:
     before = len(learner.past.episodes)
     learner.relabel(lambda episode: -np.abs(episode.observations[1:, 0]))
     assert (learner.past.steps().rewards < 0).all()
-    learner.train(768, quiet)
+    learner.train(1536, quiet)
     assert len(learner.past.episodes) > before
     assert (learner.past.steps().rewards < 0).all()
 
