@@ -169,6 +169,7 @@ def test_tasks_lists_the_presets(cli: Cli, cli_json: Callable[..., dict[str, Any
         "horizon": 200,
         "segment_steps": 50,
         "has_true_reward": True,
+        "changes": {"gravity": 10.0, "mass": 1.0},
     }
     assert "Swing the pendulum up" in cli("tasks")[1]
 
