@@ -55,8 +55,7 @@ class SoftQConfig:
     trace: float = 0.9
     """Lambda of ``bootstrapped`` in [0, 1]: 0 trusts the network after one step, 1 after eight."""
     target_rate: float = 0.03
-    """How far the target network follows in each update. .001 to .05. With .01 news of a fall had not come
-    back to where it could be avoided when the steps were over."""
+    """How far the target network follows in each update. .001 to .05."""
     num_bins: int = 5
     """Options for each number of a continuous action."""
     capacity: int = 200
