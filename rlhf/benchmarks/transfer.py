@@ -73,9 +73,12 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     Raises:
         ConfigError: an option makes no sense.
     """
+    import torch
+
     seeds, answers = (2, ANSWERS[:1]) if options.quick else (options.seeds, ANSWERS)
     if seeds < 1:
         raise ConfigError(f"--seeds is {seeds}; at least 1 is needed.")
+    torch.set_num_threads(1)
     todo = [(pair, noise, seed) for seed in range(seeds) for pair in options.pairs for noise in NOISES]
     found: list[dict[str, Any]] = []
     for done, (pair, noise, seed) in enumerate(todo):
@@ -100,11 +103,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
 
 def measure(pair_name: str, noise: Noise, seed: int, answers: Sequence[int]) -> dict[str, Any]:
     """Return the log loss of every arm at each number of answers, one row each."""
-    import torch  # here, so that listing the benchmarks does not load it
-
     from rlhf.reward.fit import fit
 
-    torch.set_num_threads(1)
     pair = PAIRS[pair_name]
     rng = generator(seed, f"{pair_name} {noise}")
     theirs, ours = _behaviour(pair.source_task, False), _behaviour(pair.target_task, pair.is_later)

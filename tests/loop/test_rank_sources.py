@@ -1,0 +1,139 @@
+"""Which saved policy to start a task from."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlhf.errors import CheckpointError, ConfigError
+from rlhf.experience.tasks import get_task, spaces_of
+from rlhf.loop.config import resolve
+from rlhf.loop.rank_sources import RankConfig, rank_sources
+from rlhf.loop.short_arm import act_like, short_arm
+from rlhf.policy.ppo import PPO
+from rlhf.policy.snapshot import PolicySnapshot
+from rlhf.storage import models
+from rlhf.storage.engine import writing
+from rlhf.types.experience import Float32
+from rlhf.ui.store import Store
+
+Make = Callable[..., str]
+TASK = "cartpole-balance"
+
+
+def balancing(hidden: tuple[int, ...], sign: float) -> dict[str, Any]:
+    """A policy that pushes the cart under the pole, or away from it."""
+    dim, space = spaces_of(get_task(TASK))
+    widths = (dim, *hidden, space.size)
+    weights: list[Float32] = [
+        np.zeros((rows, columns), np.float32) for rows, columns in itertools.pairwise(widths)
+    ]
+    weights[0][2:, 0] = 0.5, 0.3
+    for weight in weights[1:-1]:
+        weight[0, 0] = 1.0
+    weights[-1][0] = -20.0 * sign, 20.0 * sign
+    return PolicySnapshot(
+        weights=weights,
+        biases=[np.zeros(width, np.float32) for width in widths[1:]],
+        log_std=None,
+        observation_shift=np.zeros(dim, np.float32),
+        observation_scale=np.ones(dim, np.float32),
+        observation_clip=10.0,
+        version=1,
+        action_space=space,
+    ).to_arrays()
+
+
+def save(store: Store, run_id: str, arrays: dict[str, Any]) -> None:
+    with writing(store.engine) as connection:
+        models.insert_policy_version(
+            connection,
+            run_id,
+            1,
+            arrays=store.blobs.write_arrays(arrays),
+            steps=100,
+            reward_version=0,
+            num_answers=0,
+        )
+
+
+@pytest.fixture
+def good(store: Store, new_small_run: Make) -> str:
+    """A run whose policy balances; beside it one that does not, one of other widths and one without."""
+    hidden = resolve(get_task(TASK), {}).ppo.hidden
+    bad = new_small_run(TASK)
+    save(store, bad, balancing(hidden, -1.0))
+    run_id = new_small_run(TASK)
+    save(store, run_id, balancing(hidden, 1.0))
+    save(store, new_small_run(TASK), balancing((3, 3), 1.0))
+    new_small_run(TASK)
+    return run_id
+
+
+def rank(store: Store, **changes: Any) -> list[Any]:
+    config = RankConfig(**{"episodes": 2, **changes})
+    return rank_sources(store.engine, store.blobs, TASK, config, seed=0, progress=lambda *at: None)
+
+
+def test_the_policy_that_does_best_untrained_comes_first(store: Store, good: str) -> None:
+    first, second = rank(store)
+    assert first.run_id == good
+    assert first.zero_shot_return > 200 > second.zero_shot_return
+    assert first.short_arm is None
+    assert first.own_return is None
+
+
+def test_only_so_many_of_the_newest_are_measured(store: Store, good: str) -> None:
+    (only,) = rank(store, limit=1)
+    assert only.run_id == good
+
+
+def test_scratch_takes_part_in_the_practice_to_its_end(store: Store, good: str) -> None:
+    ranked = rank(store, short_steps=1, seeds=1)
+    share = {source.run_id: source.share for source in ranked}
+    assert len(share) == 3
+    assert share[None] == 1.0
+    assert [source.short_arm for source in ranked if source.run_id is None] != [None]
+    assert sorted(share.values())[0] < 1.0  # the worse half was given up
+
+
+def test_nothing_that_fits_gives_nothing(store: Store, new_small_run: Make) -> None:
+    new_small_run(TASK)
+    assert rank(store) == []
+
+
+def test_a_new_policy_acts_like_a_saved_one() -> None:
+    task = get_task(TASK)
+    config, (dim, space) = resolve(task, {}), spaces_of(task)
+    policy = PPO(config.ppo, dim, space, np.random.default_rng(0))
+    arrays = balancing(config.ppo.hidden, 1.0)
+    act_like(policy, arrays, num_observed=10)
+    observations = np.random.default_rng(1).normal(size=(50, dim)).astype(np.float32)
+    rng = np.random.default_rng(2)
+    expected, _ = PolicySnapshot.from_arrays(arrays, space).act(observations, rng, deterministic=True)
+    np.testing.assert_array_equal(policy.act(observations, rng, deterministic=True)[0], expected)
+    policy.close()
+
+
+def test_a_source_of_other_widths_does_not_practise() -> None:
+    task = get_task(TASK)
+    with pytest.raises(CheckpointError, match=r"ppo\.hidden"):
+        short_arm(task, resolve(task, {}), 0, 1, balancing((3, 3), 1.0), None)
+
+
+def test_without_a_true_reward_practice_needs_a_learned_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = dataclasses.replace(get_task(TASK), has_true_reward=False)
+    monkeypatch.setattr("rlhf.loop.rank_sources.get_task", lambda name: blind)
+    with pytest.raises(ConfigError, match="name a learned one"):
+        rank(store, short_steps=1)
+
+
+@pytest.mark.parametrize("name", ["episodes", "seeds", "limit"])
+def test_nothing_cannot_be_measured(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        RankConfig(**{name: 0})
