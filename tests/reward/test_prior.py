@@ -111,7 +111,7 @@ def test_with_a_strong_pull_the_reward_is_the_sources(data: PreferenceData, sour
 
 
 def test_a_good_source_is_used_and_few_answers_go_further(data: PreferenceData, source: Source) -> None:
-    few = some(data, slice(150, 175))
+    few = some(data, slice(184, 200))
     helped, report = learned(few, source)
     assert report.uses_source
     assert agreement(helped, data) > agreement(learned(few)[0], data) + 0.02
@@ -132,7 +132,7 @@ def test_the_opposite_of_a_source_is_learned_from_too(data: PreferenceData, sour
         source.model, network=dataclasses.replace(source.model.network, skip=-source.model.network.skip)
     )
     opposite = Source(model=turned, columns=source.columns)
-    model, report = learned(some(data, slice(150, 175)), opposite)
+    model, report = learned(some(data, slice(184, 200)), opposite)
     assert report.uses_source
     assert np.corrcoef(model.member_rewards(steps(data)).mean(axis=0), source(steps(data)))[0, 1] > 0.8
 
