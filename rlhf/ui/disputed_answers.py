@@ -9,6 +9,7 @@ from rlhf.storage.blobs import Blobs
 from rlhf.types.feedback import Choice
 from rlhf.types.reward import AnswerViews
 from rlhf.ui.data_view import choice_text, person_name, plain, time_text
+from rlhf.ui.missing_clips import offer_to_draw
 from rlhf.ui.playback import base_path
 from rlhf.ui.reward_view import view_answers, view_disputed
 
@@ -48,6 +49,7 @@ def disputed_answers(engine: sa.Engine, blobs: Blobs, run_id: str, version: int)
     found = view_disputed(engine, run_id, views, order, limit)
     if not found:
         st.success("The reward disputes none of its answers.", icon=":material/check_circle:")
+    offer_to_draw(engine, [row for row, _ in found], key=f"disputed-draw-{run_id}")
     clicked = None
     for place, (row, seen) in enumerate(found, start=1):
         if _line(place, row, seen, order):

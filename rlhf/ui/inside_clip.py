@@ -3,11 +3,11 @@
 import sqlalchemy as sa
 import streamlit as st
 
-from rlhf.storage import answer_search, jobs
+from rlhf.storage import answer_search
 from rlhf.storage.answer_search import AnswerFilter, AnswerStatus
-from rlhf.storage.engine import reading, writing
-from rlhf.types.run import JobKind
+from rlhf.storage.engine import reading
 from rlhf.ui.data_view import choice_text, person_name, time_text
+from rlhf.ui.missing_clips import SIDES, is_missing, offer_to_draw
 from rlhf.ui.replay_player import ReplayClip, replay_player
 from rlhf.ui.reward_trace import trace_address
 
@@ -15,7 +15,6 @@ _LATEST = 50
 """Answers whose pairs are offered."""
 _NEWEST = 0
 """Stands for whichever version is the newest, so that a page left open follows."""
-_SIDES = ("left", "right")
 
 
 def inside_clip(engine: sa.Engine, run_id: str, newest_version: int) -> None:
@@ -47,14 +46,14 @@ def inside_clip(engine: sa.Engine, run_id: str, newest_version: int) -> None:
         )
     with reading(engine) as connection:
         row = answer_search.get_answer(connection, run_id, key)
-    if any(row[f"{side}_clip"] is None for side in _SIDES):
-        _offer_to_draw(engine, row)
+    if is_missing(row):
+        offer_to_draw(engine, [row], key=f"inside-draw-{key}")
         return
     replay_player(
-        clips=[_clip(row, side) for side in _SIDES],
+        clips=[_clip(row, side) for side in SIDES],
         key=f"inside-{run_id}-{key}",
         max_clip_height=320,
-        trace=trace_address(run_id, version or newest_version, [row[f"{side}_id"] for side in _SIDES]),
+        trace=trace_address(run_id, version or newest_version, [row[f"{side}_id"] for side in SIDES]),
     )
 
 
@@ -73,12 +72,3 @@ def _clip(row: sa.RowMapping, side: str) -> ReplayClip:
         frames=row[f"{side}_clip_frames"],
         poster=f"clips/{row[f'{side}_id']}.png",
     )
-
-
-def _offer_to_draw(engine: sa.Engine, row: sa.RowMapping) -> None:
-    st.caption("The clips of this pair have not been drawn: a teacher answered it without looking.")
-    if st.button("Draw them", icon=":material/movie:", key=f"inside-draw-{row['key']}"):
-        with writing(engine) as connection:
-            for side in _SIDES:
-                jobs.enqueue(connection, row["run_id"], JobKind.DRAW, row[f"{side}_id"])
-        st.toast("They are being drawn and appear here in a moment.")
