@@ -10,7 +10,7 @@ from rlhf.loop.config import RunConfig
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import feature_names
 from rlhf.reward.source import Source, match_features
-from rlhf.storage import models, runs
+from rlhf.storage import models, origins, runs
 from rlhf.storage.engine import reading
 from rlhf.types.task import ActionSpace, Task
 
@@ -21,17 +21,21 @@ _NO_ACTIONS = ActionSpace("continuous", 0)
 
 
 def find_source(session: "Session") -> Source | None:
-    """Return the reward that a run is set to start from, or None.
+    """Return the reward that this run's starts from, or None.
+
+    That is the one its settings name, or one that was taken from another run without its answers: the answers
+    given here say how far to follow it, so that the first of them do not push it aside.
 
     Raises:
         NotFoundError: that version is no longer there.
         ConfigError: it looks at nothing that is observed in this run.
         CheckpointError: it is damaged.
     """
-    if not session.config.transfer.reward_from:
-        return None
-    run_id, version = session.config.transfer.source
     with reading(session.engine) as connection:
+        named = named_source(connection, session.run_id, session.config)
+        if named is None:
+            return None
+        run_id, version = named
         source_task = get_task(runs.get_run(connection, run_id)["task"])
         stored = models.get_reward_version(connection, run_id, version)["arrays"]
     model = RewardModel.from_arrays(session.blobs.read_arrays(stored)[0])
@@ -44,6 +48,16 @@ def find_source(session: "Session") -> Source | None:
     columns = match_features(_observed(source_task), ours)
     # Actions of one body mean nothing to another, so the source sees none of them.
     return Source(model=model, columns=np.insert(columns, -1, [-1] * (model.num_features - len(columns))))
+
+
+def named_source(connection: sa.Connection, run_id: str, config: RunConfig) -> tuple[str, int] | None:
+    """Return run and version of the reward that a run's starts from; see ``find_source``."""
+    if config.transfer.reward_from:
+        return config.transfer.source
+    origin = origins.find_origin(connection, run_id)
+    if origin is None or origin["reward_version"] is None or origin["num_answers"] is not None:
+        return None
+    return run_id, origin["reward_version"]  # the run's own copy
 
 
 def check_source(connection: sa.Connection, task: Task, config: RunConfig) -> None:

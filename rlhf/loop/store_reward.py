@@ -80,8 +80,11 @@ def _message(session: Session, report: FitReport) -> str:
         message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
     if report.candidates:
         message += f"; {report.reason}"
-    if source := session.config.transfer.reward_from:
-        message += f"; it starts from {source}" if report.uses_source else f"; {source} is of no help to it"
+    named = session.config.transfer.reward_from
+    if report.uses_source:
+        message += f"; it starts from {named or 'the one that was taken over'}"
+    elif named:
+        message += f"; {named} is of no help to it"
     return message + "."
 
 

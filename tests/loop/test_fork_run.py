@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from rlhf.config import Settings
 from rlhf.errors import ConfigError, NotFoundError
 from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.find_source import find_source
+from rlhf.loop.fit_reward import fit_reward
 from rlhf.loop.fork_run import fork_run
 from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.iterate import iterate
@@ -136,6 +138,29 @@ def test_each_part_can_be_taken_alone(
     assert f"Started from run {source} with its {part}." in told
     assert (session.reward is not None) == (part in ("reward", "answers"))
     assert (sum(counts(store, run_id).values()) > 0) == (part == "answers")
+
+
+def test_a_reward_taken_without_its_answers_is_what_the_next_one_starts_from(
+    store: Store, source: str, opened: Callable[[str], Session]
+) -> None:
+    session = opened(fork(store, source, take=["reward"], teacher="oracle"))
+    iterate(session)
+    taken = session.reward
+    assert taken is not None
+    found = find_source(session)
+    assert found is not None
+    for name, array in taken.to_arrays().items():
+        np.testing.assert_array_equal(found.model.to_arrays()[name], array)
+    ask_teacher(store.engine, store.blobs, session.run_id, 100)
+    assert fit_reward(session) is not None
+    assert session.reward is not taken
+    assert session.reward.selection.uses_source  # eight answers are too few to say otherwise
+
+
+def test_a_reward_taken_with_its_answers_is_learned_from_them_anew(
+    store: Store, source: str, opened: Callable[[str], Session]
+) -> None:
+    assert find_source(opened(fork(store, source, take=["reward", "answers"]))) is None
 
 
 def test_a_policy_alone_shows_its_own_behaviour_and_waits_with_rollouts_for_the_critic(
