@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlhf.errors import CheckpointError
 from rlhf.experience.rollout import Collector
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig
 from rlhf.policy.ppo import PPO
+from rlhf.policy.transfer import start_from
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import transition_features
 from rlhf.seeding import generator
@@ -40,11 +40,11 @@ def short_arm(
         config: settings of its runs.
         seed: decides environments and chance.
         steps: of the environment; at least one rollout is made.
-        source: a saved policy to start from, of the same spaces and widths; None starts from scratch.
+        source: a saved policy to start from, of the same hidden widths; None starts from scratch.
         reward: learned for the target; None takes the true one.
 
     Raises:
-        CheckpointError: the source does not fit.
+        ConfigError: the source's hidden layers have other widths.
     """
     num_envs = config.collect.num_envs
     stepper = VectorStepper(task, num_envs, seed, stagger=True)
@@ -54,7 +54,9 @@ def short_arm(
     means = []
     try:
         if source is not None:
-            act_like(policy, source, num_observed=num_envs * config.ppo.num_steps)
+            seen = num_envs * config.ppo.num_steps
+            own, space = policy.policy_arrays(), stepper.action_space
+            policy.load_state_dict(start_from(policy.state_dict(), own, source, space, num_observed=seen))
         for round_ in range(rounds):
             collected = collector.collect(policy, config.ppo.num_steps, act)
             if reward is None:
@@ -68,39 +70,6 @@ def short_arm(
         stepper.close()
         policy.close()
     return float(np.mean(means[-max(1, round(_LAST * rounds)) :]))
-
-
-def act_like(policy: PPO, source: Mapping[str, npt.NDArray[Any]], *, num_observed: int) -> None:
-    """Let a new policy act as a saved one of the same spaces and widths.
-
-    Args:
-        policy: before its first update.
-        source: from ``PolicySnapshot.to_arrays``.
-        num_observed: what the source's scale of observations weighs beside those to come.
-
-    Raises:
-        CheckpointError: they are not of the same shape.
-    """
-    layers = sum(name.startswith("weight_") for name in source)
-    parts = [source[f"{name}_{layer}"].ravel() for layer in range(layers) for name in ("weight", "bias")]
-    if "log_std" in source:
-        parts.append(source["log_std"])
-    state = policy.state_dict()
-    parameters = np.concatenate(parts).astype(np.float32)
-    if state["actor.parameters"].shape != parameters.shape:
-        raise CheckpointError(
-            f"the source's policy has {len(parameters)} parameters, the target's "
-            f"{len(state['actor.parameters'])}; both need the same observations, actions and ppo.hidden."
-        )
-    policy.load_state_dict(
-        state
-        | {
-            "actor.parameters": parameters,
-            "observations.mean": source["observation_shift"].astype(np.float64),
-            "observations.variance": 1.0 / np.square(source["observation_scale"].astype(np.float64)),
-            "observations.count": num_observed,
-        }
-    )
 
 
 def _predicted(rollout: Rollout, reward: RewardModel, space: ActionSpace) -> tuple[Float32, Float32]:
