@@ -31,6 +31,19 @@ CLIP = bytes(range(256)) * 8
 POSTER = b"\x89PNG\r\n\x1a\n of no size"
 
 
+_ALONE = ("browser", "worker")
+"""Folders of tests that wait for other processes: one after the other, even where pytest has several."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, as they share what they set up, and those of ``_ALONE`` as well."""
+    here = Path(__file__).parent
+    for item in items:
+        part = item.path.relative_to(here).parts[0]
+        group = "alone" if part in _ALONE else str(item.path.relative_to(here))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def sessions_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions opened by a test start no companions: seconds each, and no result depends on them.

@@ -1,6 +1,7 @@
 """Streamlit's documents say where their server is; nothing else is changed."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import streamlit
@@ -28,7 +29,11 @@ def ask(app: ASGIApp, accept: str) -> tuple[Headers, str]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(FrontPage(GZipMiddleware(app))(scope, receive, send))
+    async def answer() -> None:
+        await FrontPage(GZipMiddleware(app))(scope, receive, send)
+
+    with ThreadPoolExecutor(1) as thread:  # the browser tests leave a loop running in this one
+        thread.submit(asyncio.run, answer()).result()
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return Headers(raw=sent[0]["headers"]), body.decode(errors="replace")
 
