@@ -23,12 +23,14 @@ from rlhf.types.experience import Episode
 
 _EPISODES = 4
 """Latest episodes that stand for a policy."""
+_MOST_DOUBLINGS = 10
 
 
 def judge(session: Session, *, may_crown: bool) -> None:
     """Compare the newest policy with the champion, and crown it or go back to the champion.
 
-    Nothing happens before the policy has had some updates and finished an episode of its own.
+    Nothing happens before the policy has had some updates and finished an episode of its own; after each way
+    back to the same champion it has twice as many.
 
     Args:
         session: between two rollouts.
@@ -36,7 +38,9 @@ def judge(session: Session, *, may_crown: bool) -> None:
     """
     gates, config = session.gates, session.config.gates
     own = challenger_episodes(session)[-_EPISODES:]
-    if not own or session.policy.version - gates.since_version < config.min_updates:
+    # Twice the time after each loss: a champion that was lucky once would hold up all learning for good.
+    patience = config.min_updates * 2 ** min(gates.returns, _MOST_DOUBLINGS)
+    if not own or session.policy.version - gates.since_version < patience:
         return
     if gates.champion is None:
         if may_crown:
@@ -95,7 +99,7 @@ def _crown(session: Session, episodes: list[Episode]) -> None:
         critic_reward=session.critic_reward,
         policy=session.policy.state_dict(),
     )
-    gates.since_version = session.policy.version
+    gates.since_version, gates.returns = session.policy.version, 0
     gates.contests.clear()
     session.memory.crown(episodes)
 
@@ -103,6 +107,7 @@ def _crown(session: Session, episodes: list[Episode]) -> None:
 def _lose(session: Session, why: str) -> None:
     gates, champion = session.gates, session.gates.champion
     assert champion is not None
+    gates.returns += 1
     what = f"policy version {champion.version}, saved at {champion.steps:,} steps: {why}"
     if session.config.gates.roll_back:
         message = f"Went back to {what}. All answers are kept."

@@ -199,7 +199,7 @@ class GateConfig:
     """Warn when the chance that people prefer newer policies, by those blind pairs, falls below this. More:
     sooner, and false warnings once practice changes nothing any more; 0 never. 0 to 0.1."""
     min_updates: int = 8
-    """Updates a policy has before it is compared with the best one stored."""
+    """Updates a policy has before it is compared with the best one stored; twice as many after each loss."""
     roll_back: bool = True
     """Whether policies go back at all, or a lost comparison is only an event."""
 

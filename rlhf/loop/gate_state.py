@@ -38,6 +38,8 @@ class GateState:
     champion: Champion | None = None
     since_version: int = 0
     """First policy version after the champion was crowned or gone back to."""
+    returns: int = 0
+    """How often in a row successors have lost to the champion."""
     contests: dict[str, bool] = dataclasses.field(default_factory=dict)
     """Ids of queries that show champion and successor, and whether the successor is the left one."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from rlhf.errors import RlhfError
 from rlhf.loop.ask_teacher import ask_teacher
-from rlhf.loop.champion import judge, roll_back
+from rlhf.loop.champion import _reward_per_step, challenger_episodes, judge, roll_back
 from rlhf.loop.iterate import iterate
 from rlhf.loop.record_feedback import Answer, record_answer
 from rlhf.loop.session import Session, open_session, save_checkpoint
@@ -186,6 +186,33 @@ def test_a_policy_goes_back_when_corrected_rewards_like_the_champion_better(
     judge(session, may_crown=False)
     (message,) = events(session, "rollback")
     assert "by the present reward" in message
+
+
+def turn_against_the_policy(session: Session) -> None:
+    """Let the reward like the champion better, if need be by turning it over."""
+    own = challenger_episodes(session)[-4:]
+    assert session.reward is not None
+    if _reward_per_step(session, own)[0] > _reward_per_step(session, session.memory.champion)[0]:
+        scale = session.reward.output_normaliser
+        turned = dataclasses.replace(scale, sd=-scale.sd)
+        session.reward = dataclasses.replace(session.reward, output_normaliser=turned)
+
+
+def test_successors_get_twice_the_time_after_each_way_back(crowned: Callable[..., Session]) -> None:
+    session = crowned(**{"reward.num_members": 1, "gates.contest_share": 0.0, "gates.min_updates": 3})
+    gates = dataclasses.replace(session.config.gates, worse_by=0.0)
+    keep = dataclasses.replace(session.config.keep, policies=1)
+    session.config = dataclasses.replace(session.config, gates=gates, keep=keep)
+    waited = []
+    for number in (1, 2, 3):
+        while len(events(session, "rollback")) < number:
+            iterate(session)
+            if challenger_episodes(session):
+                turn_against_the_policy(session)
+                since = session.gates.since_version
+                judge(session, may_crown=False)
+        waited.append(session.policy.version - 1 - since)
+    assert waited == [3, 6, 12]
 
 
 def test_the_way_back_survives_a_stop(store: Store, crowned: Callable[..., Session]) -> None:
