@@ -35,6 +35,7 @@ _ALONE = ("browser", "worker")
 """Folders of tests that wait for other processes: one after the other, even where pytest has several."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file together, as they share what they set up, and those of ``_ALONE`` as well."""
     here = Path(__file__).parent
