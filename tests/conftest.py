@@ -8,10 +8,12 @@ use_one_thread()  # before anything imports numpy
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from rlhf.config import Settings
 from rlhf.storage import answers, queries, runs, schema, segments
@@ -35,14 +37,17 @@ _ALONE = ("browser", "worker")
 """Folders of tests that wait for other processes: one after the other, even where pytest has several."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, as they share what they set up, and those of ``_ALONE`` as well."""
-    here = Path(__file__).parent
-    for item in items:
-        part = item.path.relative_to(here).parts[0]
-        group = "alone" if part in _ALONE else str(item.path.relative_to(here))
-        item.add_marker(pytest.mark.xdist_group(group))
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out whole files, whose tests share what they set up; the folders ``_ALONE`` to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return "alone" if path.split("/")[1] in _ALONE else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Use ``_ByFile`` whatever ``--dist`` says."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
