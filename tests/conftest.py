@@ -37,7 +37,7 @@ _ALONE = ("browser", "worker")
 """Folders of tests that wait for other processes: one after the other, even where pytest has several."""
 
 
-class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+class _ByFile(LoadScopeScheduling):
     """Deals out whole files, whose tests share what they set up; the folders ``_ALONE`` to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
