@@ -8,15 +8,13 @@ it stopped.
 import argparse
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell, measure_all, verb_report
-from rlhf.benchmarks.results import RESULTS, source_digest, write_results
+from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, num_seeds, verb_report
+from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
-from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
 from rlhf.seeding import generator
 from rlhf.types.experience import Float64
@@ -99,10 +97,7 @@ PAIRS: Mapping[str, Pair] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--pairs", nargs="+", default=list(PAIRS), choices=PAIRS, metavar="PAIR")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
-    parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
+    add_seed_options(parser, NAME)
 
 
 def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
@@ -115,9 +110,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         ConfigError: an option makes no sense.
         JobError: a run failed.
     """
-    seeds = 2 if options.quick else options.seeds
-    if seeds < 1 or options.jobs < 1:
-        raise ConfigError(f"--seeds is {seeds} and --jobs {options.jobs}; at least 1 is needed.")
+    seeds = num_seeds(options)
     todo = [(name, seed) for seed in range(seeds) for name in options.pairs]
     keys = [_run_key(PAIRS[name], seed, quick=options.quick) for name, seed in todo]
     reports = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)

@@ -6,15 +6,13 @@ nothing but ``hindsight.ratio``. A finished run is kept, so that the benchmark g
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell, measure_all, verb_report
-from rlhf.benchmarks.results import RESULTS, source_digest, write_results
+from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, num_seeds, verb_report
+from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
-from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
 from rlhf.experience.goal_tasks import GOAL_TASKS, get_goal_task
 from rlhf.seeding import generator
@@ -43,10 +41,7 @@ _QUICK_STEPS = 800
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--tasks", nargs="+", default=list(GOAL_TASKS), choices=GOAL_TASKS, metavar="TASK")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
-    parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
+    add_seed_options(parser, NAME)
 
 
 def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
@@ -59,9 +54,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         ConfigError: an option makes no sense.
         JobError: a run failed.
     """
-    seeds = 2 if options.quick else options.seeds
-    if seeds < 1 or options.jobs < 1:
-        raise ConfigError(f"--seeds is {seeds} and --jobs {options.jobs}; at least 1 is needed.")
+    seeds = num_seeds(options)
     todo = [(task, arm, seed) for seed in range(seeds) for task in options.tasks for arm in ARMS]
     keys = [_run_key(task, arm, seed, _QUICK_STEPS if options.quick else None) for task, arm, seed in todo]
     reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)

@@ -3,6 +3,7 @@
 A measurement that was made before is not made again (``results.measured_once``).
 """
 
+import argparse
 import concurrent.futures
 import contextlib
 import json
@@ -15,12 +16,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlhf.benchmarks.results import measured_once
+from rlhf.benchmarks.results import RESULTS, measured_once
 from rlhf.config import PROJECT_ROOT, child_environment
-from rlhf.errors import JobError
+from rlhf.errors import ConfigError, JobError
 
 Tell = Callable[[int, int, str], None]
 """Called as tell(done, in all, what is being waited for)."""
+
+
+def add_seed_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare what a benchmark of paired seeds takes: how many, how many at a time, where it writes."""
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
+    parser.add_argument("--out", type=Path, default=RESULTS / name, metavar="FOLDER")
+
+
+def num_seeds(options: argparse.Namespace) -> int:
+    """Return how many seeds ``add_seed_options`` was given.
+
+    Raises:
+        ConfigError: there are none, or no jobs.
+    """
+    seeds = 2 if options.quick else options.seeds
+    if seeds < 1 or options.jobs < 1:
+        raise ConfigError(f"--seeds is {seeds} and --jobs {options.jobs}; at least 1 is needed.")
+    return int(seeds)
 
 
 def verb_report(arguments: Sequence[str]) -> dict[str, Any]:
