@@ -5,6 +5,7 @@ from rlhf.config import use_one_thread
 use_one_thread()  # before anything imports numpy
 
 # ruff: noqa: E402
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,14 @@ class _ByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Use ``_ByFile`` whatever ``--dist`` says."""
     return _ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Pages drawn without a browser put their script in its place; processes started later would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(autouse=True)
