@@ -7,6 +7,7 @@ that an acknowledged answer survives a power cut. PostgreSQL works through the s
 import contextlib
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from rlhf.errors import StorageError
 
 BUSY_TIMEOUT_S = 30.0
+_RETRY_S = 0.005
 _READ_ONLY = "rlhf_read_only"
 _IS_DURABLE = "rlhf_is_durable"
 _UNUSABLE = (sa.exc.OperationalError, sa.exc.DatabaseError)
@@ -109,8 +111,27 @@ def _turn(engine: sa.Engine) -> Iterator[None]:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _enter_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Turn WAL mode on; waits where SQLite does not.
+
+    Only the first connection to a new file changes anything. SQLite refuses the others that try meanwhile at
+    once, whatever the connection's timeout: two that hold a read lock and want the write lock would wait for
+    each other for ever.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(_RETRY_S)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

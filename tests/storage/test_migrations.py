@@ -72,37 +72,37 @@ from pathlib import Path
 from rlhf.storage.engine import open_engine
 from rlhf.storage.migrations import migrate
 print("imported", flush=True)
-while not Path(sys.argv[2]).exists():
-    time.sleep(0.001)
-migrate(open_engine(sys.argv[1]))
-print("done")
+for folder in sys.argv[1:]:
+    while not Path(folder).exists():
+        time.sleep(0.0005)
+    migrate(open_engine(f"sqlite:///{folder}/shared.db"))
+    print("done", flush=True)
 """
 
 
 def test_processes_that_start_together_create_it_once(tmp_path: Path) -> None:
-    url, signal = f"sqlite:///{tmp_path / 'shared.db'}", tmp_path / "go"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", CREATE, url, str(signal)],
-            cwd=PROJECT_ROOT,
-            env=child_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        process.stdout.readline()
-    signal.touch()
-    ended = [(process.communicate(timeout=60), process.returncode) for process in started]
-    assert [code for _, code in ended] == [0] * 4, ended
-    engine = open_engine(url)
-    with reading(engine) as connection:
-        names = connection.scalars(sa.select(schema.migrations.c.name)).all()
-    engine.dispose()
-    assert sorted(names) == [name for name, _ in MIGRATIONS]
+    folders = [tmp_path / str(number) for number in range(20)]
+    command = [sys.executable, "-c", CREATE, *map(str, folders)]
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command, cwd=PROJECT_ROOT, env=child_environment(), stdout=subprocess.PIPE, text=True
+                )
+            )
+            for _ in range(4)
+        ]
+        outputs = [process.stdout for process in started if process.stdout is not None]
+        assert [output.readline() for output in outputs] == ["imported\n"] * 4
+        for folder in folders:
+            folder.mkdir()
+            assert [output.readline() for output in outputs] == ["done\n"] * 4
+    for folder in folders:
+        engine = open_engine(f"sqlite:///{folder / 'shared.db'}")
+        with reading(engine) as connection:
+            names = connection.scalars(sa.select(schema.migrations.c.name)).all()
+        engine.dispose()
+        assert sorted(names) == [name for name, _ in MIGRATIONS]
 
 
 def test_database_of_a_newer_program_is_left_alone(store: Store) -> None:
