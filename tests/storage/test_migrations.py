@@ -84,15 +84,16 @@ def test_processes_that_start_together_create_it_once(tmp_path: Path) -> None:
     folders = [tmp_path / str(number) for number in range(20)]
     command = [sys.executable, "-c", CREATE, *map(str, folders)]
     with contextlib.ExitStack() as stack:
-        started = [
-            stack.enter_context(
+        outputs = []
+        for _ in range(4):
+            process = stack.enter_context(
                 subprocess.Popen(
                     command, cwd=PROJECT_ROOT, env=child_environment(), stdout=subprocess.PIPE, text=True
                 )
             )
-            for _ in range(4)
-        ]
-        outputs = [process.stdout for process in started if process.stdout is not None]
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            outputs.append(process.stdout)
         assert [output.readline() for output in outputs] == ["imported\n"] * 4
         for folder in folders:
             folder.mkdir()
