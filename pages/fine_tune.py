@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rlhf.ui import fine_tune_view
+from rlhf.ui.first_paint import paint_first
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
@@ -27,6 +28,7 @@ else:
     left, right = st.columns(2, gap="large")
     with left:
         version = fine_tune_view.choose_policy(run_id)
+    paint_first()
     with right:
         task = view_run(open_store().engine, run_id).task
         source = fine_tune_view.choose_target(run_id, task, version)

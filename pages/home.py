@@ -6,6 +6,7 @@ from rlhf.storage import runs
 from rlhf.storage.engine import reading
 from rlhf.types.run import RunState
 from rlhf.ui import lineage, preset_gallery, run_panel
+from rlhf.ui.first_paint import paint_first
 from rlhf.ui.run_view import view_run
 from rlhf.ui.store import open_store
 
@@ -29,6 +30,7 @@ def run_card(run_id: str, is_expanded: bool) -> None:
             run_panel.teacher_switch(view)
             run_panel.links(view)
         if is_expanded:
+            paint_first()
             run_panel.learning_curves(view, key=f"curves-{run_id}")
 
 

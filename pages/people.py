@@ -5,6 +5,7 @@ import streamlit as st
 from rlhf.loop.assess_people import assess_people
 from rlhf.ui import people_controls, people_report
 from rlhf.ui.access import visitor_here
+from rlhf.ui.first_paint import paint_first
 from rlhf.ui.gold_pairs import gold_pairs
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.session import current_run
@@ -27,6 +28,7 @@ else:
     if people:
         people_report.headline(assessment)
         people_report.remarks(people)
+        paint_first()
         people_report.table(people)
         people_report.pictures(people, key=run_id)
         with st.container(border=True):

@@ -4,6 +4,7 @@ import streamlit as st
 
 from rlhf.ui import answer_dialog, reward_alarms, reward_grades, reward_report, reward_versions, reward_view
 from rlhf.ui.disputed_answers import disputed_answers
+from rlhf.ui.first_paint import paint_first
 from rlhf.ui.inside_clip import inside_clip
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_curves, view_run
@@ -24,6 +25,7 @@ def report_card(run_id: str) -> None:
     judgements = reward_view.view_judgements(engine, blobs, run_id, view.reward_version)
     versions = reward_versions.view_versions(engine, run_id)
     reward_report.headline(view, judgements)
+    paint_first()
     reward_alarms.alarms(engine, run_id)
     reward_report.foresight(judgements, key=run_id)
     reward_report.learning(

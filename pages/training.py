@@ -4,6 +4,7 @@ import streamlit as st
 
 from rlhf.metrics import METRICS
 from rlhf.ui import run_panel, training_view
+from rlhf.ui.first_paint import paint_first
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
@@ -27,6 +28,7 @@ def curves(run_id: str) -> None:
     points = training_view.view_training(engine, list(chosen), list(METRICS))
     events = training_view.view_events(engine, run_id)
     training_view.legend(events)
+    paint_first()
     training_view.draw_curves(points, events, training_view.GROUPS[group], chosen, key=f"training-{run_id}")
     win_rate(engine, run_id, key=f"win-rate-{run_id}")
     st.markdown("**Where the time goes**", help="Seconds of each stage since the start of the run.")

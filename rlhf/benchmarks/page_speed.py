@@ -6,7 +6,7 @@ every page:
 
     fresh tab         from the navigation of a new tab, with a session and a websocket of its own, to the
                       first painted frame with figures or words of the page itself, and to the one in which
-                      all in the window is drawn; the browser has the app's files in its cache
+                      all in the window is drawn; the browser has been there before
     change of page    the same from a press on its link in another page
     each act          from the event of the mouse or keyboard to the first painted frame with its outcome
 
@@ -41,6 +41,8 @@ from rlhf.types.run import QueryStatus
 PAINT_MS, ACT_MS = 1000.0, 200.0
 """The bars: of pages, and of what is done on them."""
 _PATIENCE_MS = 60_000
+_VISITS = 3
+"""Before any that counts: the browser keeps files from the first one and compiled programs from the third."""
 _READY = 10
 """Questions that wait before anything is measured."""
 
@@ -101,6 +103,7 @@ def measure(data: Path, pages: Sequence[PageCase], repetitions: int) -> Iterator
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         shutil.copytree(data, folder, dirs_exist_ok=True)
         engine = open_engine(Settings.from_environment({"RLHF_DATA_DIR": folder}).database_url)
+        stack.callback(engine.dispose)
         migrate(engine)
         large_id, label_id = (
             _largest_run(engine),
@@ -111,11 +114,14 @@ def measure(data: Path, pages: Sequence[PageCase], repetitions: int) -> Iterator
         if any(page.is_labelled for page in pages):
             _await_questions(engine, label_id)
         playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(
+        # With a profile of its own, as a person's browser: it keeps what it compiled of the app's programs.
+        context = playwright.chromium.launch_persistent_context(
+            stack.enter_context(tempfile.TemporaryDirectory()),
             executable_path=browser_path,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            viewport={"width": 1280, "height": 900},
         )
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        stack.callback(context.close)
         context.set_default_timeout(_PATIENCE_MS)
         context.add_init_script(PROBE)
         if any(page.path == "map" for page in pages):
@@ -124,18 +130,16 @@ def measure(data: Path, pages: Sequence[PageCase], repetitions: int) -> Iterator
             run_id = label_id if page.is_labelled else large_id
             query = f"run={run_id}" + (f"&{page.query}" if page.query else "")
             yield from _measure_page(context, f"{url}/{page.path}?{query}", page, repetitions)
-        browser.close()
-        engine.dispose()
 
 
 def _measure_page(context: Any, address: str, case: PageCase, repetitions: int) -> Iterator[Measured]:
     tests = (case.begins or case.shows, case.shows)
     fresh = []
-    for _ in range(repetitions + 1):
+    for _ in range(_VISITS + repetitions):
         with contextlib.closing(context.new_page()) as tab:
             tab.goto(address, wait_until="commit")
             fresh.append(since_navigation(tab, *tests))
-    yield from _paints(case, "fresh tab", fresh[1:])  # the first one filled the browser's cache
+    yield from _paints(case, "fresh tab", fresh[_VISITS:])
     if case.link is not None:
         with _opened(context, address, case) as tab:
             changes = [_change(tab, case, tests) for _ in range(repetitions)]

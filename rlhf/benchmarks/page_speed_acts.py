@@ -19,7 +19,7 @@ CARD = 'seen("[data-testid=stMetric]", "Right on random pairs")'
 VIEWS = {
     "Inside a clip": CLIPS,
     "Change its mind": 'seen("button", "Look again") && filled()',
-    "Report card": f'{CARD} && count("[data-testid=stVegaLiteChart]") > 2 && filled()',
+    "Report card": CARD,
 }
 
 
@@ -129,6 +129,7 @@ def point_at(page: Any, turn: int) -> float:
     canvas = page.locator(f"{MAP} canvas")
     canvas.scroll_into_view_if_needed()
     page.mouse.move(5, 5)
+    page.wait_for_timeout(100)  # the map takes notice with its next frame
     canvas.focus()
     for _ in range(3):
         page.keyboard.press(("ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown")[turn % 4])
@@ -205,7 +206,7 @@ def _close_dialog(page: Any) -> None:
 def open_presets(page: Any, turn: int) -> float:
     """Open and close the list of what could be taught."""
     summary = page.locator("summary", has_text="Start another run")
-    test = 'seen("button", "Start Balance the pole")'
+    test = 'there("[class*=st-key-start-preset-]")'
     return _click(page, summary, test if turn % 2 == 0 else f"!{test}")
 
 

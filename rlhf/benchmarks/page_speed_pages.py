@@ -66,6 +66,7 @@ PAGES = (
         name="Runs",
         path="",
         link="Runs",
+        begins='seen("h1", "Runs") && seen("[data-testid=stMetric]")',
         shows='seen("h1", "Runs") && seen("[data-testid=stMetric]") && filled()',
         acts={"open the presets": open_presets},
     ),
@@ -97,6 +98,7 @@ PAGES = (
         name="Demonstrate",
         path="demonstrate",
         link="Demonstrate",
+        begins='seen("[data-testid=demonstration-player] button", "Start")',
         shows='seen("[data-testid=demonstration-player][data-state=ready]") && filled()',
         acts={"start and pause": begin_showing},
     ),
@@ -116,7 +118,7 @@ PAGES = (
         name="Training",
         path="training",
         link="Training",
-        begins='seen("[data-testid=stProgress]") && seen("p", "Predicted return")',
+        begins='seen("[data-testid=stProgress]") && seen("[role=radio]", "Policy")',
         shows='seen("p", "Predicted return") && count("[data-testid=stVegaLiteChart]") > 2 && filled()',
         acts={
             "choose curves": radio(
@@ -126,11 +128,18 @@ PAGES = (
         },
     ),
     PageCase(
+        name="Fine-tune",
+        path="fine_tune",
+        link="Fine-tune",
+        begins='seen("p", "A new run starts from") && count("[data-testid=stSelectbox]")',
+        shows='count("[data-testid=stCheckbox]") > 1 && filled()',
+    ),
+    PageCase(
         name="Reward model: report card",
         path="reward_model",
         link="Reward model",
         begins=CARD,
-        shows=VIEWS["Report card"],
+        shows=f'{CARD} && count("[data-testid=stVegaLiteChart]") > 2 && filled()',
         acts={
             "another view": view,
             "at present, at the time": radio(
