@@ -70,13 +70,19 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder with the store; it is copied, not changed")
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--pages", nargs="+", default=[], help="parts of the names of pages; else all")
-    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--json", type=Path, help="file for the figures; those of other pages in it are kept")
     options = parser.parse_args()
     wanted = [one.lower() for one in options.pages]
     pages = [one for one in PAGES if not wanted or any(part in one.name.lower() for part in wanted)]
     if not pages:
         parser.error(f"no page is called {options.pages}; there are: {', '.join(one.name for one in PAGES)}.")
-    rows = []
+    names = {one.name for one in pages}
+    kept = (
+        json.loads(options.json.read_text())["measurements"]
+        if options.json and options.json.is_file()
+        else []
+    )
+    rows = [row for row in kept if row["page"] not in names]
     print(f"{'':32}{'':32}{'median':>8}{'worst':>8}   ms")
     for found in measure(Path(options.data), pages, options.repetitions):
         row = found.row()
@@ -85,8 +91,8 @@ def main() -> None:
         print(
             f"{found.page:32}{found.what:32}{row['median_ms']:8.0f}{row['worst_ms']:8.0f}{over}", flush=True
         )
-    if options.json:
-        Path(options.json).write_text(json.dumps({"measurements": rows}, indent=1) + "\n")
+        if options.json:
+            options.json.write_text(json.dumps({"measurements": rows}, indent=1) + "\n")
 
 
 def measure(data: Path, pages: Sequence[PageCase], repetitions: int) -> Iterator[Measured]:

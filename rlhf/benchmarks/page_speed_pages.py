@@ -106,6 +106,7 @@ PAGES = (
         name="Replays",
         path="replays",
         link="Replays",
+        begins='count("[data-testid=stSelectbox]") > 1',
         shows=f'seen("{REPLAY}[data-state=ready]") && count(".cs-cell") > 5 && filled()',
         acts={
             "pick a policy in the strip": pick_policy,
@@ -201,7 +202,7 @@ PAGES = (
         path="people",
         link="People",
         begins='seen("[data-testid=stMetric]", "Agreement")',
-        shows='count("[data-testid=stDataFrame]") && count("[data-testid=stVegaLiteChart]") > 2 && filled()',
+        shows='count("[data-testid=stDataFrame]") && count("[data-testid=stVegaLiteChart]") && filled()',
         acts={"choose gold pairs": choose_gold},
     ),
     PageCase(

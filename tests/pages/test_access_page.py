@@ -174,3 +174,14 @@ def test_whom_the_provider_vouches_for_comes_in_and_waits_for_a_role(
     assert "Ask an admin" in provider(**claims).title[0].value
     admit_people.change_role(store.engine, signed_in.person_id, Role.RESEARCHER)
     assert "Teach an agent" in provider(**claims).title[0].value
+
+
+def test_the_run_of_the_address_is_still_shown_on_the_next_page(make_run: Callable[..., str]) -> None:
+    first = make_run()
+    make_run()
+    page = AppTest.from_file(str(ROOT / "pages" / "_shell.py"), default_timeout=20).run()
+    page.query_params["run"] = first
+    page.switch_page("access.py").run()
+    del page.query_params["run"]
+    page.switch_page("people.py").run()
+    assert page.query_params["run"] == first
