@@ -2,19 +2,25 @@
 
 import streamlit as st
 
-from rlhf.ui import fine_tune_view
+from rlhf.types.task import Task
+from rlhf.ui import fine_tune_view, source_ranking_view
 from rlhf.ui.first_paint import paint_first
 from rlhf.ui.run_heading import run_heading
 from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
 
-REFRESH_S = 4.0
+REFRESH_S = 3.0
 
 
 @st.fragment(run_every=REFRESH_S)
 def compare(run_id: str) -> None:
     fine_tune_view.compare(run_id)
+
+
+@st.fragment(run_every=REFRESH_S)
+def which_source(run_id: str, target: Task) -> None:
+    source_ranking_view.which_source(run_id, target)
 
 
 run_id = current_run()
@@ -37,4 +43,5 @@ else:
     if source is not None:
         update = fine_tune_view.choose_update(source) if "policy" in taken else "all"
         fine_tune_view.start(source, taken, update)
+        which_source(run_id, source.task)
     compare(run_id)

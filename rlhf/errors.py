@@ -12,6 +12,7 @@
     ├── NotFoundError        nothing is stored under this id
     ├── CheckpointError      a checkpoint is missing, damaged or of another format
     └── JobError             background work cannot go on
+        ├── JobStoppedError  nobody wants it any more, or the worker ends
         └── LeaseLostError   another worker has taken the job over
 
 A message says what is wrong, the value, what is allowed, and what to do.
@@ -64,6 +65,10 @@ class CheckpointError(RlhfError):
 
 class JobError(RlhfError):
     """Background work cannot start or go on."""
+
+
+class JobStoppedError(JobError):
+    """Work ends before it is done: nobody wants it any more, or its worker ends."""
 
 
 class LeaseLostError(JobError):

@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Rank and print."""
-    from rlhf.loop.config import TransferConfig
-    from rlhf.loop.rank_sources import RankConfig, rank_sources
+    from rlhf.loop.order_ranking import RankConfig, parse_reward
+    from rlhf.loop.rank_sources import rank_sources
 
     try:
         config = RankConfig(
@@ -55,9 +55,9 @@ def run(options: argparse.Namespace) -> int:
             seeds=options.arm_seeds,
             limit=options.limit,
         )
-        reward_from = TransferConfig(reward_from=options.reward).source if options.reward else None
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    reward_from = parse_reward(options.reward or "")
     settings = Settings.from_environment()
     engine = open_engine(settings.database_url)
     migrate(engine)

@@ -14,7 +14,11 @@ from rlhf.worker.runner import work
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--once", action="store_true", help="end when no job can be done without new answers")
-    parser.add_argument("--role", choices=ROLES, help="be only this worker; both if not given")
+    parser.add_argument(
+        "--role",
+        choices=(*ROLES, "ranker"),
+        help="be only this worker; without it be trainer and renderer, which starts the ranker when needed",
+    )
     parser.add_argument("--parent", type=int, help="end when this process has ended")
 
 

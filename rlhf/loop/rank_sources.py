@@ -13,6 +13,7 @@ from rlhf.experience.rollout import play_episodes
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.evaluate_policy import predicted_return
+from rlhf.loop.order_ranking import RankConfig
 from rlhf.loop.report import Progress, acts_by_mean
 from rlhf.loop.short_arm import short_arm
 from rlhf.policy.snapshot import PolicySnapshot
@@ -26,26 +27,6 @@ from rlhf.types.ranked_source import RankedSource
 from rlhf.types.task import Task
 
 _Arrays = Mapping[str, npt.NDArray[Any]]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RankConfig:
-    """How candidates are compared."""
-
-    episodes: int = 5
-    """Of each candidate in the target as it is; more tell small differences apart."""
-    short_steps: int = 0
-    """Environment steps of practice of the best candidates; 0 lets none of them practise."""
-    seeds: int = 2
-    """Times that each practises, all candidates with the same seeds."""
-    limit: int = 8
-    """Candidates at most that are measured, those with the newest runs."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, least in (("episodes", 1), ("short_steps", 0), ("seeds", 1), ("limit", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
 
 
 def rank_sources(
@@ -83,9 +64,10 @@ def rank_sources(
     if config.short_steps and reward is None and not task.has_true_reward:
         raise ConfigError(f"task {target!r} has no true reward to practise with; name a learned one.")
     found = _candidates(engine, blobs, task, settings, config.limit)
+    arms = (len(found) + 1) * config.seeds * len(SHARES) if config.short_steps else 0
     ranked = []
     for done, (source, arrays) in enumerate(found):
-        progress(done, len(found), f"{source.task}, run {source.run_id}")
+        progress(done, len(found) + arms, f"{source.task}, run {source.run_id}, as it is")
         ranked.append(_zero_shot(source, arrays, task, reward, config.episodes, seed))
     if config.short_steps:
         ranked = _practise(
@@ -158,14 +140,17 @@ def _practise(
     """Return the candidates and scratch after a race in which the better half goes on to more practice."""
     policies: list[_Arrays | None] = [None, *arrays]
     share_of = [0.0] * len(policies)
-    tried = 0
+    # All that could practise: those that are given up early leave the bar short of its end.
+    in_all, tried = len(ranked) + len(policies) * config.seeds * len(SHARES), len(ranked)
 
     def loss(index: int, arm: int, share: float) -> float:
         nonlocal tried
-        progress(tried, len(policies) * config.seeds * len(SHARES), f"practice, {share:.0%} of it")
+        who = f"run {ranked[index - 1].run_id}" if index else "scratch"
+        said = tried, in_all, f"{who}, {share:.0%} of the practice"
         tried += 1
         share_of[index] = share
-        return -short_arm(task, settings, arm, round(share * config.short_steps), policies[index], reward)
+        steps = round(share * config.short_steps)
+        return -short_arm(task, settings, arm, steps, policies[index], reward, tick=lambda: progress(*said))
 
     arms = [int(generator(seed, "short arm", arm).integers(2**31)) for arm in range(config.seeds)]
     tuned = TransferTuner(choices=tuple(range(len(policies)))).by_race(loss, arms)

@@ -4,13 +4,13 @@ Where a reward was learned for the target the policy follows that one, else the 
 then a reference like ``train``. Uses no store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rlhf.experience.rollout import Collector
+from rlhf.experience.rollout import Collected, Collector
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig
 from rlhf.policy.ppo import PPO
@@ -32,6 +32,7 @@ def short_arm(
     steps: int,
     source: Mapping[str, npt.NDArray[Any]] | None,
     reward: RewardModel | None,
+    tick: Callable[[], object] = lambda: None,
 ) -> float:
     """Return the mean reward per step towards the end of so many steps of practice.
 
@@ -42,6 +43,7 @@ def short_arm(
         steps: of the environment; at least one rollout is made.
         source: a saved policy to start from, of the same hidden widths; None starts from scratch.
         reward: learned for the target; None takes the true one.
+        tick: called before every rollout; may end the practice by raising.
 
     Raises:
         ConfigError: the source's hidden layers have other widths.
@@ -58,6 +60,7 @@ def short_arm(
             own, space = policy.policy_arrays(), stepper.action_space
             policy.load_state_dict(start_from(policy.state_dict(), own, source, space, num_observed=seen))
         for round_ in range(rounds):
+            tick()
             collected = collector.collect(policy, config.ppo.num_steps, act)
             if reward is None:
                 rewards = collected.rollout_true_rewards.astype(np.float32)
@@ -65,11 +68,21 @@ def short_arm(
             else:
                 rewards, absorbing = _predicted(collected.rollout, reward, stepper.action_space)
             policy.update(collected.rollout, rewards, absorbing, progress=round_ / rounds)
-            means.append(float(rewards.mean()))
+            means.append(_mean_reward(collected, rewards, absorbing, task.horizon))
     finally:
         stepper.close()
         policy.close()
     return float(np.mean(means[-max(1, round(_LAST * rounds)) :]))
+
+
+def _mean_reward(collected: Collected, rewards: Float32, absorbing: Float32, horizon: int) -> float:
+    """Return the mean reward per step, those in the absorbing state after a termination included.
+
+    Without them a pole that falls at once would be worth as much as one that never does.
+    """
+    missing = sum(horizon - episode.num_steps for episode in collected.episodes if episode.terminated)
+    after = float(absorbing[collected.rollout.terminated].mean()) if missing else 0.0
+    return (float(rewards.sum()) + missing * after) / (rewards.size + missing)
 
 
 def _predicted(rollout: Rollout, reward: RewardModel, space: ActionSpace) -> tuple[Float32, Float32]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
-from rlhf.storage.schema import demonstrations, segments
+from rlhf.storage.schema import demonstrations, events, segments
 from rlhf.storage.segments import CLIP
 from rlhf.types.demonstration import DemonstrationSource
 
@@ -76,6 +76,38 @@ def ended_by_itself(connection: sa.Connection, segment_id: str) -> bool | None:
 def list_valid(connection: sa.Connection, run_id: str) -> Sequence[sa.RowMapping]:
     """Return those of a run's demonstrations that count, the oldest first."""
     return [row for row in list_demonstrations(connection, run_id) if row["voided_at"] is None]
+
+
+def count_imitated(
+    connection: sa.Connection, run_ids: Sequence[str]
+) -> dict[str, dict[DemonstrationSource, int]]:
+    """Return, by run and by who acted, how many demonstrations the runs imitated when they began.
+
+    Those that counted then; of runs that have not begun, those that count now.
+
+    Args:
+        connection: to read with.
+        run_ids: of runs that begin by imitating what is shown to them.
+    """
+    began = (
+        sa.select(events.c.run_id, sa.func.min(events.c.at).label("at"))
+        .where(events.c.kind == "clone", events.c.run_id.in_(run_ids))
+        .group_by(events.c.run_id)
+        .subquery()
+    )
+    shown, at = demonstrations.c, began.c.at
+    query = (
+        sa.select(shown.run_id, shown.source, sa.func.count())
+        .outerjoin(began, began.c.run_id == shown.run_id)
+        .where(shown.run_id.in_(run_ids))
+        .where(sa.or_(shown.voided_at.is_(None), shown.voided_at > at))
+        .where(sa.or_(at.is_(None), shown.created_at <= at))
+        .group_by(shown.run_id, shown.source)
+    )
+    found: dict[str, dict[DemonstrationSource, int]] = {}
+    for run_id, source, number in connection.execute(query):
+        found.setdefault(run_id, {})[source] = number
+    return found
 
 
 def set_voided(connection: sa.Connection, demonstration_id: str, is_voided: bool) -> None:

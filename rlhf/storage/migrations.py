@@ -135,6 +135,11 @@ def _origins(connection: sa.Connection) -> None:
     schema.origins.create(connection)
 
 
+def _source_rankings(connection: sa.Connection) -> None:
+    """Add comparisons of saved policies as sources for a task."""
+    schema.source_rankings.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0002_people", _people),
@@ -145,6 +150,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0007_replays", _replays),
     ("0008_behaviour_maps", _behaviour_maps),
     ("0009_origins", _origins),
+    ("0011_source_rankings", _source_rankings),
 )
 
 

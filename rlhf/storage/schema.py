@@ -395,6 +395,23 @@ behaviour_maps = sa.Table(
     sa.Column("updated_at", sa.Float, nullable=False),
 )
 
+# Saved policies of all runs compared as sources for a task, as somebody asked for it.
+source_rankings = sa.Table(
+    "source_rankings",
+    metadata,
+    _id(),
+    _run_id(),  # on whose page it was asked for
+    sa.Column("target", sa.String(200), nullable=False),  # name of the task
+    sa.Column("settings", sa.JSON, nullable=False),  # how they are compared, {reward_from: "RUN:VERSION"} too
+    sa.Column("num_done", sa.Integer, nullable=False),
+    sa.Column("num_in_all", sa.Integer, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),  # what is being done, for people
+    sa.Column("sources", sa.JSON),  # the most promising first; null until it is finished
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("finished_at", sa.Float),
+    sa.Index("source_rankings_of_target", "target", "created_at"),
+)
+
 # State to go on from after a crash; only the newest few are kept.
 checkpoints = sa.Table(
     "checkpoints",

@@ -22,7 +22,7 @@ class RunState(enum.Enum):
 
 @enum.unique
 class JobKind(enum.Enum):
-    """Which process takes a job: TRAIN the trainer, the others the renderer."""
+    """Which process takes a job: TRAIN the trainer, RANK a ranker, the others the renderer."""
 
     TRAIN = "train"
     RENDER = "render"
@@ -38,6 +38,8 @@ class JobKind(enum.Enum):
     """A process in which a person acts episodes is to be started."""
     MAP = "map"
     """A stretch of work on a run's map of behaviour."""
+    RANK = "rank"
+    """Saved policies are compared as sources for a task, by a process of its own."""
 
 
 @enum.unique

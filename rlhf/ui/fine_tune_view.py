@@ -18,6 +18,7 @@ from rlhf.ui import lineage, training_view
 from rlhf.ui.access import visitor_here
 from rlhf.ui.network_picture import network_picture
 from rlhf.ui.replay_view import SavedPolicy, view_policies
+from rlhf.ui.session import turn_to_run
 from rlhf.ui.store import open_store
 
 TAKES = {
@@ -63,13 +64,15 @@ def choose_policy(run_id: str) -> int | None:
 
 def choose_target(run_id: str, own_task: str, version: int | None) -> Source | None:
     """Let people choose the new run's task; return how the source fits it, or None where that is no task."""
-    names = list(dict.fromkeys([own_task, *(task.name for task in list_tasks())]))
+    key = f"target-{run_id}"
+    typed = [st.session_state[key]] if st.session_state.get(key) else []
+    names = list(dict.fromkeys([own_task, *(task.name for task in list_tasks()), *typed]))
     name = st.selectbox(
         "Task of the new run",
         names,
         format_func=lambda one: f"{one} (the same)" if one == own_task else one,
         accept_new_options=True,
-        key=f"target-{run_id}",
+        key=key,
         help="Pick one, or type the name of any other task.",
     )
     try:
@@ -147,6 +150,13 @@ def start(source: Source, taken: Sequence[str], update: Update) -> None:
         st.error(str(error))
         return
     st.toast(f"Run {run_id} has started.")
+
+
+def fill_in(run_id: str, version: int, target: str) -> None:
+    """Turn to a run, with this saved policy and target chosen; for callbacks."""
+    turn_to_run(run_id)
+    st.session_state[f"policy-{run_id}"] = version
+    st.session_state[f"target-{run_id}"] = target
 
 
 def compare(run_id: str) -> None:

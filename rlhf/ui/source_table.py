@@ -1,6 +1,6 @@
 """Candidates to start a task from, as a table. Draws what it is given; measures nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -14,20 +14,29 @@ _HELP = {
 }
 
 
-def draw_sources(sources: Sequence[RankedSource]) -> None:
+def draw_sources(
+    sources: Sequence[RankedSource], *, key: str, on_pick: Callable[[RankedSource], None]
+) -> None:
     """Draw the candidates in their order, the most promising first; a sentence if there is none.
 
     Args:
         sources: from ``rank_sources``.
+        key: of the table.
+        on_pick: hears which row somebody chooses.
     """
-    if not sources:
+    if not any(source.run_id for source in sources):
         st.info("No saved policy fits this task: none has its observations, actions and layers.")
         return
+
+    def pick() -> None:
+        if rows := st.session_state[key].selection.rows:
+            on_pick(sources[rows[0]])
+
     st.dataframe(
         [
             {
                 "Run": source.run_id or "from scratch",
-                "Was taught": source.task,
+                "Was taught": source.task if source.run_id else "nothing",
                 "Version": source.version,
                 "Weights": source.num_parameters,
                 "Return in own task": source.own_return,
@@ -38,6 +47,10 @@ def draw_sources(sources: Sequence[RankedSource]) -> None:
             for source in sources
         ],
         hide_index=True,
+        placeholder="–",
+        key=key,
+        on_select=pick,
+        selection_mode="single-row",
         column_config={
             name: st.column_config.NumberColumn(help=text, format="%.3g") for name, text in _HELP.items()
         },

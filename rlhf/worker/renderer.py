@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.record_replay import record_replay
 from rlhf.loop.render_clips import ClipMaker
 from rlhf.loop.schedule import labels_due
-from rlhf.storage import answers, models, runs
+from rlhf.storage import answers, jobs, models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, RunState
@@ -91,6 +92,37 @@ def call_demonstrator(job: sa.RowMapping) -> subprocess.Popen[str]:
         process.stdin.write(json.dumps(call))
     threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay behind as a zombie
     return process
+
+
+class Rankers:
+    """Starts a process that compares sources while somebody waits for that: it takes minutes.
+
+    It ends when there is nothing left to compare, or with this process.
+
+    Args:
+        engine: the store's database.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._child: subprocess.Popen[bytes] | None = None
+        self._looked_at = 0.0
+
+    def start_if_wanted(self, *, wait: bool) -> None:
+        """Look once a second whether one is needed; with ``wait`` return when it has ended."""
+        now = time.monotonic()
+        if now - self._looked_at < 1.0 or (self._child is not None and self._child.poll() is None):
+            return
+        self._looked_at = now
+        with reading(self._engine) as connection:
+            if not jobs.has_claimable(connection, (JobKind.RANK,)):
+                return
+        command = [sys.executable, "-m", "rlhf", "worker", "--role", "ranker", "--once"]
+        self._child = subprocess.Popen(
+            [*command, "--parent", str(os.getpid())], cwd=PROJECT_ROOT, env=child_environment()
+        )
+        if wait:
+            self._child.wait()
 
 
 class Turns:

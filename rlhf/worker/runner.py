@@ -17,7 +17,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from rlhf.config import Settings, choose_gl
-from rlhf.errors import LeaseLostError, RenderError, RlhfError, StorageError
+from rlhf.errors import JobStoppedError, LeaseLostError, RenderError, RlhfError, StorageError
 from rlhf.storage import jobs, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, reading, writing
@@ -26,10 +26,10 @@ from rlhf.types.run import JobKind, JobState, RunState
 from rlhf.worker.lease import Heartbeat
 from rlhf.worker.priority import give_way
 
-Role = Literal["trainer", "renderer"]
-_POLL_S = {"trainer": 0.3, "renderer": 0.05}
-_NICE = {"trainer": 10, "renderer": 2}
-"""People wait for clips, so the renderer gives way a little only; the trainer takes what is left."""
+Role = Literal["trainer", "renderer", "ranker"]
+_POLL_S = {"trainer": 0.3, "renderer": 0.05, "ranker": 0.3}
+_NICE = {"trainer": 10, "renderer": 2, "ranker": 12}
+"""People wait for clips, so the renderer gives way a little only; the others take what is left."""
 _RETRY_S = 2.0
 
 
@@ -120,6 +120,7 @@ def _renderer(
 
     clips = ClipMaker(engine, blobs)
     teachers = renderer.TeacherPace(engine, blobs)
+    rankers = renderer.Rankers(engine)
     turns = renderer.Turns()
 
     def do(job: sa.RowMapping) -> None:
@@ -147,12 +148,40 @@ def _renderer(
 
     def step() -> bool:
         teachers.answer()
+        rankers.start_if_wanted(wait=once)
         return any(_do_next(engine, kinds, worker_id, heartbeat, do) for kinds in turns.next_kinds())
 
     return step
 
 
-_ROLES = {"trainer": _trainer, "renderer": _renderer}
+def _ranker(
+    engine: sa.Engine,
+    blobs: Blobs,
+    worker_id: str,
+    heartbeat: Heartbeat,
+    stop: threading.Event,
+    once: bool,
+) -> Callable[[], bool]:
+    from rlhf.loop.make_ranking import make_ranking
+
+    def check() -> None:
+        if stop.is_set() or heartbeat.is_lost:
+            raise JobStoppedError("the worker ends or has lost its job.")
+
+    def do(job: sa.RowMapping) -> None:
+        state = JobState.DONE
+        try:
+            make_ranking(engine, blobs, job["subject"], check)
+        except JobStoppedError:
+            if stop.is_set():
+                state = JobState.WAITING  # for the next worker
+        with writing(engine) as connection:
+            jobs.release(connection, job["id"], worker_id, state)
+
+    return lambda: _do_next(engine, (JobKind.RANK,), worker_id, heartbeat, do)
+
+
+_ROLES = {"trainer": _trainer, "renderer": _renderer, "ranker": _ranker}
 
 
 def _do_next(

@@ -33,6 +33,7 @@ FOR_UI = (
     "rlhf.loop.behaviour_map",
     "rlhf.loop.fork_run",
     "rlhf.loop.look_at_source",
+    "rlhf.loop.order_ranking",
     "rlhf.loop.record_feedback",
     "rlhf.loop.record_item",
     "rlhf.loop.export_answers",

@@ -1,21 +1,26 @@
 """A run from another run's policy, by mouse in a real browser, and the tree of runs on a phone."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from live_app import live_app
+from live_app import ROOT, live_app
 from playwright.sync_api import Browser, Locator, expect
 
+from rlhf.config import child_environment
 from rlhf.policy.config import PPOConfig
 from rlhf.policy.ppo import PPO
-from rlhf.storage import models, runs
-from rlhf.storage.engine import writing
+from rlhf.storage import models, runs, source_rankings
+from rlhf.storage.engine import reading, writing
 from rlhf.types.task import ActionSpace
 from rlhf.ui.store import Store
 
 FIRST_PAINT_MS = 60_000
+ROW_PX = 35
+"""Height of a row of a table."""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -69,3 +74,53 @@ def test_a_run_is_started_from_another_and_both_are_shown(
     branch = phone.get_by_role("listitem").filter(has_text="first layer and head learn").last
     see(branch)
     assert phone.evaluate(OVERFLOW) == 0
+
+
+def test_sources_are_compared_in_the_background_and_a_row_fills_in_the_form(
+    chromium: Browser, app: Callable[[str], str], store: Store, other_run: str
+) -> None:
+    page = chromium.new_context(viewport={"width": 1280, "height": 1400}).new_page()
+    page.set_default_timeout(FIRST_PAINT_MS)
+    page.goto(app("fine_tune"))
+    see(page.get_by_role("heading", name="Which source?"))
+    page.get_by_role("button", name="Compare", exact=True).click()
+    see(page.get_by_text("Waiting for a worker."))
+    page.get_by_role("button", name="Stop", exact=True).click()
+    see(page.get_by_role("button", name="Compare", exact=True))
+    page.get_by_role("button", name="Compare", exact=True).click()
+    see(page.get_by_text("Waiting for a worker."))
+    command = [sys.executable, "-m", "rlhf", "worker", "--role", "ranker", "--once"]
+    environment = child_environment() | {"RLHF_DATA_DIR": str(store.settings.data_dir)}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    see(page.get_by_text("Compared just now, untrained, by the true reward"))
+    page.reload()  # what was found is kept
+    table = page.get_by_test_id("stDataFrame")
+    see(table)
+    rows = [source["run_id"] for source in found(store)]
+    place = {"x": 20.0, "y": ROW_PX * (rows.index(other_run) + 1.5)}
+    table.click(position=place)  # type: ignore[arg-type]
+    see(page.get_by_label("What the policy of 1,500 steps"))
+    assert f"run={other_run}" in page.url
+    see(page.get_by_role("button", name="Start fine-tuning on cartpole-balance"))
+
+
+@pytest.fixture
+def other_run(store: Store, make_run: Callable[..., str], make_segment: Callable[..., str]) -> str:
+    """Another run of the same task with a recorded policy."""
+    run_id = make_run(task="cartpole-balance", goal="Balance the pole")
+    policy = PPO(PPOConfig(), 4, ActionSpace("discrete", 2), np.random.default_rng(1))
+    arrays, replay_id = store.blobs.write_arrays(policy.policy_arrays()), make_segment(run_id)
+    with writing(store.engine) as connection:
+        models.insert_policy_version(
+            connection, run_id, 7, arrays=arrays, steps=1500, reward_version=0, num_answers=7
+        )
+        found = {"true_returns": [90.0], "predicted_returns": [], "episode_steps": [3]}
+        models.set_evaluation(connection, run_id, 7, replay_id=replay_id, evaluation=found)
+    return run_id
+
+
+def found(store: Store) -> list[dict[str, object]]:
+    with reading(store.engine) as connection:
+        row = source_rankings.newest_ranking(connection, "cartpole-balance", is_finished=True)
+    assert row is not None
+    return list(row["sources"])

@@ -11,7 +11,8 @@ import pytest
 from rlhf.errors import ConfigError
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
-from rlhf.loop.rank_sources import RankConfig, rank_sources
+from rlhf.loop.order_ranking import RankConfig
+from rlhf.loop.rank_sources import rank_sources
 from rlhf.loop.short_arm import short_arm
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.storage import models
@@ -108,6 +109,14 @@ def test_a_source_of_other_widths_does_not_practise() -> None:
     task = get_task(TASK)
     with pytest.raises(ConfigError, match=r"ppo\.hidden"):
         short_arm(task, resolve(task, {}), 0, 1, balancing((3, 3), 1.0), None)
+
+
+def test_an_end_before_the_horizon_counts_against_a_source() -> None:
+    task = get_task(TASK)
+    config = resolve(task, {"ppo.learning_rate": 1e-6})
+    hidden = config.ppo.hidden
+    good, bad = (short_arm(task, config, 0, 2000, balancing(hidden, sign), None) for sign in (1.0, -1.0))
+    assert bad < 0.1 < 0.7 < good  # of the one point that each step is worth
 
 
 def test_without_a_true_reward_practice_needs_a_learned_one(

@@ -1,5 +1,6 @@
 """The page *Fine-tune* and the tree of runs, drawn without a browser."""
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rlhf.loop.fork_run import fork_run
+from rlhf.loop.order_ranking import RankConfig, order_ranking
 from rlhf.policy.config import PPOConfig
 from rlhf.policy.ppo import PPO
-from rlhf.storage import models, origins, runs
+from rlhf.storage import demonstrations, jobs, models, origins, runs, source_rankings
 from rlhf.storage.engine import reading, writing
-from rlhf.types.run import RunState
+from rlhf.types.demonstration import DemonstrationSource
+from rlhf.types.ranked_source import RankedSource
+from rlhf.types.run import JobKind, JobState, RunState
 from rlhf.types.task import ActionSpace
 from rlhf.ui.store import Store, open_store
 
@@ -71,7 +75,7 @@ def test_the_share_that_learns_follows_the_choice(source: str) -> None:
     assert "low-rank" not in texts(page)  # in plain words
     page.checkbox[0].uncheck().run()
     assert not page.radio
-    assert page.button[-1].disabled
+    assert next(button for button in page.button if "fine-tuning" in button.label).disabled
 
 
 def test_another_task_offers_what_can_work(source: str) -> None:
@@ -106,7 +110,9 @@ def test_the_button_starts_a_run_that_is_shown_beside_its_source(store: Store, s
 
 
 def test_runs_page_shows_which_run_came_from_which(store: Store, source: str) -> None:
-    assert "Which run started" not in " ".join(one.value for one in open_page(source, "home.py").subheader)
+    assert "What runs started from" not in " ".join(
+        one.value for one in open_page(source, "home.py").subheader
+    )
     child = fork_run(store.engine, store.blobs, source, update="head")
     with writing(store.engine) as connection:
         origins.insert_origin(
@@ -125,3 +131,102 @@ def test_runs_page_shows_which_run_came_from_which(store: Store, source: str) ->
     assert "is no longer here" in tree
     assert "took reward 3, 1,200 answers" in tree
     assert "took policy 5 · only the head learns" in tree
+
+
+def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str) -> None:
+    page = open_page(source)
+    page.selectbox(key="practice-cartpole-balance").set_value(5000).run()
+    next(button for button in page.button if button.label == "Compare").click().run()
+    assert not page.exception
+    with writing(store.engine) as connection:
+        row = source_rankings.newest_ranking(connection, "cartpole-balance", is_finished=False)
+        assert row is not None
+        assert (row["run_id"], row["settings"]["short_steps"]) == (source, 5000)
+        job = jobs.find(connection, JobKind.RANK, row["id"])
+        assert job is not None
+        assert job["state"] is JobState.WAITING
+    page.run()
+    assert not [button for button in page.button if button.label.startswith("Compare")]
+    known = RankedSource(
+        run_id=source,
+        version=5,
+        task="cartpole-balance",
+        num_parameters=100,
+        own_return=None,
+        predicted_return=None,
+        zero_shot_return=20.0,
+        short_arm=0.5,
+        share=1.0,
+    )
+    with writing(store.engine) as connection:
+        source_rankings.finish_ranking(connection, row["id"], [dataclasses.asdict(known)])
+    page.run()
+    assert page.dataframe[0].value["Run"].tolist() == [source]
+    assert "after 5,000 steps of practice, by the true reward" in texts(page)
+    assert [button.label for button in page.button if button.label.startswith("Compare")] == ["Compare again"]
+
+
+def test_a_comparison_that_failed_says_why_and_can_be_ordered_again(store: Store, source: str) -> None:
+    ranking_id = order_ranking(store.engine, source, "cartpole-balance", RankConfig())
+    with writing(store.engine) as connection:
+        job = jobs.claim(connection, (JobKind.RANK,), "one")
+        assert job is not None
+        jobs.release(connection, job["id"], "one", JobState.FAILED, "Traceback\nTaskError: gone\n")
+    page = open_page(source)
+    assert "TaskError: gone" in page.error[0].value
+    next(button for button in page.button if button.label == "Compare").click().run()
+    assert not page.error
+    with reading(store.engine) as connection:
+        row = source_rankings.newest_ranking(connection, "cartpole-balance", is_finished=False)
+    assert row is not None
+    assert row["id"] != ranking_id
+
+
+def test_filling_in_a_source_turns_the_form_to_it(store: Store, source: str) -> None:
+    other = fork_run(store.engine, store.blobs, source)
+    with reading(store.engine) as connection:
+        arrays = models.get_policy_version(connection, source, 5)["arrays"]
+    with writing(store.engine) as connection:
+        for version in (1, 2):
+            models.insert_policy_version(
+                connection, other, version, arrays=arrays, steps=9, reward_version=0, num_answers=0
+            )
+    page = open_page(source)
+    page.session_state["run_id"] = other
+    page.query_params["run"] = other
+    page.session_state[f"policy-{other}"] = 1
+    page.session_state[f"target-{other}"] = "gym:CartPole-v1"
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key=f"policy-{other}").value == 1
+    assert page.selectbox(key=f"target-{other}").value == "gym:CartPole-v1"
+
+
+def test_runs_page_shows_which_runs_began_by_imitating(
+    store: Store, source: str, make_run: Callable[..., str], make_segment: Callable[..., str]
+) -> None:
+    cloned = make_run(task="cartpole-balance", goal="Balance", overrides={"demonstrations.clone": "true"})
+    make_run(goal="Not shown anything", overrides={"demonstrations.clone": True})
+
+    def show(run_id: str, who: DemonstrationSource) -> None:
+        segment_id = make_segment(run_id)
+        with writing(store.engine) as connection:
+            demonstrations.insert_demonstration(
+                connection, run_id, segment_id, source=who, num_steps=3, terminated=True
+            )
+
+    for who in (*[DemonstrationSource.EXPERT] * 2, DemonstrationSource.PERSON, DemonstrationSource.TAKEOVER):
+        show(cloned, who)
+    show(source, DemonstrationSource.PERSON)
+    with writing(store.engine) as connection:
+        runs.add_event(connection, cloned, 0, "clone", "The policy started by imitating.")
+        runs.update_run(connection, cloned, config={"seen": True})
+    show(cloned, DemonstrationSource.PERSON)  # after it had begun
+    child = fork_run(store.engine, store.blobs, source)
+    (tree,) = [str(one.value) for one in open_page(source, "home.py").get("html") if "lineage" in one.value]
+    assert f'href="demonstrate?run={cloned}"' in tree
+    assert tree.count("2 by the scripted expert, 2 by people") == 2
+    assert "imitated 4 episodes" in tree
+    assert "Not shown anything" not in tree
+    assert f"demonstrate?run={source}" not in tree
+    assert child in tree

@@ -2,6 +2,8 @@ from streamlit.testing.v1 import AppTest
 
 
 def _page() -> None:
+    import dataclasses
+
     from rlhf.types.ranked_source import RankedSource
     from rlhf.ui.source_table import draw_sources
 
@@ -16,8 +18,8 @@ def _page() -> None:
         short_arm=0.5,
         share=1.0,
     )
-    draw_sources([known])
-    draw_sources([])
+    draw_sources([known], key="some", on_pick=print)
+    draw_sources([dataclasses.replace(known, run_id=None)], key="none", on_pick=print)
 
 
 def test_candidates_are_drawn_and_an_empty_list_is_a_sentence() -> None:

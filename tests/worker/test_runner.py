@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from rlhf.errors import RenderError, StorageError
+from rlhf.loop import make_ranking as runner_ranking
+from rlhf.loop.order_ranking import RankConfig, order_ranking, stop_ranking
 from rlhf.loop.start_run import new_run, start_run
-from rlhf.storage import jobs, models, queries, runs
+from rlhf.storage import jobs, models, queries, runs, source_rankings
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import jobs as jobs_table
 from rlhf.types.run import JobKind, JobState, QueryStatus, RunState
@@ -153,3 +155,45 @@ def test_a_query_that_was_answered_before_it_was_drawn_stays_answered(
 def test_a_run_in_paused_state_is_not_claimed(store: Store) -> None:
     new_run(store.engine, "pendulum-swingup", overrides=TINY)
     assert not train_once(store)
+
+
+def rank_once(store: Store, stop: threading.Event) -> bool:
+    """Do what ``worker --role ranker`` does with its first job."""
+    heartbeat = Heartbeat(store.engine, "ranker-1")
+    return runner._ranker(store.engine, store.blobs, "ranker-1", heartbeat, stop, True)()
+
+
+def test_a_comparison_of_sources_waits_for_the_next_worker_if_its_own_ends(
+    store: Store, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, stop = make_run(), threading.Event()
+    ranking_id = order_ranking(store.engine, run_id, "pendulum-swingup", RankConfig(episodes=1))
+    make = runner_ranking.make_ranking
+
+    def interrupted(*arguments: Any) -> None:
+        stop.set()
+        arguments[-1]()  # what it calls often
+
+    monkeypatch.setattr(runner_ranking, "make_ranking", interrupted)
+    assert rank_once(store, stop)
+    assert job_states(store) == [JobState.WAITING]
+    monkeypatch.setattr(runner_ranking, "make_ranking", make)
+    assert rank_once(store, threading.Event())
+    assert job_states(store) == [JobState.DONE]
+    with reading(store.engine) as connection:
+        assert source_rankings.get_ranking(connection, ranking_id)["sources"] == []
+
+
+def test_a_comparison_of_sources_that_was_stopped_is_done(
+    store: Store, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranking_id = order_ranking(store.engine, make_run(), "pendulum-swingup", RankConfig(episodes=1))
+    make = runner_ranking.make_ranking
+
+    def stopped_first(*arguments: Any) -> None:
+        stop_ranking(store.engine, ranking_id)
+        make(*arguments)
+
+    monkeypatch.setattr(runner_ranking, "make_ranking", stopped_first)
+    assert rank_once(store, threading.Event())
+    assert job_states(store) == [JobState.DONE]

@@ -1,0 +1,132 @@
+"""Which source? Saved policies of all runs compared for a task, and the one that is picked filled in."""
+
+import time
+
+import streamlit as st
+
+from rlhf.errors import RlhfError
+from rlhf.loop.order_ranking import RankConfig, order_ranking, stop_ranking
+from rlhf.storage import jobs, source_rankings
+from rlhf.storage.engine import reading
+from rlhf.types.ranked_source import RankedSource
+from rlhf.types.run import JobKind, JobState
+from rlhf.types.task import Task, base_name
+from rlhf.ui import fine_tune_view
+from rlhf.ui.session import runs_here
+from rlhf.ui.source_table import draw_sources
+from rlhf.ui.store import open_store
+
+_PRACTICE = (0, 5_000, 20_000, 100_000)
+_TRUE = "the true reward, for evaluation only"
+_PICKED = "source_picked"
+_SCRATCH = "scratch"
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def which_source(run_id: str, target: Task) -> None:
+    """Draw the comparison of sources for a task: ordering it, how far it is, what it found.
+
+    Args:
+        run_id: on whose page it is.
+        target: the task that is to be started.
+    """
+    picked = st.session_state.pop(_PICKED, None)
+    if picked == _SCRATCH:
+        st.toast("A policy from scratch starts on the Runs page.")
+    elif picked is not None:
+        st.rerun()  # the whole page: the form is outside of this part
+    with reading(open_store().engine) as connection:
+        begun = source_rankings.newest_ranking(connection, target.name, is_finished=False)
+        found = source_rankings.newest_ranking(connection, target.name, is_finished=True)
+        job = None if begun is None else jobs.find(connection, JobKind.RANK, begun["id"])
+    st.subheader("Which source?", anchor=False)
+    st.caption(
+        f"Compares the newest saved policy of every run that fits {target.name}, and puts the most promising "
+        "first. Choose a row to start from it."
+    )
+    if begun is not None and job is not None and job["state"] is not JobState.FAILED:
+        _progress(begun["id"], begun["num_done"], begun["num_in_all"], begun["message"])
+    else:
+        if job is not None:
+            last_line = (job["error"] or "").strip().rpartition("\n")[2]
+            st.error(f"The comparison failed: {last_line}")
+        _order(run_id, target, is_again=found is not None)
+    if found is not None:
+        practised = found["settings"]["short_steps"]
+        how = f"after {practised:,} steps of practice" if practised else "untrained"
+        judge = found["settings"]["reward_from"]
+        by = f"the reward of run {judge.replace(':', ', version ')}" if judge else _TRUE
+        st.caption(f"Compared {_ago(found['finished_at'])}, {how}, by {by}.")
+        sources = [RankedSource(**source) for source in found["sources"]]
+        draw_sources(
+            sources, key=f"sources-{found['id']}", on_pick=lambda source: _fill_in(source, target.name)
+        )
+
+
+def _order(run_id: str, target: Task, *, is_again: bool) -> None:
+    """Draw what a comparison goes by, and the button that orders one."""
+    judges = _judges(target.name) + ([""] if target.has_true_reward else [])
+    if not judges:
+        st.info("Nothing can judge them: the task has no true reward, and no run has learned one for it.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        judge = st.selectbox(
+            "Judged by",
+            judges,
+            format_func=lambda one: f"reward of {one.replace(':', ', version ')}" if one else _TRUE,
+            key=f"judge-{target.name}",
+        )
+        steps = st.selectbox(
+            "Practice",
+            _PRACTICE,
+            format_func=lambda one: f"{one:,} steps" if one else "none, as they are",
+            key=f"practice-{target.name}",
+            help="Each practises a little and the worse half is given up, beside one from scratch. It says "
+            "the most about a source, and takes minutes.",
+        )
+        is_wanted = st.button("Compare again" if is_again else "Compare", icon=":material/leaderboard:")
+    if is_wanted:
+        try:
+            config = RankConfig(short_steps=steps)
+            order_ranking(open_store().engine, run_id, target.name, config, reward_from=judge)
+        except RlhfError as error:
+            st.error(str(error))
+            return
+        st.rerun()
+
+
+def _progress(ranking_id: str, num_done: int, num_in_all: int, message: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        text = f"Comparing: {message}" if message else "Waiting for a worker."
+        st.progress(num_done / num_in_all if num_in_all else 0.0, text=text)
+        st.button(
+            "Stop",
+            key=f"stop-{ranking_id}",
+            icon=":material/stop:",
+            on_click=stop_ranking,
+            args=(open_store().engine, ranking_id),
+        )
+
+
+def _judges(target: str) -> list[str]:
+    """Return learned rewards of the same environment as ``RUN:VERSION``, of the newest runs first."""
+    return [
+        f"{row['id']}:{row['reward_version']}"
+        for row in runs_here()
+        if row["reward_version"] and base_name(row["task"]) == base_name(target)
+    ]
+
+
+def _fill_in(source: RankedSource, target: str) -> None:
+    st.session_state[_PICKED] = source.run_id or _SCRATCH
+    if source.run_id is not None:
+        fine_tune_view.fill_in(source.run_id, source.version, target)
+
+
+def _ago(at: float) -> str:
+    passed = time.time() - at
+    for seconds, unit in _UNITS:
+        if passed >= seconds:
+            count = round(passed / seconds)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
