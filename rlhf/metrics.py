@@ -38,6 +38,10 @@ METRICS: dict[str, Metric] = {
     "policy/learning_rate": Metric("Learning rate", "Step size of the optimisers."),
     "policy/num_epochs": Metric("Epochs", "Passes over the rollout before the KL bound stopped the policy."),
     "policy/grad_norm": Metric("Gradient norm", "Mean norm of the policy's gradient before clipping."),
+    "policy/reference_kl": Metric(
+        "KL from the start",
+        "How far the policy is from the one that it started from, while it is held to that.",
+    ),
     "policy/explained_variance_before_refit": Metric(
         "Explained variance before the refit", "What the old critic foresaw of the new reward's returns."
     ),

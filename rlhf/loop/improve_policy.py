@@ -11,7 +11,7 @@ from rlhf.loop.schedule import pessimism
 from rlhf.loop.score_rollout import Scored, score_rollout
 from rlhf.loop.session import Session
 from rlhf.policy.config import PPOConfig
-from rlhf.policy.ppo import CriticStats, PolicyStats
+from rlhf.policy.stats import CriticStats, PolicyStats
 from rlhf.reward.ensemble import RewardModel
 from rlhf.storage import jobs, models, runs
 from rlhf.storage.engine import reading

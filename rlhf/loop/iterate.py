@@ -66,6 +66,8 @@ def _begin(session: Session) -> None:
     explore(session, session.policy if has_policy else None)
     if has_policy and session.critic_reward == 0:
         warm_up(session)
-    clone_policy(session)
+    has_cloned = clone_policy(session) is not None
+    if (has_policy or has_cloned) and session.config.ppo.reference_kl:
+        session.policy.hold_to_start(session.progress)
     save_policy(session)
     save_checkpoint(session)

@@ -5,7 +5,7 @@ import time
 
 from rlhf.loop.report import STAGES
 from rlhf.loop.session import Session
-from rlhf.policy.ppo import PolicyStats
+from rlhf.policy.stats import PolicyStats
 from rlhf.storage import answers, runs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Rollout
@@ -34,6 +34,8 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
         )
         if is_point:
             values = {f"policy/{name}": value for name, value in dataclasses.asdict(stats).items()}
+            if not stats.reference_kl:
+                del values["policy/reference_kl"]  # it is held to nothing
             values |= {f"seconds/{stage}": session.seconds.get(stage, 0.0) for stage in STAGES}
             values["experience/predicted_return"] = session.predicted_reward * session.task.horizon
             if session.gates.means:

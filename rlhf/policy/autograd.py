@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rlhf.policy.losses import LOG_2PI, PolicyLoss
+from rlhf.policy.losses import LOG_2PI, PolicyLoss, Reference
 from rlhf.policy.networks import Network
 from rlhf.types.experience import Actions, Float32
 from rlhf.types.task import ActionSpace
@@ -85,6 +85,7 @@ class TorchPolicyGradients:
         *,
         clip_range: float,
         entropy_coef: float,
+        reference: Reference | None = None,
     ) -> PolicyLoss:
         """Overwrite the actor's gradient; see ``losses.PolicyGradients``."""
         to_device = self._actor.to_device
@@ -93,14 +94,33 @@ class TorchPolicyGradients:
         log_ratios = new_log_probs - to_device(log_probs)
         ratios = torch.exp(log_ratios)
         surrogate = clipped_surrogate(ratios, to_device(advantages), clip_range)
-        self._actor.differentiate(surrogate - entropy_coef * entropy)
+        loss, kl = surrogate - entropy_coef * entropy, torch.zeros(())
+        if reference is not None:
+            kl = self._divergence(outputs, reference)
+            loss = loss + reference.weight * kl
+        self._actor.differentiate(loss)
         shown_ratios, shown_log_ratios = ratios.detach().cpu().numpy(), log_ratios.detach().cpu().numpy()
         return PolicyLoss(
             loss=surrogate.item(),
             entropy=entropy.item(),
             approx_kl=float(np.mean(shown_ratios - 1.0 - shown_log_ratios)),
             clip_fraction=float(np.mean(np.abs(shown_ratios - 1.0) > clip_range)),
+            reference_kl=kl.item(),
         )
+
+    def _divergence(self, outputs: torch.Tensor, reference: Reference) -> torch.Tensor:
+        """Return the mean KL from a reference, a scalar."""
+        theirs, distributions = self._actor.to_device(reference.outputs), torch.distributions
+        if self._is_continuous:
+            assert reference.log_std is not None, "its actions are continuous too"
+            own = distributions.Normal(outputs, torch.exp(self._actor.free))
+            other = distributions.Normal(theirs, torch.exp(self._actor.to_device(reference.log_std)))
+            divergences = distributions.kl_divergence(own, other).sum(dim=1)
+        else:
+            divergences = distributions.kl_divergence(
+                distributions.Categorical(logits=outputs), distributions.Categorical(logits=theirs)
+            )
+        return divergences.mean()
 
     def _log_probs_and_entropy(
         self, outputs: torch.Tensor, actions: torch.Tensor

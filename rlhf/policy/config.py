@@ -47,6 +47,12 @@ class PPOConfig:
     layer), ``adapters+head`` (also the first), ``last-block`` (the last hidden layer and the head),
     ``low-rank`` (the head, and a change of rank 4 to the others) or ``all``. The rest stays as it is. The
     critic always learns whole: what it cannot say about returns becomes noise in the advantages."""
+    reference_kl: float = 0.0
+    """Weight of the KL from the policy that it started from, demonstrations imitated or another run's, at the
+    start: against forgetting what that could do while the critic still learns. It falls linearly to 0.
+    0 holds it to nothing; .03 to .3."""
+    reference_share: float = 0.3
+    """Share of the run after which it has fallen to 0. .1 to 1."""
     critic_refit_epochs: int = 20
     """Critic-only passes over the relabelled rollouts when the reward has changed."""
     critic_refit_interval: int = 5
@@ -70,7 +76,9 @@ class PPOConfig:
         for name in ("gae_lambda", "final_learning_rate_factor"):
             _require(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "in [0, 1]")
         _require("return_scale_rate", self.return_scale_rate, 0 < self.return_scale_rate <= 1, "in (0, 1]")
-        _require("entropy_coef", self.entropy_coef, self.entropy_coef >= 0, ">= 0")
+        for name in ("entropy_coef", "reference_kl"):
+            _require(name, getattr(self, name), getattr(self, name) >= 0, ">= 0")
+        _require("reference_share", self.reference_share, 0 < self.reference_share <= 1, "in (0, 1]")
         _require("target_kl", self.target_kl, self.target_kl is None or self.target_kl > 0, "> 0 or none")
         _require(
             "hidden", self.hidden, bool(self.hidden) and min(self.hidden) >= 1, "one or more widths >= 1"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rlhf.policy.losses import LOG_2PI, PolicyLoss
+from rlhf.policy.losses import LOG_2PI, PolicyLoss, Reference
 from rlhf.policy.networks import Network
 from rlhf.types.experience import Actions, Float32
 from rlhf.types.task import ActionSpace
@@ -115,6 +115,7 @@ class GaussianActor:
         *,
         clip_range: float,
         entropy_coef: float,
+        reference: Reference | None = None,
     ) -> PolicyLoss:
         """Fill the actor's gradient; see ``losses.PolicyGradients``."""
         passes, surrogate, scaled, squares = self._pass, self._surrogate, self._scaled, self._squares
@@ -135,9 +136,27 @@ class GaussianActor:
         passes.output_gradients *= inverse_std
         np.dot(squares, slope, out=self._log_std_gradient)
         self._log_std_gradient -= float(slope.dot(surrogate.ones)) + entropy_coef
+        kl = 0.0 if reference is None else self._hold(reference)
         passes.backward()
         entropy = log_scale + 0.5 * (1.0 + LOG_2PI) * len(scaled)
-        return PolicyLoss(loss, entropy, approx_kl, clip_fraction)
+        return PolicyLoss(loss, entropy, approx_kl, clip_fraction, kl)
+
+    def _hold(self, reference: Reference) -> float:
+        """Add the gradient of the weighted divergence from a reference; return the divergence.
+
+        KL = sum_a log(s_ref / s) + (s^2 + (mean - mean_ref)^2) / (2 s_ref^2) - 1/2
+        """
+        assert reference.log_std is not None, "its actions are continuous too"
+        passes, size = self._pass, self._pass.outputs.shape[1]
+        precision = np.exp(-2.0 * reference.log_std)
+        excess = np.exp(2.0 * self._log_std) * precision - 1.0
+        apart = passes.outputs - reference.outputs.T
+        pulls = apart * precision[:, None]
+        kl = np.sum(reference.log_std - self._log_std + 0.5 * excess) + 0.5 * np.sum(apart * pulls) / size
+        pulls *= reference.weight / size
+        passes.output_gradients += pulls
+        self._log_std_gradient += reference.weight * excess
+        return float(kl)
 
 
 class CategoricalActor:
@@ -160,6 +179,7 @@ class CategoricalActor:
         *,
         clip_range: float,
         entropy_coef: float,
+        reference: Reference | None = None,
     ) -> PolicyLoss:
         """Fill the actor's gradient; see ``losses.PolicyGradients``."""
         passes, surrogate = self._pass, self._surrogate
@@ -183,13 +203,28 @@ class CategoricalActor:
         np.multiply(probs, new_log_probs, out=terms)
         minus_entropies = np.add.reduce(terms, axis=0, out=per_sample)
         entropy = -float(minus_entropies.dot(surrogate.ones)) / len(per_sample)
+        kl = 0.0 if reference is None else self._hold(reference)
         if entropy_coef:  # d entropy / d logits = -p (log p + entropy)
             probs *= minus_entropies
             terms -= probs
             terms *= entropy_coef / len(per_sample)
             passes.output_gradients += terms
         passes.backward()
-        return PolicyLoss(loss, entropy, approx_kl, clip_fraction)
+        return PolicyLoss(loss, entropy, approx_kl, clip_fraction, kl)
+
+    def _hold(self, reference: Reference) -> float:
+        """Add the gradient of the weighted divergence from a reference; return the divergence.
+
+        KL = sum_a p_a log(p_a / q_a), and d KL / d logits = p (log(p / q) - KL)
+        """
+        passes, probs = self._pass, self._probs
+        pulls = passes.outputs - reference.outputs.T  # the outputs are log-probabilities by now
+        pulls *= probs
+        divergences = pulls.sum(axis=0)
+        pulls -= probs * divergences
+        pulls *= reference.weight / len(divergences)
+        passes.output_gradients += pulls
+        return float(divergences.mean())
 
 
 class Critic:
@@ -227,13 +262,20 @@ class NumpyPolicyGradients:
         *,
         clip_range: float,
         entropy_coef: float,
+        reference: Reference | None = None,
     ) -> PolicyLoss:
         """Fill the actor's gradient; see ``losses.PolicyGradients``."""
         size = len(inputs)
         if size not in self._of_size:
             self._of_size[size] = self._kind(self._actor, size)
         return self._of_size[size].differentiate(
-            inputs, actions, log_probs, advantages, clip_range=clip_range, entropy_coef=entropy_coef
+            inputs,
+            actions,
+            log_probs,
+            advantages,
+            clip_range=clip_range,
+            entropy_coef=entropy_coef,
+            reference=reference,
         )
 
 

@@ -20,6 +20,19 @@ class PolicyLoss(NamedTuple):
     """Mean of (ratio - 1) - log ratio, >= 0."""
     clip_fraction: float
     """Share of samples whose ratio lies outside the clip range."""
+    reference_kl: float = 0.0
+    """Mean KL from the policy that it is held to, nats; 0 if it is held to none."""
+
+
+class Reference(NamedTuple):
+    """Another policy that this one is held to, at the same B samples."""
+
+    outputs: Float32
+    """(B, A), its means, or its log-probabilities of all actions where they are discrete."""
+    log_std: Float32 | None
+    """(A,), of its continuous actions."""
+    weight: float
+    """Of the divergence in the loss."""
 
 
 class PolicyGradients(Protocol):
@@ -34,10 +47,12 @@ class PolicyGradients(Protocol):
         *,
         clip_range: float,
         entropy_coef: float,
+        reference: Reference | None = None,
     ) -> PolicyLoss:
         """Overwrite the actor's gradient by that of the clipped surrogate minus weighted entropy.
 
             -mean(min(ratio * A, clip(ratio, 1 - eps, 1 + eps) * A)) - entropy_coef * entropy
+            + reference.weight * mean(KL(policy || reference))
 
         Args:
             inputs: normalised observations, (B, D).
@@ -46,6 +61,7 @@ class PolicyGradients(Protocol):
             advantages: (B,), already normalised.
             clip_range: eps of the surrogate.
             entropy_coef: weight of the entropy.
+            reference: what the policy is held to, if it is; the divergence is exact, not estimated.
 
         Source: https://arxiv.org/abs/1707.06347 eq. 7, as a loss.
         """

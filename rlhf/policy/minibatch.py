@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rlhf.policy.adam import Adam, clip_norm
 from rlhf.policy.kernels import NumpyPolicyGradients, NumpyValueGradients
-from rlhf.policy.losses import PolicyGradients, ValueGradients
+from rlhf.policy.losses import PolicyGradients, Reference, ValueGradients
 from rlhf.policy.networks import Network
 from rlhf.policy.partial import Learned, learned_part
 from rlhf.types.experience import Actions, Float32, Int64
@@ -36,6 +36,8 @@ class PolicyStep(NamedTuple):
     """Mean of (ratio - 1) - log ratio, >= 0."""
     clip_fraction: float
     """Share of samples whose ratio lies outside the clip range."""
+    reference_kl: float
+    """Mean KL from the policy that it is held to, nats; 0 if it is held to none."""
     grad_norm: float
     """Norm of the gradient before clipping."""
 
@@ -94,8 +96,9 @@ class ActorLearner:
         clip_range: float,
         entropy_coef: float,
         max_grad_norm: float,
+        reference: Reference | None = None,
     ) -> PolicyStep:
-        """Take one step on the clipped surrogate minus ``entropy_coef`` times the entropy.
+        """Take one step on the loss of ``losses.PolicyGradients``.
 
         Args:
             inputs: normalised observations, (B, D).
@@ -106,9 +109,16 @@ class ActorLearner:
             clip_range: eps of the surrogate.
             entropy_coef: weight of the entropy.
             max_grad_norm: bound of the gradient's norm.
+            reference: what the policy is held to, if it is.
         """
         shown = self._gradients(
-            inputs, actions, log_probs, advantages, clip_range=clip_range, entropy_coef=entropy_coef
+            inputs,
+            actions,
+            log_probs,
+            advantages,
+            clip_range=clip_range,
+            entropy_coef=entropy_coef,
+            reference=reference,
         )
         learned = self._learned
         learned.pull()

@@ -10,7 +10,6 @@ Differs: absorbing states have a value; actor and critic have separate optimiser
 ``target_kl`` has stopped the policy.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from rlhf.errors import CheckpointError
 from rlhf.parallel import Companion
 from rlhf.policy.advantages import explained_variance, generalised_advantages, successor_values
 from rlhf.policy.config import PPOConfig
+from rlhf.policy.losses import Reference
 from rlhf.policy.minibatch import (
     ActorLearner,
     CriticBeside,
@@ -35,46 +35,12 @@ from rlhf.policy.minibatch import (
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser, ReturnNormaliser
 from rlhf.policy.partial import learned_part
+from rlhf.policy.reference import StartingPolicy
 from rlhf.policy.snapshot import PolicySnapshot
+from rlhf.policy.stats import CriticStats, PolicyStats
 from rlhf.seeding import generator_state, restore_generator
 from rlhf.types.experience import Actions, Float32, Int64, Rollout
 from rlhf.types.task import ActionSpace
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PolicyStats:
-    """What one update did; means are over the update's minibatches, measured before each step."""
-
-    policy_loss: float
-    """Mean clipped surrogate, without the entropy term."""
-    value_loss: float
-    """Mean squared error of the critic in units of the return's variance."""
-    entropy: float
-    """Mean entropy of the policy, nats."""
-    approx_kl: float
-    """Mean KL from the policy that acted, estimated as (ratio - 1) - log ratio."""
-    clip_fraction: float
-    """Mean share of samples whose ratio left the clip range."""
-    explained_variance: float
-    """Of the lambda-returns by the critic as it was before the update; 1 is perfect."""
-    learning_rate: float
-    """Used in this update."""
-    num_epochs: float
-    """Passes of the policy over the rollout before ``target_kl`` stopped it."""
-    grad_norm: float
-    """Mean norm of the actor's gradient before clipping."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CriticStats:
-    """What a refit did. Both variances are of the new reward's lambda-returns under the refitted critic."""
-
-    explained_variance_before: float
-    """By the critic of the old reward."""
-    explained_variance_after: float
-    """By the refitted critic; below .3 the advantages to come will be mostly noise."""
-    value_loss: float
-    """Mean squared error of the last epoch in units of the return's variance."""
 
 
 class PPO:
@@ -130,6 +96,7 @@ class PPO:
             version=self.version,
             action_space=action_space,
         )
+        self._start: StartingPolicy | None = None
 
     def act(
         self, observations: Float32, rng: np.random.Generator, *, deterministic: bool = False
@@ -142,6 +109,14 @@ class PPO:
         inputs = self._observations(observations.reshape(-1, observations.shape[-1]))
         outputs = self._critic.numpy_forward(inputs)
         return self._returns.unnormalise(outputs).reshape(observations.shape[:-1])
+
+    def hold_to_start(self, progress: float) -> None:
+        """Hold the policy to what it does now, as ``config.reference_kl`` says.
+
+        Args:
+            progress: share of the training done, in [0, 1]; from here on the hold loosens.
+        """
+        self._start = StartingPolicy(self.policy_arrays(), progress, self._acting.action_space)
 
     def update(
         self,
@@ -162,7 +137,7 @@ class PPO:
             rewards: of each step, (T, N).
             absorbing_rewards: of one step in the absorbing state, (T, N); read only where terminated. Zeros
                 give ordinary termination.
-            progress: share of the training done, in [0, 1], for the learning rate.
+            progress: share of the training done, in [0, 1], for the learning rate and the hold to the start.
             min_advantage_sd: advantages are divided by their standard deviation, but not by less than this,
                 in reward units. Above 0, differences too small to matter move the policy little.
 
@@ -183,7 +158,7 @@ class PPO:
         self._returns.update(returns, self._critic.weights[-1], self._critic.biases[-1])
         learning_rate = self._learning_rate(progress)
         scaled = (advantages - advantages.mean()) / max(float(advantages.std()), min_advantage_sd, 1e-8)
-        steps, value_loss = self._run_epochs(rollout, scaled, returns, learning_rate)
+        steps, value_loss = self._run_epochs(rollout, scaled, returns, learning_rate, progress)
         self._observations.update(rollout.observations)
         self._set_version(self.version + 1)
 
@@ -197,6 +172,7 @@ class PPO:
             learning_rate=learning_rate,
             num_epochs=len(steps) / num_minibatches(rollout.num_steps, self.config.minibatch_size),
             grad_norm=_mean(steps, "grad_norm"),
+            reference_kl=_mean(steps, "reference_kl"),
         )
 
     def refit_critic(
@@ -264,6 +240,8 @@ class PPO:
             state.update({f"{name}.{key}": value for key, value in learner.state_dict().items()})
         state.update({f"observations.{key}": value for key, value in self._observations.state_dict().items()})
         state.update({f"returns.{key}": value for key, value in self._returns.state_dict().items()})
+        if self._start is not None:
+            state.update({f"start.{key}": value for key, value in self._start.state_dict().items()})
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -272,17 +250,19 @@ class PPO:
         Raises:
             CheckpointError: something is missing, or belongs to a policy of another shape.
         """
+        self._start = None  # it may have none then
         if missing := self.state_dict().keys() - state.keys():
             raise CheckpointError(f"the policy checkpoint lacks {', '.join(sorted(missing))}.")
         parts = (*self._learners(), ("observations", self._observations), ("returns", self._returns))
         for name, part in parts:
-            prefix = f"{name}."
-            part.load_state_dict({key[len(prefix) :]: state[key] for key in state if key.startswith(prefix)})
+            part.load_state_dict(_part(state, name))
+        start = _part(state, "start")
+        self._start = StartingPolicy.from_state(start, self._acting.action_space) if start else None
         restore_generator(self._rng, state["rng"])
         self._set_version(int(state["version"]))
 
     def _run_epochs(
-        self, rollout: Rollout, advantages: Float32, returns: Float32, learning_rate: float
+        self, rollout: Rollout, advantages: Float32, returns: Float32, learning_rate: float, progress: float
     ) -> tuple[list[PolicyStep], float]:
         """Run the epochs of one update; when the KL stops the policy, the critic goes on alone."""
         config = self.config
@@ -291,13 +271,17 @@ class PPO:
         finish_critic = self._start_critic(
             inputs, self._returns.normalise(_flat(returns)), orders, learning_rate
         )
-        arrays = (inputs, _flat(rollout.actions), _flat(rollout.log_probs), _flat(advantages))
+        arrays = [inputs, _flat(rollout.actions), _flat(rollout.log_probs), _flat(advantages)]
+        start, hold = self._start, 0.0
+        if start is not None and (hold := start.weight(config, progress)):
+            arrays.append(start.outputs(_flat(rollout.observations)))
         steps: list[PolicyStep] = []
         for order in orders:
             num_before = len(steps)
             steps += [
                 self._actor_learner.step(
-                    *batch,
+                    *batch[:4],
+                    reference=Reference(batch[4], start.log_std, hold) if start and hold else None,
                     learning_rate=learning_rate,
                     clip_range=config.clip_range,
                     entropy_coef=config.entropy_coef,
@@ -394,6 +378,11 @@ class PPO:
 def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return (T * N, ...) for (T, N, ...)."""
     return array.reshape(-1, *array.shape[2:])
+
+
+def _part(state: dict[str, Any], name: str) -> dict[str, Any]:
+    prefix = f"{name}."
+    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
 def _mean(steps: Sequence[PolicyStep], name: str) -> float:

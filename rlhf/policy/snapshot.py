@@ -94,12 +94,20 @@ class PolicySnapshot:
         Raises:
             ShapeError: ``observations`` is not (N, D).
         """
-        check_shape("observations", observations, (None, len(self._shift)))
-        inputs = normalise(observations, self._shift, self._scale, self._clip)
-        outputs = mlp_forward(inputs, self._weights, self._biases)
+        outputs = self.outputs(observations)
         if self._log_std is not None:
             return _gaussian(outputs, self._log_std, None if deterministic else rng)
         return _categorical(outputs, None if deterministic else rng)
+
+    def outputs(self, observations: Float32) -> Float32:
+        """Return the means (continuous) or logits (discrete) for raw observations (N, D), (N, A).
+
+        Raises:
+            ShapeError: ``observations`` is not (N, D).
+        """
+        check_shape("observations", observations, (None, len(self._shift)))
+        inputs = normalise(observations, self._shift, self._scale, self._clip)
+        return mlp_forward(inputs, self._weights, self._biases)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return a copy as named arrays for an npz file; the inverse of ``from_arrays``."""

@@ -369,7 +369,7 @@ def _measured() -> dict[str, str]:
                 if METRIC_NAME.fullmatch(node.value):
                     found[node.value] = _shown(path, node)
             elif isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'policy/"):
-                for field in _fields(PROJECT_ROOT / "rlhf/policy/ppo.py", "PolicyStats"):
+                for field in _fields(PROJECT_ROOT / "rlhf/policy/stats.py", "PolicyStats"):
                     found[f"policy/{field}"] = _shown(path, node)
             elif isinstance(node, ast.JoinedStr) and ast.unparse(node).startswith("f'seconds/"):
                 found |= {f"seconds/{stage}": _shown(path, node) for stage in STAGES}

@@ -95,3 +95,30 @@ def test_run_that_has_begun_keeps_its_policy(
     opened(run_id)
     with pytest.raises(JobError, match="has begun"):
         start_from_clone(store.engine, run_id)
+
+
+@pytest.mark.parametrize(("weight", "is_held"), [(0.0, False), (0.1, True)])
+def test_run_is_held_to_its_clone_if_it_is_set_to(
+    store: Store,
+    new_small_run: Callable[..., str],
+    opened: Callable[[str], Session],
+    weight: float,
+    is_held: bool,
+) -> None:
+    run_id = new_small_run("cartpole-balance", **CLONE, **{"ppo.reference_kl": weight})
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 2)
+    session = opened(run_id)
+    iterate(session)
+    state = session.policy.state_dict()
+    assert ("start.weight_0" in state) == is_held
+    if is_held:
+        np.testing.assert_array_equal(state["start.weight_0"], session.policy.policy_arrays()["weight_0"])
+        assert state["start.since"] == session.progress
+
+
+def test_run_from_scratch_is_held_to_nothing(
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+) -> None:
+    session = opened(new_small_run("cartpole-balance", **{"ppo.reference_kl": 0.1}))
+    iterate(session)
+    assert "start.weight_0" not in session.policy.state_dict()

@@ -7,7 +7,7 @@ import torch
 
 from rlhf.policy.autograd import TorchPolicyGradients, TorchValueGradients, clipped_surrogate
 from rlhf.policy.kernels import NumpyPolicyGradients, NumpyValueGradients, Surrogate
-from rlhf.policy.losses import PolicyGradients
+from rlhf.policy.losses import PolicyGradients, Reference
 from rlhf.policy.networks import Network
 from rlhf.types.experience import Actions, Float32
 from rlhf.types.task import ActionSpace
@@ -59,21 +59,33 @@ def assert_equal_gradients(got: npt.NDArray[np.float32], expected: npt.NDArray[n
     assert np.linalg.norm(got - expected) <= 1e-5 * np.linalg.norm(expected)
 
 
+def reference_of(space: ActionSpace, size: int) -> Reference:
+    """Return another policy's outputs for as many samples, far from the first one's."""
+    rng = np.random.default_rng(3)
+    outputs = rng.normal(scale=2.0, size=(size, space.size)).astype(np.float32)
+    if space.kind == "continuous":
+        return Reference(outputs, rng.normal(size=space.size).astype(np.float32), 0.7)
+    outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    return Reference(outputs, None, 0.7)
+
+
 @SPACES
 @WIDTHS
+@pytest.mark.parametrize("is_held", [False, True], ids=["free", "held"])
 @pytest.mark.parametrize("entropy_coef", [0.0, 0.5])
 def test_policy_losses_and_gradients_equal_those_of_torch(
-    space: ActionSpace, hidden: tuple[int, ...], entropy_coef: float
+    space: ActionSpace, hidden: tuple[int, ...], entropy_coef: float, is_held: bool
 ) -> None:
     actor, _ = networks(space, hidden)
     data = batch(space, 64)
+    reference = reference_of(space, 64) if is_held else None
     ways: tuple[PolicyGradients, PolicyGradients] = (
         TorchPolicyGradients(actor, space),
         NumpyPolicyGradients(actor, space),
     )
     shown, gradients = [], []
     for way in ways:
-        shown.append(way(*data, clip_range=0.2, entropy_coef=entropy_coef))
+        shown.append(way(*data, clip_range=0.2, entropy_coef=entropy_coef, reference=reference))
         gradients.append(actor.gradient.copy())
         actor.gradient.fill(np.nan)  # so that an entry that is not overwritten is found
     np.testing.assert_allclose(shown[1], shown[0], rtol=1e-5, atol=1e-6)
@@ -140,15 +152,21 @@ def test_a_gain_beyond_the_range_has_no_gradient_and_a_loss_has_one() -> None:
 
 
 @SPACES
-def test_gradients_agree_with_finite_differences_in_double_precision(space: ActionSpace) -> None:
+@pytest.mark.parametrize("is_held", [False, True], ids=["free", "held"])
+def test_gradients_agree_with_finite_differences_in_double_precision(
+    space: ActionSpace, is_held: bool
+) -> None:
     actor, critic = networks(space, (6, 5))
     inputs, actions, log_probs, advantages = batch(space, 32)
+    reference = reference_of(space, 32) if is_held else None
     for network in (actor, critic):
         as_float64(network)
 
     def loss(gradients: NumpyPolicyGradients) -> float:
-        shown = gradients(inputs, actions, log_probs, advantages, clip_range=0.2, entropy_coef=0.3)
-        return shown.loss - 0.3 * shown.entropy
+        settings = {"clip_range": 0.2, "entropy_coef": 0.3}
+        shown = gradients(inputs, actions, log_probs, advantages, reference=reference, **settings)
+        held = 0.0 if reference is None else reference.weight * shown.reference_kl
+        return shown.loss - 0.3 * shown.entropy + held
 
     kernels = NumpyPolicyGradients(actor, space)
     loss(kernels)
@@ -174,3 +192,19 @@ def as_float64(network: Network) -> None:
         network.matrix_gradients[layer] = network.gradient[start:stop].reshape(matrix.shape)
         start = stop
     network.free, network.free_gradient = network.parameters[start:], network.gradient[start:]
+
+
+@SPACES
+def test_nothing_holds_a_policy_to_itself(space: ActionSpace) -> None:
+    actor, _ = networks(space, (8,))
+    data = batch(space, 16)
+    outputs = actor.numpy_forward(data[0])
+    log_std = actor.free.copy() if space.kind == "continuous" else None
+    if log_std is None:
+        outputs = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    kernels = NumpyPolicyGradients(actor, space)
+    kernels(*data, clip_range=0.2, entropy_coef=0.0)
+    free = actor.gradient.copy()
+    held = kernels(*data, clip_range=0.2, entropy_coef=0.0, reference=Reference(outputs, log_std, 100.0))
+    assert held.reference_kl == pytest.approx(0.0, abs=1e-6)
+    np.testing.assert_allclose(actor.gradient, free, atol=2e-4)

@@ -307,3 +307,53 @@ def test_differences_below_the_floor_move_the_policy_less() -> None:
         policy.update(rollout, rewards, np.zeros_like(rewards), min_advantage_sd=floor)
         moved[floor] = np.abs(policy.policy_arrays()["weight_2"] - before).mean()
     assert moved[1000.0] < 0.9 * moved[0.0]
+
+
+@SPACES
+def test_a_policy_held_to_its_start_stays_near_until_the_hold_has_loosened(action_space: ActionSpace) -> None:
+    def distances(**settings: Any) -> list[float]:
+        """KL of eight updates from the start, that of the last four without a hold."""
+        policy = make(action_space, target_kl=None, num_epochs=10, reference_share=0.5, **settings)
+        policy.hold_to_start(0.1)
+        start = PolicySnapshot.from_arrays(policy.policy_arrays(), action_space)
+        found = []
+        for update in range(8):
+            rollout, rewards = collect(policy, action_space, seed=update)
+            stats = policy.update(rollout, rewards, np.zeros_like(rewards), progress=0.1 + update / 8)
+            assert (stats.reference_kl > 0) == (update < 4 and bool(settings))
+            seen = rollout.observations.reshape(-1, 3)
+            found.append(float(np.abs(policy._acting.outputs(seen) - start.outputs(seen)).mean()))
+        return found
+
+    free, held = distances(), distances(reference_kl=30.0)
+    assert held[3] < 0.3 * free[3]
+    assert held[7] > 2.0 * held[3]
+
+
+def test_resuming_a_policy_that_is_held_is_bit_equal() -> None:
+    policy = make(DISCRETE, reference_kl=1.0)
+    rollout, rewards = collect(policy, DISCRETE)
+    policy.hold_to_start(0.0)
+    policy.update(rollout, rewards, np.zeros_like(rewards))
+    again = make(DISCRETE, seed=5, reference_kl=1.0)
+    again.load_state_dict(policy.state_dict())
+    rollout, rewards = collect(policy, DISCRETE, seed=1)
+    stats = [one.update(rollout, rewards, np.zeros_like(rewards), progress=0.1) for one in (policy, again)]
+    assert stats[0] == stats[1]
+    assert stats[0].reference_kl > 0
+    np.testing.assert_array_equal(parameters(policy), parameters(again))
+    free = make(DISCRETE)
+    again.load_state_dict(free.state_dict())
+    assert not [name for name in again.state_dict() if name.startswith("start.")]
+
+
+def test_a_hold_of_no_weight_changes_nothing() -> None:
+    def learned(*, is_held: bool) -> Float32:
+        policy = make(CONTINUOUS)
+        if is_held:
+            policy.hold_to_start(0.0)
+        rollout, rewards = collect(policy, CONTINUOUS)
+        policy.update(rollout, rewards, np.zeros_like(rewards))
+        return parameters(policy)
+
+    np.testing.assert_array_equal(learned(is_held=True), learned(is_held=False))
