@@ -57,7 +57,7 @@ def _player(testid: str) -> str:
 
 
 _CURVES = {
-    "Policy": "Entropy",
+    "Policy": "Clip fraction",
     "Reward model": "Right on learned answers",
     "Most asked for": "Predicted return",
 }
