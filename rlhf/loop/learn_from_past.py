@@ -14,7 +14,7 @@ from rlhf.loop.report import Progress
 from rlhf.policy.past_episodes import PastEpisode, PastEpisodes, Reward
 from rlhf.policy.soft_q import SoftQ, SoftQConfig
 from rlhf.seeding import generator
-from rlhf.types.experience import Float32, Int64
+from rlhf.types.experience import Float32, Float64, Int64
 from rlhf.types.task import Task
 
 _ROUND_STEPS = 32
@@ -41,8 +41,12 @@ class PastConfig:
     adapted, not found. .1 to 1."""
     source_episodes: int = 100
     """Latest episodes of such a source that are learned from as well, until newer ones crowd them out."""
-    exploration: float = 0.5
+    exploration: float = 0.25
     """Share of the steps over which the entropy falls."""
+    persistence: float = 1.0
+    """Steps for which the noise of the last environment's choices stays the same on average; in the first one
+    it is new in each step, and in between it grows. Above 1 where chance alone never gets anywhere, as on a
+    hill; a pole that is pushed one way for long just falls. 1 to 32."""
     curve_points: int = 40
     """Evaluations on the way."""
     curve_episodes: int = 16
@@ -51,7 +55,7 @@ class PastConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name in ("total_steps", "num_envs", "curve_points", "curve_episodes"):
+        for name in ("total_steps", "num_envs", "persistence", "curve_points", "curve_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 1.")
         if self.updates_per_step <= 0 or self.source_haste <= 0 or self.source_episodes < 0:
@@ -93,6 +97,8 @@ class PastLearner:
         self.curve: list[dict[str, Any]] = []
         self._running = [_Running() for _ in range(config.num_envs)]
         self._act, self._draw = generator(seed, "act"), generator(seed, "replay")
+        self._renewal = config.persistence ** -np.linspace(0.0, 1.0, config.num_envs)
+        self._noise = self._act.gumbel(size=(config.num_envs, *self.q.num_options))
         self._updates_due = 0.0
         self._reward: Reward | None = None
 
@@ -142,7 +148,7 @@ class PastLearner:
         stepper, seen, finished = self._stepper, [], []
         for _ in range(_ROUND_STEPS):
             before = stepper.observations
-            options, log_probs = self.q.choose(before, self._act)
+            options, log_probs = self.q.explore(before, self._next_noise())
             result = stepper.step(self.q.to_actions(options))
             for i, running in enumerate(self._running):
                 finished += running.add(i, before, options, log_probs, result)
@@ -155,6 +161,16 @@ class PastLearner:
         steps = _ROUND_STEPS * stepper.num_envs
         self.steps += steps
         self._updates_due += steps * self.config.updates_per_step
+
+    def _next_noise(self) -> Float64:
+        """Return standard Gumbel noise (N, A, K), in some environments that of the step before.
+
+        Source: https://arxiv.org/abs/2006.01782 (actions repeated for a random time). Differs: the noise is.
+        """
+        fresh = self._act.random(len(self._renewal)) < self._renewal
+        drawn = self._act.gumbel(size=self._noise.shape)
+        self._noise = np.where(fresh[:, None, None], drawn, self._noise)
+        return self._noise
 
     def _measure_if_due(self, progress: Progress) -> None:
         config = self.config

@@ -1,26 +1,45 @@
 """From a source task to a target task with the soft Q-learner, and what that is worth.
 
-What a comparison needs runs here too: the target from scratch, with all parameters, and behind a frozen trunk
-of random weights, which tells apart what the trunk knows from what any trunk would do.
+What a comparison needs runs here too: the target from scratch, behind a frozen trunk of random weights, which
+tells apart what the trunk knows from what any trunk would do, with all parameters, with the head alone, and
+without the source's past episodes.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from rlhf.config import override
 from rlhf.errors import TaskError
+from rlhf.experience.tasks import spaces_of
 from rlhf.loop.learn_from_past import PastConfig, PastLearner, mean_return
 from rlhf.loop.report import Progress, Stopwatch
 from rlhf.parallel import peak_rss_mb
 from rlhf.policy.soft_q import SoftQ
 from rlhf.types.task import Task
 
-Arm = Literal["scratch", "whole", "partial", "random trunk", "guarded"]
+Arm = Literal["scratch", "random trunk", "whole", "head", "no past", "partial", "guarded"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
+SAME_SHAPE_ARMS: tuple[Arm, ...] = ("head", "no past")
+"""A head alone cannot learn behind an adapter of chance, and of an unlike source no past is replayed."""
 GUARD_SHARE = 0.1
 """Share of the steps that the two short arms of the guard take together."""
 _FINAL_EPISODES = 50
+_WITHOUT_SOURCE: tuple[Arm, ...] = ("scratch", "random trunk")
+_CHANGES: Mapping[Arm, Mapping[str, Any]] = MappingProxyType(
+    {
+        "scratch": {"q.update": "all"},
+        "random trunk": {},
+        "whole": {"q.update": "all"},
+        "head": {"q.update": "head"},
+        "no past": {"source_episodes": 0},
+        "partial": {},
+    }
+)
+"""What makes an arm differ from the configured transfer."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +67,7 @@ def transfer(
         config: how.
         seed: of everything; all arms meet the same episodes.
         arms: ``guarded`` is what to use: it tries ``partial`` and ``scratch`` shortly and keeps the better.
+            Those of ``SAME_SHAPE_ARMS`` are left out where the tasks have unlike shapes.
         progress: hears about each training run.
 
     Raises:
@@ -60,7 +80,15 @@ def transfer(
     everything = dataclasses.replace(config.target.q, update="all")
     first = dataclasses.replace(config.target, total_steps=config.source_steps, q=everything)
     teacher = _trained(PastLearner(source, first, seed), progress)
-    found = {arm: _ARM_RUNS[arm](target, config.target, seed, teacher, progress) for arm in arms}
+    if spaces_of(source) != spaces_of(target):
+        arms = tuple(arm for arm in arms if arm not in SAME_SHAPE_ARMS)
+    found: dict[Arm, tuple[PastLearner, dict[str, Any]]] = {}
+    for arm in arms:
+        given = target, config.target, seed, teacher
+        if arm == "guarded":
+            found[arm] = _guarded(*given, progress)
+        else:
+            found[arm] = _trained(_learner(arm, *given), progress), {}
     before = mean_return(source, teacher.q, _FINAL_EPISODES, seed)
     return {
         "source": source.name,
@@ -84,29 +112,9 @@ def transfer(
     }
 
 
-def _scratch(
-    task: Task, config: PastConfig, seed: int, _: PastLearner, progress: Progress
-) -> tuple[PastLearner, dict[str, Any]]:
-    return _trained(_from_scratch(task, config, seed), progress), {}
-
-
-def _whole(
-    task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
-) -> tuple[PastLearner, dict[str, Any]]:
-    everything = dataclasses.replace(config, q=dataclasses.replace(config.q, update="all"))
-    return _trained(PastLearner(task, everything, seed, source), progress), {}
-
-
-def _partial(
-    task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
-) -> tuple[PastLearner, dict[str, Any]]:
-    return _trained(PastLearner(task, config, seed, source), progress), {}
-
-
-def _random_trunk(
-    task: Task, config: PastConfig, seed: int, _: PastLearner, progress: Progress
-) -> tuple[PastLearner, dict[str, Any]]:
-    return _trained(PastLearner(task, config, seed), progress), {}
+def _learner(arm: Arm, task: Task, config: PastConfig, seed: int, source: PastLearner) -> PastLearner:
+    changed = override(config, _CHANGES[arm])
+    return PastLearner(task, changed, seed, None if arm in _WITHOUT_SOURCE else source)
 
 
 def _guarded(
@@ -114,7 +122,7 @@ def _guarded(
 ) -> tuple[PastLearner, dict[str, Any]]:
     """Try both for a while, then go on with the better one and with what both saw."""
     short = round(GUARD_SHARE / 2 * config.total_steps)
-    moved, scratch = PastLearner(task, config, seed, source), _from_scratch(task, config, seed)
+    moved, scratch = (_learner(arm, task, config, seed, source) for arm in ("partial", "scratch"))
     for learner in (moved, scratch):
         learner.train(short, progress)
     scores = {
@@ -130,20 +138,6 @@ def _guarded(
     return _trained(kept, progress), {"kept": "transfer" if kept is moved else "scratch", "tried": scores}
 
 
-_ARM_RUNS = {
-    "scratch": _scratch,
-    "whole": _whole,
-    "partial": _partial,
-    "random trunk": _random_trunk,
-    "guarded": _guarded,
-}
-
-
-def _from_scratch(task: Task, config: PastConfig, seed: int) -> PastLearner:
-    free = dataclasses.replace(config.q, update="all", source_pull=0.0)
-    return PastLearner(task, dataclasses.replace(config, q=free), seed)
-
-
 def _trained(learner: PastLearner, progress: Progress) -> PastLearner:
     try:
         learner.train(learner.config.total_steps, progress)
@@ -156,7 +150,7 @@ def _with_trunk(q: SoftQ, other: SoftQ) -> SoftQ:
     """Return a copy of ``q`` that acts by another's trunk, between its own adapter and head."""
     copy = SoftQ(q.config, *q.shape, np.random.default_rng(0))
     copy.start_from(q, np.random.default_rng(0))
-    for mine, theirs in zip(copy.network.matrices[1:-1], other.network.matrices[1:-1], strict=True):
+    for mine, theirs in zip(copy.slow.matrices[1:-1], other.slow.matrices[1:-1], strict=True):
         mine[:] = theirs
     return copy
 

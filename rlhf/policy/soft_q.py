@@ -4,13 +4,20 @@ Network: input adapter -> trunk -> head, tanh. An action of several numbers has 
 its value is the mean over its numbers. Two kinds of targets:
 
     returns        R_t = sum_k gamma^k r_{t + k}, and gamma^n V(s_T) where the horizon cut the episode
-    bootstrapped   Retrace(lambda) over a few steps, by a slowly following target network
+    bootstrapped   Retrace(lambda) over a few steps
+
+The second kind reaches 500 on CartPole and falls again: its values follow the policy only slowly, and their
+errors are larger than what one action is worth. The first kind stays.
+
+What comes after a step is worth what a slowly following network says of the actions that the learning one
+prefers, since the network that chose them overestimates them. The slow one is also the one that is judged.
 
 Old policies did worse than the present one, so the square errors of ``returns`` are weighted by
 min(1, pi_now(a|s) / pi_then(a|s)); Retrace cuts its traces by the same ratio.
 
-Sources: https://arxiv.org/abs/1606.02647 (Retrace), https://arxiv.org/abs/2210.12566 (the mean over numbers),
-https://arxiv.org/abs/1802.01483 (the pull towards the source's parameters).
+Sources: https://arxiv.org/abs/1606.02647 (Retrace), https://arxiv.org/abs/1509.06461 (two networks),
+https://arxiv.org/abs/2210.12566 (the mean over numbers), https://arxiv.org/abs/1802.01483 (the pull towards
+the source's parameters).
 """
 
 import dataclasses
@@ -25,7 +32,7 @@ from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser, ReturnNormaliser
 from rlhf.policy.partial import count_learned, learned_part
 from rlhf.policy.past_episodes import PastSteps
-from rlhf.types.experience import Actions, Float32, Int64
+from rlhf.types.experience import Actions, Float32, Float64, Int64
 from rlhf.types.task import ActionSpace
 
 Targets = Literal["returns", "bootstrapped"]
@@ -35,6 +42,7 @@ _CHUNK = 8
 """Steps in a row that bootstrapped targets look ahead, at most."""
 _SCALE_RATE = 0.05
 _MAX_GRADIENT = 10.0
+_TEMPERATURE_BATCH = 256
 _BISECTIONS = 24
 
 
@@ -50,19 +58,19 @@ class SoftQConfig:
     """Gamma in [0, 1)."""
     batch_size: int = 256
     """Steps per update; a multiple of 8. 64 to 1024."""
-    targets: Targets = "bootstrapped"
+    targets: Targets = "returns"
     """What Q is drawn towards, ``returns`` or ``bootstrapped``."""
     trace: float = 0.9
     """Lambda of ``bootstrapped`` in [0, 1]: 0 trusts the network after one step, 1 after eight."""
-    target_rate: float = 0.03
-    """How far the target network follows in each update. .001 to .05."""
+    slow_rate: float = 0.01
+    """How far the slow network follows in each update. .001 to .05."""
     num_bins: int = 5
     """Options for each number of a continuous action."""
     capacity: int = 200
     """Past episodes that are learned from."""
     half_life: float = 50.0
     """An episode is drawn half as often as one that is so many episodes younger."""
-    last_entropy: float = 0.05
+    last_entropy: float = 0.02
     """Mean entropy of the policy in the end and when it is judged, as a share of a uniform policy's."""
     source_pull: float = 1e-3
     """Factor on the squared distance of adapter and trunk to those of the source."""
@@ -83,7 +91,7 @@ class SoftQConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be in [0, 1].")
         if not 0 < self.last_entropy < 1:
             raise ValueError(f"last_entropy is {self.last_entropy}; it must be in (0, 1).")
-        for name in ("learning_rate", "target_rate", "capacity", "half_life"):
+        for name in ("learning_rate", "slow_rate", "capacity", "half_life"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be > 0.")
         if self.batch_size < 1 or self.batch_size % _CHUNK or self.num_bins < 2 or self.source_pull < 0:
@@ -115,6 +123,11 @@ def temperature_for(values: Float32, entropy: float) -> float:
     return float(np.exp((low + high) / 2))
 
 
+def _drawn(log_policy: Float32, noise: Float64) -> tuple[Int64, Float32]:
+    options: Int64 = (log_policy + noise).argmax(axis=2)
+    return options, np.take_along_axis(log_policy, options[:, :, None], axis=2)[:, :, 0].sum(axis=1)
+
+
 class SoftQ:
     """Q-values of a task's actions, the policy that follows from them, and how they are learned.
 
@@ -138,6 +151,10 @@ class SoftQ:
         self._options = action_space.size if discrete else config.num_bins
         self._sizes = (observation_dim, *config.hidden, self._numbers * self._options)
         self.network = Network(self._sizes, rng, last_gain=0.01)
+        """Learns, and gathers experience."""
+        self.slow = Network(self._sizes, rng, last_gain=0.01)
+        """Its running average: has the values of targets, and is judged."""
+        self._anchor: Float32 | None = None
         self.observations = ObservationNormaliser(observation_dim, _OBSERVATION_CLIP)
         self.returns = ReturnNormaliser(_SCALE_RATE)
         self.temperature = 1.0
@@ -145,6 +162,11 @@ class SoftQ:
         self.calm_temperature = 1.0
         """Tau of the policy that is judged: the one it ends with."""
         self._start(rng)
+
+    @property
+    def num_options(self) -> tuple[int, int]:
+        """Return (A, K): numbers of an action, options of each."""
+        return self._numbers, self._options
 
     @property
     def shape(self) -> tuple[int, ActionSpace]:
@@ -158,7 +180,7 @@ class SoftQ:
 
     def start_from(self, source: "SoftQ", rng: np.random.Generator) -> None:
         """Take over the trunk of ``source``, and adapter, head and scales where the shapes are the same."""
-        pairs = zip(self.network.matrices, source.network.matrices, strict=True)
+        pairs = zip(self.network.matrices, source.slow.matrices, strict=True)
         for mine, theirs in pairs:
             if mine.shape == theirs.shape:
                 mine[:] = theirs
@@ -166,6 +188,7 @@ class SoftQ:
             self.observations.load_state_dict(source.observations.state_dict())
             self.returns.load_state_dict(source.returns.state_dict())
             self.temperature, self.calm_temperature = source.calm_temperature, source.calm_temperature
+        self._anchor = self.network.parameters.copy()
         self._start(rng)
 
     def act(
@@ -176,17 +199,23 @@ class SoftQ:
         ``deterministic`` acts calmly, as it would at the end of training; the best action alone would be a
         rule that can get stuck.
         """
-        options, log_probs = self.choose(observations, rng, calm=deterministic)
+        network, temperature = (
+            (self.slow, self.calm_temperature) if deterministic else (self.network, self.temperature)
+        )
+        values = self._values_by(network, self.observations(observations))
+        options, log_probs = _drawn(self._log_policy(values, temperature), rng.gumbel(size=values.shape))
         return self.to_actions(options), log_probs
 
-    def choose(
-        self, observations: Float32, rng: np.random.Generator, *, calm: bool = False
-    ) -> tuple[Int64, Float32]:
-        """Return (options (N, A), their log-probabilities (N,)) for raw observations (N, D)."""
+    def explore(self, observations: Float32, noise: Float64) -> tuple[Int64, Float32]:
+        """Return (options (N, A), their log-probabilities (N,)) for raw observations (N, D).
+
+        Args:
+            observations: (N, D).
+            noise: standard Gumbel, (N, A, K). New for each step, it draws from the softmax policy; kept for
+                some steps, it draws from the same policy in each of them, but prefers what it preferred.
+        """
         values = self._values_by(self.network, self.observations(observations))
-        log_probs = self._log_policy(values, self.calm_temperature if calm else self.temperature)
-        options: Int64 = (log_probs + rng.gumbel(size=values.shape)).argmax(axis=2)
-        return options, np.take_along_axis(log_probs, options[:, :, None], axis=2)[:, :, 0].sum(axis=1)
+        return _drawn(self._log_policy(values, self.temperature), noise)
 
     def to_actions(self, options: Int64) -> Actions:
         """Return the actions of options (N, A)."""
@@ -217,9 +246,8 @@ class SoftQ:
         size = self.config.batch_size if whole else self.config.batch_size // _CHUNK
         drawn = past.draw(num_updates * size, rng)
         inputs = self.observations(past.observations)
-        with_rest = past.returns[drawn] + past.discounts[drawn] * self._state_values(
-            inputs[past.last_rows[drawn]]
-        )
+        rest = self.returns.unnormalise(self._state_values(inputs[past.last_rows[drawn]]))
+        with_rest = past.returns[drawn] + past.discounts[drawn] * rest
         self._rescale(with_rest)
         for number in range(num_updates):
             part = slice(number * size, (number + 1) * size)
@@ -227,16 +255,14 @@ class SoftQ:
                 self._step_to_returns(past, inputs, drawn[part], with_rest[part])
             else:
                 self._step_to_retrace(past, inputs, drawn[part])
-        values = self._values_by(self.network, inputs[past.rows[drawn[:256]]])
-        self.temperature = temperature_for(values, entropy)
-        self.calm_temperature = temperature_for(values, self.config.last_entropy)
+        seen = inputs[past.rows[drawn[:_TEMPERATURE_BATCH]]]
+        self.temperature = temperature_for(self._values_by(self.network, seen), entropy)
+        self.calm_temperature = temperature_for(self._values_by(self.slow, seen), self.config.last_entropy)
         self.version += 1
 
     def _start(self, rng: np.random.Generator) -> None:
-        self._target = Network(self._sizes, rng, last_gain=0.01)
-        self._target.load_parameters(self.network.parameters)
-        self._anchor = self.network.parameters.copy()
-        self._num_pulled = len(self._anchor) - self.network.matrices[-1].size
+        self.slow.load_parameters(self.network.parameters)
+        self._num_pulled = len(self.network.parameters) - self.network.matrices[-1].size
         self._learned = learned_part(self.network, self.config.update, rng)
         self._adam = Adam(len(self._learned.parameters))
         self._pass = Backpropagation(self.network, self.config.batch_size)
@@ -245,46 +271,47 @@ class SoftQ:
 
     def _step_to_returns(self, past: PastSteps, inputs: Float32, drawn: Int64, returns: Float32) -> None:
         self._pass.forward(inputs[past.rows[drawn]])
-        values = self._pass.outputs.T.reshape(len(drawn), self._numbers, self._options)
-        ratios = np.exp(np.minimum(self._log_prob(values, past.options[drawn]) - past.log_probs[drawn], 0.0))
+        log_probs = self._log_prob(self._passed(len(drawn)), past.options[drawn])
+        ratios = np.exp(np.minimum(log_probs - past.log_probs[drawn], 0.0))
         self._step(past.options[drawn], self.returns.normalise(returns), ratios)
 
     def _step_to_retrace(self, past: PastSteps, inputs: Float32, starts: Int64) -> None:
         ahead = starts[:, None] + np.arange(_CHUNK)
-        steps = np.minimum(ahead, starts[:, None] + (past.last_rows - past.rows)[starts][:, None] - 1)
-        targets = self._retrace(past, inputs, steps)
+        ends = starts + past.last_rows[starts] - past.rows[starts]
+        steps = np.minimum(ahead, ends[:, None] - 1)
         flat = steps.reshape(-1)
         self._pass.forward(inputs[past.rows[flat]])
+        targets = self._retrace(past, inputs, steps)
         self._step(past.options[flat], targets.reshape(-1), (ahead == steps).reshape(-1).astype(np.float32))
 
     def _retrace(self, past: PastSteps, inputs: Float32, steps: Int64) -> Float32:
-        """Return normalised targets (C, L) of chunks of steps; a last step repeated stands for none."""
-        rows = past.rows[steps]
-        rows = np.concatenate([rows, rows[:, -1:] + 1], axis=1)
-        flat = self._values_by(self._target, inputs[rows.reshape(-1)])
-        log_policy = self._log_policy(flat)
-        state_values = (np.exp(log_policy) * flat).sum(axis=2).mean(axis=1).reshape(rows.shape)
-        taken = np.concatenate([past.options[steps], past.options[steps[:, -1:]]], axis=1)
-        taken = taken.reshape(len(flat), self._numbers, 1)
-        values = np.take_along_axis(flat, taken, axis=2).mean(axis=(1, 2)).reshape(rows.shape)
-        log_probs = np.take_along_axis(log_policy, taken, axis=2).sum(axis=(1, 2)).reshape(rows.shape)
+        """Return normalised targets (C, L) of chunks of steps, whose states went through ``_pass``.
+
+        A last step repeated stands for none, so what follows a chunk is also what follows its episode.
+        """
+        shape = (*steps.shape, self._numbers, self._options)
+        flat = past.rows[steps].reshape(-1)
+        slow = self._values_by(self.slow, inputs[flat]).reshape(shape)
+        log_policy = self._log_policy(self._passed(len(flat))).reshape(shape)
+        taken = past.options[steps][..., None]
+        values = np.take_along_axis(slow, taken, axis=3).mean(axis=(2, 3))
+        log_probs = np.take_along_axis(log_policy, taken, axis=3).sum(axis=(2, 3))
+        state_values = (np.exp(log_policy) * slow).sum(axis=3).mean(axis=2)
         sd, discount = self.returns.sd, self.config.discount
         shift = self.returns.mean / sd
         targets = np.empty(steps.shape, np.float32)
+        end_values = next_values = self._state_values(inputs[past.rows[steps[:, -1]] + 1])
         extra = np.zeros(len(steps), np.float32)  # lambda * c * (target - value) of the step after
         for k in range(_CHUNK - 1, -1, -1):
             step = steps[:, k]
-            # At an episode's last step the state after it has no action that was taken.
             is_last = past.rows[step] + 1 == past.last_rows[step]
-            next_values = np.where(is_last, 0.0, state_values[:, k + 1])
-            if is_last.any():
-                next_values[is_last] = self._normalised_state_values(
-                    self._target, inputs[past.last_rows[step[is_last]]]
-                )
-            after = np.where(past.terminated[step], 0.0, next_values + shift + np.where(is_last, 0.0, extra))
-            targets[:, k] = past.rewards[step] / sd + discount * after - shift
+            after = np.where(is_last, end_values, next_values + extra) + shift
+            targets[:, k] = (
+                past.rewards[step] / sd + discount * np.where(past.terminated[step], 0.0, after) - shift
+            )
             ratios = np.exp(np.minimum(log_probs[:, k] - past.log_probs[step], 0.0))
             extra = self.config.trace * ratios * (targets[:, k] - values[:, k])
+            next_values = state_values[:, k]
         return targets
 
     def _step(self, options: Int64, targets: Float32, weights: Float32) -> None:
@@ -295,14 +322,14 @@ class SoftQ:
         self._pass.output_gradients.fill(0.0)
         self._pass.output_gradients[chosen, self._each] = errors * weights / (self._numbers * len(errors))
         self._pass.backward()
-        if self.config.source_pull:
+        if self._anchor is not None:
             away = network.parameters[: self._num_pulled] - self._anchor[: self._num_pulled]
             network.gradient[: self._num_pulled] += self.config.source_pull * away
         clip_norm(network.gradient, _MAX_GRADIENT)
         self._learned.pull()
         self._adam.step(self._learned.parameters, self._learned.gradient, self._rate)
         self._learned.push()
-        self._target.parameters += self.config.target_rate * (network.parameters - self._target.parameters)
+        self.slow.parameters += self.config.slow_rate * (network.parameters - self.slow.parameters)
 
     def _rescale(self, returns: Float32) -> None:
         """Follow the scale of the returns; what the networks say, in the units of returns, stays."""
@@ -310,12 +337,12 @@ class SoftQ:
         head = self.network.matrices[-1]
         self.returns.update(returns, head[:-1], head[-1])
         self._learned.parameters[-head.size :] = head.reshape(-1)
-        target_head, follower = self._target.matrices[-1], ReturnNormaliser(_SCALE_RATE)
+        target_head, follower = self.slow.matrices[-1], ReturnNormaliser(_SCALE_RATE)
         follower.load_state_dict(before)
         follower.update(returns, target_head[:-1], target_head[-1])
 
     def _log_policy(self, values: Float32, temperature: float | None = None) -> Float32:
-        scores = values / np.float32(self.temperature if temperature is None else temperature)
+        scores = values / np.float32(temperature or self.temperature)
         scores = scores - scores.max(axis=2, keepdims=True)
         log_policy: Float32 = scores - np.log(np.exp(scores).sum(axis=2, keepdims=True))
         return log_policy
@@ -326,13 +353,13 @@ class SoftQ:
         return taken
 
     def _state_values(self, inputs: Float32) -> Float32:
-        """Return V(s) = sum_a pi(a|s) Q(s, a) in the units of returns, (B,)."""
-        return self.returns.unnormalise(self._normalised_state_values(self.network, inputs))
-
-    def _normalised_state_values(self, network: Network, inputs: Float32) -> Float32:
-        values = self._values_by(network, inputs)
-        expected: Float32 = (np.exp(self._log_policy(values)) * values).sum(axis=2).mean(axis=1)
+        """Return V(s) = sum_a pi(a|s) Q(s, a), normalised, (B,)."""
+        log_policy = self._log_policy(self._values_by(self.network, inputs))
+        expected: Float32 = (np.exp(log_policy) * self._values_by(self.slow, inputs)).sum(axis=2).mean(axis=1)
         return expected
+
+    def _passed(self, count: int) -> Float32:
+        return self._pass.outputs.T.reshape(count, self._numbers, self._options)
 
     def _values_by(self, network: Network, inputs: Float32) -> Float32:
         return network.numpy_forward(inputs).reshape(len(inputs), self._numbers, self._options)

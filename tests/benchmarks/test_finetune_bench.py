@@ -9,8 +9,9 @@ import pytest
 from rlhf.benchmarks import finetune
 from rlhf.cli.main import main
 
-ARMS = ("scratch", "whole", "partial", "random trunk", "guarded")
+ARMS = ("scratch", "random trunk", "whole", "partial", "guarded")
 POINTS = 41
+BAR = 80.0
 GRAVITY, UNLIKE = "cartpole-balance>+gravity=20", "acrobot-swingup>cartpole-balance"
 
 
@@ -33,30 +34,33 @@ def report(seed: int, **reached_at: float) -> dict[str, Any]:
 
 
 def test_time_and_area_are_ratios_to_scratch() -> None:
-    found = finetune.summarise([report(seed, partial=0.1, random_trunk=0.75) for seed in range(3)])["arms"]
+    reports = [report(seed, partial=0.1, random_trunk=0.75) for seed in range(3)]
+    found = finetune.summarise(reports, BAR)["arms"]
     assert found["partial"]["time_ratio"]["value"] == pytest.approx(0.2, abs=0.05)
     assert found["partial"]["area_ratio"]["value"] == pytest.approx(0.9 / 0.5, abs=0.1)
     assert found["random trunk"]["time_ratio"]["value"] == pytest.approx(1.5, abs=0.05)
     assert found["scratch"]["time_ratio"]["value"] == 1.0
-    assert found["partial"]["end"]["value"] == pytest.approx(1.0)
+    assert found["partial"]["end"]["value"] == pytest.approx(100 / BAR)
+    assert found["partial"]["reached"] == 3
 
 
 def test_an_arm_that_starts_where_scratch_ends_has_the_whole_jumpstart() -> None:
-    found = finetune.summarise([report(seed, partial=0.0) for seed in range(3)])["arms"]["partial"]
-    assert found["jumpstart"]["value"] == pytest.approx(1.0)
+    found = finetune.summarise([report(seed, partial=0.0) for seed in range(3)], BAR)["arms"]["partial"]
+    assert found["jumpstart"]["value"] == pytest.approx(100 / BAR)
     assert found["time_ratio"]["value"] == 0.0
 
 
 def test_an_arm_that_never_gets_there_has_taken_all_the_time() -> None:
-    found = finetune.summarise([report(seed, partial=2.0) for seed in range(3)])["arms"]["partial"]
+    found = finetune.summarise([report(seed, partial=2.0) for seed in range(3)], BAR)["arms"]["partial"]
     assert found["time_ratio"]["value"] == pytest.approx(2.0, abs=0.15)
+    assert found["reached"] == 0
 
 
 @pytest.mark.parametrize(("partial", "fast"), [(0.1, 1), (0.4, 0)])
 def test_the_verdicts_count_fast_pairs_and_hold_the_guard_to_its_bar(partial: float, fast: int) -> None:
     pairs = {
-        GRAVITY: finetune.summarise([report(0, partial=partial, random_trunk=0.9)]),
-        UNLIKE: finetune.summarise([report(0, guarded=partial + 0.2)]),
+        GRAVITY: finetune.summarise([report(0, partial=partial, random_trunk=0.9)], BAR),
+        UNLIKE: finetune.summarise([report(0, guarded=partial + 0.2)], BAR),
     }
     found = finetune.verdicts(pairs)
     assert (found["same_shape"]["fast"], found["same_shape"]["random_trunk_worse"]) == (fast, 1)
@@ -64,20 +68,21 @@ def test_the_verdicts_count_fast_pairs_and_hold_the_guard_to_its_bar(partial: fl
     assert found["source_unchanged"]
 
 
-def test_it_measures_once_and_writes_what_it_found(
+def test_it_measures_by_the_real_verb_once_and_writes_what_it_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
-    asked: list[list[str]] = []
-
-    def verb(arguments: list[str]) -> dict[str, Any]:
-        asked.append(arguments)
-        return report(int(arguments[arguments.index("--seed") + 1]), partial=0.1)
-
-    monkeypatch.setattr(finetune, "verb_report", verb)
-    for _ in range(2):
-        assert main(["bench", "finetune", "--pairs", GRAVITY, "--quick", "--out", str(tmp_path / "out")]) == 0
-    assert len(asked) == 2
-    assert "partial <= 0.5 on 1 of 1 pairs" in capsys.readouterr().out
-    assert json.loads((tmp_path / "out/summary.json").read_text())["pairs"][GRAVITY]["seeds"] == 2
+    asked = ["bench", "finetune", "--pairs", GRAVITY, "--quick", "--out", str(tmp_path / "out")]
+    assert main([*asked, "--so-far"]) == 2
+    assert "leave out --so-far" in capsys.readouterr().err
+    assert main(asked) == 0
+    kept = sorted((tmp_path / "data/benchmarks/finetune").iterdir())
+    assert len(kept) == 2
+    kept[0].unlink()
+    assert main([*asked, "--so-far"]) == 0
+    assert "1 of 2 runs are still missing" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out/summary.json").read_text())["pairs"][GRAVITY]
+    assert found["seeds"] == 1
+    assert {"scratch", "random trunk", "whole", "head", "no past", "partial"} < found["arms"].keys()
+    assert found["arms"]["partial"]["source_change"] == 0
     ET.parse(tmp_path / "out/plot.svg")

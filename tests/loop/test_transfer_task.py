@@ -43,7 +43,8 @@ def test_all_arms_report_and_a_frozen_trunk_leaves_the_source_as_it_was() -> Non
 
 
 def test_other_shapes_and_continuous_actions_are_learned_through_new_adapters() -> None:
-    found = transfer(CARTPOLE, get_task("pendulum-swingup"), CONFIG, 0, ("partial",), quiet)
+    found = transfer(CARTPOLE, get_task("pendulum-swingup"), CONFIG, 0, ("no past", "partial"), quiet)
+    assert found["arms"].keys() == {"partial"}
     assert found["arms"]["partial"]["source_return_after"] == found["source_return"]
 
 
@@ -72,6 +73,14 @@ def test_a_learner_that_takes_over_another_goes_on_with_the_past_of_both() -> No
     episodes, steps = len(one.past.episodes) + len(other.past.episodes), one.steps + other.steps
     one.take_over(other)
     assert (len(one.past.episodes), one.steps) == (episodes, steps)
+
+
+def test_persistent_noise_stays_longer_from_one_environment_to_the_next() -> None:
+    learner = PastLearner(CARTPOLE, dataclasses.replace(TINY, persistence=16.0), 0)
+    noise = np.stack([learner._next_noise() for _ in range(200)])
+    kept = (noise[1:] == noise[:-1]).all(axis=(2, 3)).mean(axis=0)
+    assert kept[0] == 0.0
+    assert kept[-1] == pytest.approx(15 / 16, abs=0.05)
 
 
 def test_a_source_of_the_same_shape_lends_its_past_another_one_does_not() -> None:
@@ -108,6 +117,7 @@ def test_a_task_without_true_reward_is_refused() -> None:
         {"first_entropy": 0.01},
         {"exploration": 0.0},
         {"source_haste": 0.0},
+        {"persistence": 0.5},
         {"source_episodes": -1},
     ],
 )

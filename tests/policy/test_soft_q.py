@@ -47,7 +47,7 @@ def made(config: SoftQConfig = SMALL, space: ActionSpace = TWO, dim: int = 5, se
 def test_bootstrapped_values_come_to_those_of_a_policy_that_goes_straight() -> None:
     rng = np.random.default_rng(0)
     past = corridor(150, rng).steps()
-    q = made(dataclasses.replace(SMALL, learning_rate=3e-3, target_rate=0.05, source_pull=0.0))
+    q = made(dataclasses.replace(SMALL, targets="bootstrapped", learning_rate=3e-3, slow_rate=0.05))
     for _ in range(30):
         q.learn(past, 30, 0.02, rng)
     right = values(q, np.eye(5, dtype=np.float32)[:4])[:, 1]
@@ -58,7 +58,7 @@ def test_bootstrapped_values_come_to_those_of_a_policy_that_goes_straight() -> N
 def test_returns_prefer_the_straight_way_as_well() -> None:
     rng = np.random.default_rng(0)
     past = corridor(150, rng).steps()
-    q = made(dataclasses.replace(SMALL, targets="returns", learning_rate=3e-3, source_pull=0.0))
+    q = made(dataclasses.replace(SMALL, learning_rate=3e-3))
     for _ in range(20):
         q.learn(past, 30, 0.02, rng)
     found = values(q, np.eye(5, dtype=np.float32)[:4])
@@ -124,7 +124,7 @@ def test_a_frozen_trunk_stays_bit_for_bit_and_its_source_too(update: Update) -> 
     np.testing.assert_array_equal(source.network.parameters, before)
     moved = [
         not np.array_equal(mine, theirs)
-        for mine, theirs in zip(q.network.matrices, source.network.matrices, strict=True)
+        for mine, theirs in zip(q.network.matrices, source.slow.matrices, strict=True)
     ]
     assert moved == [update == "adapters+head", False, False, True]
 
@@ -136,7 +136,7 @@ def test_other_updates_move_the_trunk(update: Update) -> None:
     q = made(dataclasses.replace(SMALL, update=update), seed=1)
     q.start_from(source, rng)
     q.learn(past, 20, 0.3, rng)
-    assert (q.network.matrices[2] != source.network.matrices[2]).any()
+    assert (q.network.matrices[2] != source.slow.matrices[2]).any()
 
 
 def test_a_moving_scale_of_returns_leaves_what_the_network_says() -> None:
@@ -155,10 +155,37 @@ def test_other_shapes_take_over_the_trunk_alone() -> None:
     q = SoftQ(SMALL, 3, ActionSpace("continuous", 1), rng)
     adapter, head = q.network.matrices[0].copy(), q.network.matrices[-1].copy()
     q.start_from(source, rng)
-    for mine, theirs in zip(q.network.matrices[1:-1], source.network.matrices[1:-1], strict=True):
+    for mine, theirs in zip(q.network.matrices[1:-1], source.slow.matrices[1:-1], strict=True):
         np.testing.assert_array_equal(mine, theirs)
     np.testing.assert_array_equal(q.network.matrices[0], adapter)
     np.testing.assert_array_equal(q.network.matrices[-1], head)
+
+
+def test_a_learner_without_a_source_is_pulled_nowhere() -> None:
+    past, found = corridor(20, np.random.default_rng(0)).steps(), []
+    for pull in (0.0, 1.0):
+        q = made(dataclasses.replace(SMALL, source_pull=pull))
+        q.learn(past, 5, 0.3, np.random.default_rng(1))
+        found.append(q.network.parameters)
+    np.testing.assert_array_equal(*found)
+
+
+def test_calm_behaviour_is_that_of_the_slow_network() -> None:
+    q, seen = made(), np.eye(5, dtype=np.float32)
+    q.slow.matrices[-1][-1] = [9.0, 0.0]
+    q.network.matrices[-1][-1] = [0.0, 9.0]
+    q.temperature = q.calm_temperature = 0.1
+    rng = np.random.default_rng(0)
+    assert q.act(seen, rng, deterministic=True)[0].tolist() == [0] * 5
+    assert q.act(seen, rng)[0].tolist() == [1] * 5
+
+
+def test_noise_decides_what_is_explored() -> None:
+    q, noise = made(), np.zeros((5, 1, 2))
+    noise[:, 0, 1] = 20.0
+    options, log_probs = q.explore(np.eye(5, dtype=np.float32), noise)
+    assert options.tolist() == [[1]] * 5
+    np.testing.assert_allclose(log_probs, np.log(0.5), atol=0.05)
 
 
 def test_the_pull_keeps_the_trunk_near_the_source() -> None:
@@ -168,7 +195,7 @@ def test_the_pull_keeps_the_trunk_near_the_source() -> None:
         q = made(dataclasses.replace(SMALL, source_pull=pull), seed=1)
         q.start_from(source, np.random.default_rng(2))
         q.learn(past, 60, 0.3, np.random.default_rng(3))
-        far.append(float(np.abs(q.network.matrices[1] - source.network.matrices[1]).mean()))
+        far.append(float(np.abs(q.network.matrices[1] - source.slow.matrices[1]).mean()))
     assert far[1] < 0.5 * far[0]
 
 
