@@ -3,6 +3,8 @@
 import streamlit as st
 
 from rlhf.ui import answer_dialog, reward_alarms, reward_grades, reward_report, reward_versions, reward_view
+from rlhf.ui.design_report import design_report
+from rlhf.ui.design_view import edit_design
 from rlhf.ui.disputed_answers import disputed_answers
 from rlhf.ui.first_paint import paint_first
 from rlhf.ui.inside_clip import inside_clip
@@ -57,10 +59,21 @@ def inside(run_id: str) -> None:
     inside_clip(store.engine, run_id, view.reward_version)
 
 
+@st.fragment(run_every=REFRESH_S)
+def became_of_it(run_id: str) -> None:
+    design_report(open_store(), run_id)
+
+
+def design(run_id: str) -> None:
+    edit_design(run_id)
+    became_of_it(run_id)
+
+
 VIEWS = {
     "card": ("Report card", report_card),
     "clip": ("Inside a clip", inside),
     "disputed": ("Change its mind", change_of_mind),
+    "design": ("Design", design),
 }
 """By the word in the page's address, ``?view=``."""
 

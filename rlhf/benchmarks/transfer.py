@@ -127,7 +127,7 @@ def measure(pair_name: str, noise: Noise, seed: int, answers: Sequence[int]) -> 
         )
         return _loss(fitted, ours.features, values, tested, noise)
 
-    chosen = dataclasses.replace(unchosen(_CLASS, uses_source=True), num_answers=max(answers))
+    chosen = dataclasses.replace(unchosen(_CLASS, start="source"), num_answers=max(answers))
     forced = dataclasses.replace(model, selection=chosen)
     alone = _loss(model, _seen(source, ours.features[tested]), values, tested, noise, is_cut=True)
     rows = []

@@ -8,14 +8,16 @@ import sqlalchemy as sa
 from rlhf.feedback.targets import prob_first, strengths
 from rlhf.loop.find_source import find_source
 from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, with_demonstrations
+from rlhf.loop.read_design import designed_reward
 from rlhf.loop.read_orders import Orders, Ranked, read_orders
 from rlhf.loop.schedule import is_fit_due
 from rlhf.loop.session import Session
 from rlhf.loop.store_reward import store_reward
+from rlhf.reward.design import DesignedReward
 from rlhf.reward.encoder import episode_sequences
 from rlhf.reward.features import segment_features, transition_features
-from rlhf.reward.fit import FitReport, fit
-from rlhf.storage import acts, answers, segments
+from rlhf.reward.fit import FitReport, fit, fit_design
+from rlhf.storage import acts, answers, designs, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
 from rlhf.types.feedback import NEVER_LEARNED, PreferenceData, Rankings, no_rankings
@@ -34,19 +36,27 @@ def fit_reward(session: Session) -> FitReport | None:
     with reading(session.engine) as connection:
         newest = answers.last_id(connection, session.run_id)
         act = acts.last_id(connection, session.run_id, TEACHING_ACTS)
-        decided = act != session.fitted_act and session.fitted > 0
-        if not decided and (newest == session.fitted_id or not _is_due(session, connection)):
+        number, design = designs.newest_design(connection, session.run_id)
+        is_decided = act != session.fitted_act and session.fitted > 0
+        is_redesigned = number != session.fitted_design and (bool(design.terms) or session.fitted > 0)
+        is_answered = newest != session.fitted_id and _is_due(session, connection)
+        if not (is_decided or is_redesigned or is_answered):
             return None
         rows, weights = teaching_answers(connection, session.run_id)
         orders = read_orders(connection, session.run_id, rows)
     session.fitted_act = act
-    if not rows:
+    if not rows and not (is_redesigned and design.terms):
         return None
+    session.fitted_design = number
+    designed = designed_reward(session, number, design)
+    if not rows:
+        assert designed is not None
+        return _begin_with(session, designed)
     people = list(dict.fromkeys(row["annotator_id"] for row in rows))
     with session.timed("reward"):
         answered = preference_data(session, rows, weights, orders)
         data = with_demonstrations(session, answered)
-        reference = _reference(session, answered)
+        reference = _reference(session, answered.features)
         session.reward, report = fit(
             data,
             reference,
@@ -55,6 +65,7 @@ def fit_reward(session: Session) -> FitReport | None:
             session.reward,
             _sequences(session) if session.config.reward.model_class == "encoded" else None,
             find_source(session),
+            designed,
         )
     session.reward_version = session.reward.version
     session.reward_is_new = True
@@ -64,6 +75,23 @@ def fit_reward(session: Session) -> FitReport | None:
     store_reward(
         session, report, data, people, rows, [row for row in rows if row["id"] not in orders.replaced]
     )
+    return report
+
+
+def _begin_with(session: Session, designed: DesignedReward) -> FitReport:
+    """Make a design the reward as long as nobody has answered, so that the policy has something to follow."""
+    with session.timed("reward"):
+        reference = _reference(session, designed.segments)
+        session.reward, report = fit_design(
+            designed, reference, session.config.reward, session.rngs["reward"], session.reward
+        )
+    session.reward_version = session.reward.version
+    session.reward_is_new = True
+    none, targets = np.empty(0, np.int64), np.empty(0, np.float32)
+    nothing = PreferenceData(
+        features=designed.segments, first=none, second=none, prob_first=targets, annotator=none
+    )
+    store_reward(session, report, nothing, [], [], [])
     return report
 
 
@@ -181,9 +209,14 @@ def _rankings(ranked: tuple[Ranked, ...], index: dict[str, int], who: dict[str, 
     )
 
 
-def _reference(session: Session, data: PreferenceData) -> Float32:
-    """Return transitions that set the reward's scale: half recent behaviour, half answered segments."""
-    answered = data.features.reshape(-1, data.features.shape[-1])
+def _reference(session: Session, answered: Float32) -> Float32:
+    """Return transitions that set the reward's scale: half recent behaviour, half answered segments.
+
+    Args:
+        session: holds recent behaviour.
+        answered: features of those segments, (S, L, F).
+    """
+    answered = answered.reshape(-1, answered.shape[-1])
     recent = [
         features.reshape(-1, features.shape[-1])
         for rollout in session.memory.rollouts

@@ -38,7 +38,7 @@ def improve_policy(session: Session, rollout: Rollout) -> tuple[PolicyStats, Sco
     with session.timed("policy"):
         stats = session.policy.update(
             rollout,
-            scored.rewards,
+            scored.followed,
             scored.absorbing_rewards,
             progress=session.progress,
             min_advantage_sd=session.config.improve.min_advantage_sd,
@@ -106,10 +106,12 @@ def _correlation_with_known(session: Session, rollout: Rollout, scored: Scored) 
         row = models.get_reward_version(connection, session.run_id, session.critic_reward)
     with session.timed("reward"):
         known = RewardModel.from_arrays(session.blobs.read_arrays(row["arrays"])[0])
-        before = score_rollout(session, rollout, known, pessimism(session.config, row["num_answers"])).rewards
-        if min(before.std(), scored.rewards.std()) == 0.0:
+        before = score_rollout(
+            session, rollout, known, pessimism(session.config, row["num_answers"])
+        ).followed
+        if min(before.std(), scored.followed.std()) == 0.0:
             return float("nan")
-        return float(np.corrcoef(before.ravel(), scored.rewards.ravel())[0, 1])
+        return float(np.corrcoef(before.ravel(), scored.followed.ravel())[0, 1])
 
 
 def _refit_critic(session: Session, rollout: Rollout, scored: Scored) -> CriticStats:
@@ -122,7 +124,7 @@ def _refit_critic(session: Session, rollout: Rollout, scored: Scored) -> CriticS
                 for one in rollouts
             ]
     with session.timed("policy"):
-        arguments = rollouts, [s.rewards for s in rewards], [s.absorbing_rewards for s in rewards]
+        arguments = rollouts, [s.followed for s in rewards], [s.absorbing_rewards for s in rewards]
         stats = session.policy.refit_critic(*arguments)
         if stats.explained_variance_after < improve.refit_again_below:
             again = session.policy.refit_critic(*arguments)

@@ -30,7 +30,8 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
             session.run_id,
             steps=session.steps,
             policy_version=session.policy.version,
-            message=f"Learning from {session.fitted} answers with reward version {session.reward_version}.",
+            message=f"Learning from {f'{session.fitted} answers' if session.fitted else 'what was designed'} "
+            f"with reward version {session.reward_version}.",
         )
         if is_point:
             values = {f"policy/{name}": value for name, value in dataclasses.asdict(stats).items()}

@@ -16,13 +16,20 @@ class Scored:
     """The rewards of a rollout under one reward version, each (T, N)."""
 
     rewards: Float32
-    """What the policy follows: the members' mean less ``pessimism`` spreads, clipped."""
+    """The members' mean less ``pessimism`` spreads, clipped."""
     absorbing_rewards: Float32
     """The same of one absorbing step after each step; zero where that did not terminate."""
     mean: Float32
     """The members' mean."""
     spread: Float32
     """The members' standard deviation: what they do not agree about."""
+    shaping: Float32
+    """What a designed potential adds; zero without one."""
+
+    @property
+    def followed(self) -> Float32:
+        """What the policy follows."""
+        return self.rewards + self.shaping
 
 
 def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessimism: float) -> Scored:
@@ -42,9 +49,14 @@ def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessi
     if ended.any():
         after = reward.member_rewards(absorbing[ended])
         absorbing_rewards[ended] = combine_members(after, pessimism=pessimism, clip=clip)[0]
+    shaping = np.zeros(shape, np.float32)
+    if reward.shaping is not None:
+        discount = session.config.ppo.discount
+        shaping = reward.shaping.rewards(rollout.observations, rollout.next_observations, ended, discount)
     return Scored(
         rewards=rewards.reshape(shape),
         absorbing_rewards=absorbing_rewards,
         mean=members.mean(axis=0).reshape(shape),
         spread=spread.reshape(shape),
+        shaping=shaping,
     )

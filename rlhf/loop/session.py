@@ -43,7 +43,7 @@ _COUNTERS = (
     "saved_policy_steps",
     "seconds",
 )
-_NEWER_COUNTERS = ("critic_reward", "careful_left", "adopted_steps", "fitted_act")
+_NEWER_COUNTERS = ("critic_reward", "careful_left", "adopted_steps", "fitted_act", "fitted_design")
 """Not in the checkpoints of earlier programs, which can be used all the same."""
 _STREAMS = ("act", "queries", "reward")
 
@@ -83,6 +83,8 @@ class Session:
     """Number of the newest row of answers at that time."""
     fitted_act: int = 0
     """Number of the newest decision about what to learn from at that time."""
+    fitted_design: int = 0
+    """Number of the newest design at that time."""
     gates: GateState = dataclasses.field(default_factory=GateState)
     """What warns of a reward gone wrong, and the policy to go back to."""
     is_saved: bool = False

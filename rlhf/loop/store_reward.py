@@ -73,6 +73,8 @@ def store_reward(
 
 
 def _message(session: Session, report: FitReport) -> str:
+    if not report.num_comparisons:
+        return f"Reward version {session.reward_version} is what was designed; nobody has answered yet."
     message = f"Reward version {session.reward_version} learned from {session.fitted} answers"
     if implied := report.num_comparisons - session.fitted:
         message += f" and {implied} comparisons with what was shown"
@@ -80,6 +82,12 @@ def _message(session: Session, report: FitReport) -> str:
         message += f", right about {report.out_of_bag_accuracy:.0%} of those it had not seen"
     if report.candidates:
         message += f"; {report.reason}"
+    if report.uses_design:
+        message += "; it starts from the design"
+    elif report.terms:
+        message += (
+            "; the answers speak against the weights of the design, so only the features it names are kept"
+        )
     named = session.config.transfer.reward_from
     if report.uses_source:
         message += f"; it starts from {named or 'the one that was taken over'}"

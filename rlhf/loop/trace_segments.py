@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from rlhf.errors import NotFoundError
-from rlhf.experience.presets import PRESETS
+from rlhf.loop.observed import observed
 from rlhf.reward.attribution import attribute
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import feature_names, feature_units, segment_features
@@ -17,7 +17,7 @@ from rlhf.storage import models, runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Bool, Float32, Segment
-from rlhf.types.task import ActionSpace, base_name
+from rlhf.types.task import ActionSpace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def trace_segments(
                 steps_per_frame=_steps_per_frame(segment.num_steps, row["clip_frames"]),
             )
         )
-    names, units = _observed(task, found[0].observations.shape[1])
+    names, units = observed(task, found[0].observations.shape[1])
     return Traces(
         version=version,
         base=average,
@@ -92,14 +92,6 @@ def trace_segments(
         units=feature_units(units, action_space=action_space, use_actions=use_actions),
         traces=tuple(traces),
     )
-
-
-def _observed(task: str, dim: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names and units of an observation's entries; numbers where the task has no names."""
-    preset = PRESETS.get(base_name(task))
-    if preset is None or len(preset.feature_names) != dim:
-        return tuple(f"observation {index}" for index in range(dim)), ("",) * dim
-    return preset.feature_names, preset.feature_units
 
 
 def _action_space(model: RewardModel, segment: Segment) -> ActionSpace:

@@ -97,8 +97,8 @@ def learn_annotators(
     solved: Float64 | None = None
     is_held_out = weights == 0
     for _ in range(_ROUNDS):
-        solved = fit_linear(inputs.values, data, model, weights, np.array([ridge]), solved)
-        returns = solved[:, 0] @ inputs.values.T
+        solved = fit_linear(inputs.values, data, model, weights, np.array([ridge]), solved, inputs.started)
+        returns = inputs.returns(solved[:, 0])
         model = estimate(held_out_returns(returns, data, is_held_out), data, noise)
     log_prob = answer_terms(returns, data, model).log_prob
     counted = is_held_out * data.weight_of

@@ -1,9 +1,14 @@
 """Which class of reward model was chosen: the record that every version keeps. Choosing: ``selection``."""
 
 import dataclasses
+from typing import Literal
 
 from rlhf.reward.config import ModelClass, SolvedClass
 from rlhf.reward.linear import FALLBACK_RIDGE, FALLBACK_SOURCE_RIDGE
+
+Start = Literal["nothing", "design", "named", "source"]
+"""What a reward starts from: nothing is known, what a researcher wrote, no more of that than which features
+matter, or another run's reward."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,15 +28,33 @@ class Selection:
     """Answers there were; 0 for what was not chosen by them."""
     uses_source: bool = False
     """Whether it starts from a source's reward, see ``prior``; or ignores it, or there is none."""
+    uses_design: bool = False
+    """The same of a design's weights; it starts from one of the two at most."""
+    design: int = 0
+    """Number of the design that there was, used or not; 0: none that says anything of weights."""
+
+    @property
+    def start(self) -> Start:
+        """What it starts from."""
+        if self.uses_source:
+            return "source"
+        return "design" if self.uses_design else "named" if self.design else "nothing"
 
 
-def unchosen(name: ModelClass, *, uses_source: bool = False) -> Selection:
+def unchosen(name: ModelClass, *, start: Start = "nothing", design: int = 0) -> Selection:
     """Return the selection of a class that no answers have spoken for.
 
     Args:
         name: the class.
-        uses_source: whether there is a source's reward, from which it then departs only a little.
+        start: what there is to start from; it then departs only a little from that.
+        design: number of the design, if there is one.
     """
     base: SolvedClass = "quadratic" if name == "quadratic" else "linear"
-    ridge = FALLBACK_SOURCE_RIDGE if uses_source else FALLBACK_RIDGE
-    return Selection(model_class=name, base=base, ridge=ridge, uses_source=uses_source)
+    return Selection(
+        model_class=name,
+        base=base,
+        ridge=FALLBACK_RIDGE if start == "nothing" else FALLBACK_SOURCE_RIDGE,
+        uses_source=start == "source",
+        uses_design=start == "design",
+        design=design,
+    )

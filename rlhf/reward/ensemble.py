@@ -20,6 +20,7 @@ from rlhf.reward.chosen import Selection, unchosen
 from rlhf.reward.config import RewardConfig
 from rlhf.reward.frozen import PRODUCT_SCALE, FrozenNetwork
 from rlhf.reward.normalise import InputNormaliser, OutputNormaliser, combine_members
+from rlhf.reward.shaping import Shaping
 from rlhf.types.experience import Float32, Int64
 
 FORMAT_VERSION = 2
@@ -45,6 +46,8 @@ class RewardModel:
     """Of the people whose answers it learned from."""
     selection: Selection
     """Its class and penalty."""
+    shaping: Shaping | None = None
+    """What a policy gets on top of the rewards, to find its way; no part of them."""
 
     @property
     def num_features(self) -> int:
@@ -94,6 +97,7 @@ class RewardModel:
             "config": to_dict(self.config),
             "answer_model": self.answer_model.to_dict(),
             "selection": dataclasses.asdict(self.selection),
+            "shaping": None if self.shaping is None else dataclasses.asdict(self.shaping),
         }
         arrays: dict[str, npt.NDArray[Any]] = {
             _META: np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8).copy(),
@@ -139,6 +143,7 @@ class RewardModel:
                 output_normaliser=OutputNormaliser(mean=arrays["output_mean"], sd=arrays["output_sd"]),
                 answer_model=AnswerModel.from_dict(meta["answer_model"]),
                 selection=Selection(**meta["selection"]),
+                shaping=Shaping(**shaping) if (shaping := meta.get("shaping")) else None,
             )
         except (KeyError, TypeError, ValueError, IndexError, ConfigError) as error:
             raise CheckpointError(f"the stored reward model is damaged or incomplete: {error}") from error

@@ -14,6 +14,13 @@ from rlhf.reward.answer_model import AnswerModel, comparison_terms, intervals, o
 from rlhf.reward.bootstrap import bootstrap_weights, holds_out
 from rlhf.reward.chosen import Selection
 from rlhf.reward.config import NETWORK_CLASSES, RewardConfig
+from rlhf.reward.design import (
+    DesignedReward,
+    TermReport,
+    learned_terms,
+    reward_of_design,
+    unlearned_terms,
+)
 from rlhf.reward.encoder import MIN_SEQUENCES, train_encoder
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.influence import disagreement, influences
@@ -33,7 +40,7 @@ from rlhf.types.experience import Float32
 from rlhf.types.feedback import PreferenceData
 from rlhf.types.reward import AnswerViews
 
-__all__ = ["AnnotatorReport", "FitReport", "RewardConfig", "accuracy", "fit"]
+__all__ = ["AnnotatorReport", "FitReport", "RewardConfig", "accuracy", "fit", "fit_design"]
 
 _PILOTS = 8
 """Bootstrap fits that annotators are judged by."""
@@ -76,6 +83,12 @@ class FitReport:
     model_class: str
     uses_source: bool
     """Whether it starts from the reward of another run."""
+    uses_design: bool
+    """Whether it starts from the design."""
+    design: int
+    """Number of the design, used or not; 0 if there is none."""
+    terms: tuple[TermReport, ...]
+    """What became of the design's terms."""
     reason: str
     """Why that class, in words."""
     base: str
@@ -105,6 +118,7 @@ def fit(
     previous: RewardModel | None = None,
     sequences: Float32 | None = None,
     source: Source | None = None,
+    designed: DesignedReward | None = None,
 ) -> tuple[RewardModel, FitReport]:
     """Fit a reward model to answers.
 
@@ -123,6 +137,7 @@ def fit(
             ``encoded`` only, which is ``mlp`` as long as there are too few.
         source: a reward of another run to start from; unseen answers say how far it is departed from, and
             whether it is used at all.
+        designed: a researcher's design to start from, unless unseen answers are foretold better without.
 
     Returns:
         The model and how the fit went.
@@ -139,8 +154,12 @@ def fit(
     check_finite("reference_features", reference_features)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     normaliser = input_normaliser(data.features, reference_features)
+    design, weight_prior = 0, None
+    if designed is not None and designed.design.terms:
+        normaliser = designed.completed(normaliser, reference_features)
+        design, weight_prior = designed.number, designed.prior(normaliser)
     kept = previous.selection if previous else None
-    if kept and not is_fresh(kept, config, len(data), has_source=source is not None):
+    if kept and not is_fresh(kept, config, len(data), has_source=source is not None, design=design):
         kept = None
     classes = allowed_classes(config) if kept is None else (kept.model_class,)
     encoder = None
@@ -153,7 +172,9 @@ def fit(
     if source is not None:
         steps = np.concatenate([data.features.reshape(-1, data.features.shape[-1]), reference_features])
         prior = make_prior(source, steps, normaliser, rng)
-    problem = make_problem(data, normaliser(data.features), classes, encoder, prior)
+    problem = make_problem(
+        data, normaliser(data.features), classes, encoder, prior, designed=weight_prior, design=design
+    )
     answer_model = _answer_model(problem, config.noise, kept, rng)
     candidates: tuple[CandidateScore, ...] = ()
     selection = kept
@@ -171,8 +192,62 @@ def fit(
         output_normaliser=output_normaliser(frozen(normaliser(reference_features))),
         answer_model=answer_model,
         selection=selection,
+        shaping=None if designed is None else designed.shaping,
     )
-    return model, _report(model, problem, weights, candidates, started)
+    terms: tuple[TermReport, ...] = ()
+    if designed is not None and designed.design.terms:
+        inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
+        terms = learned_terms(designed, model, reference_features, inputs, data)
+    return model, _report(
+        model, problem, weights, candidates, 0 if designed is None else designed.number, terms, started
+    )
+
+
+def fit_design(
+    designed: DesignedReward,
+    reference_features: Float32,
+    config: RewardConfig,
+    rng: np.random.Generator,
+    previous: RewardModel | None = None,
+) -> tuple[RewardModel, FitReport]:
+    """Return the reward that a design is by itself, before any answer.
+
+    Args:
+        designed: a design with terms.
+        reference_features: see ``fit``.
+        config: model settings.
+        rng: draws the members.
+        previous: the version before, if there is one.
+    """
+    started = time.perf_counter()
+    model = reward_of_design(designed, reference_features, config, rng)
+    if previous is not None:
+        model = dataclasses.replace(model, version=previous.version + 1)
+    selection, nothing = model.selection, np.empty(0, np.float32)
+    return model, FitReport(
+        num_comparisons=0,
+        train_accuracy=math.nan,
+        out_of_bag_accuracy=math.nan,
+        out_of_bag_nll=math.nan,
+        model_class=selection.model_class,
+        uses_source=False,
+        uses_design=True,
+        design=designed.number,
+        terms=unlearned_terms(designed, model),
+        reason="the design is all there is, and it is a weighted sum",
+        base=selection.base,
+        ridge=selection.ridge,
+        weight_decay=0.0,
+        epochs=0,
+        candidates=(),
+        tie_width=model.answer_model.tie_width,
+        clear_width=model.answer_model.clear_width,
+        annotators=(),
+        comparisons=AnswerViews(
+            answer=np.empty(0, np.int64), lead=nothing, unseen=nothing, against=nothing, influence=nothing
+        ),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _answer_model(
@@ -184,10 +259,8 @@ def _answer_model(
         return ordinary(problem.data, noise)
     ridge = _PILOT_RIDGE if kept is None else kept.ridge
     found = [
-        learn_annotators(
-            problem.solved_in(name, ridge, uses_source=uses_source), problem.data, noise, ridge, weights
-        )
-        for name, uses_source in problem.pilots
+        learn_annotators(problem.solved_in(name, ridge, start), problem.data, noise, ridge, weights)
+        for name, start in problem.pilots
     ]
     return max(found, key=lambda model_and_score: model_and_score[1])[0]
 
@@ -197,6 +270,8 @@ def _report(
     problem: Problem,
     weights: Float32,
     candidates: tuple[CandidateScore, ...],
+    design: int,
+    terms: tuple[TermReport, ...],
     started: float,
 ) -> FitReport:
     data, answer_model, selection = problem.data, model.answer_model, model.selection
@@ -229,6 +304,9 @@ def _report(
         out_of_bag_nll=-float(log_prob.mean()) if len(log_prob) else math.nan,
         model_class=selection.model_class,
         uses_source=selection.uses_source,
+        uses_design=selection.uses_design,
+        design=design,
+        terms=terms,
         reason=_reason(model, candidates),
         base=selection.base,
         ridge=selection.ridge,
@@ -252,7 +330,7 @@ def _comparisons(
     class is solved for, leaving out one answer alone is nearer to the reward than members that lack a third.
     """
     data, answer_model, selection = problem.data, model.answer_model, model.selection
-    inputs = problem.solved_in(selection.base, selection.ridge, uses_source=selection.uses_source)
+    inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
     found = influences(inputs, data, answer_model, selection.ridge)
     unseen, mean = found.unseen, returns.mean(axis=0)
     if selection.model_class in NETWORK_CLASSES:

@@ -48,10 +48,12 @@ def influences(inputs: Directions, data: PreferenceData, model: AnswerModel, rid
         model: how they were given.
         ridge: penalty of the fit.
     """
-    solved = fit_linear(inputs.values, data, model, data.weight_of[None], np.array([ridge]))[0, 0]
+    weights, ridges = data.weight_of[None], np.array([ridge])
+    solved = fit_linear(inputs.values, data, model, weights, ridges, offset=inputs.started)[0, 0]
     first, second, answer = rows(data)
     differences = inputs.values[first] - inputs.values[second]
-    terms = answer_terms(inputs.values @ solved, data, model)
+    returns = inputs.returns(solved)
+    terms = answer_terms(returns, data, model)
     counts = data.weight_of[answer].astype(np.float64)
     bend = (differences.T * (counts * terms.information)) @ differences + ridge * np.eye(len(solved))
     pairs = len(data.first)
@@ -61,10 +63,11 @@ def influences(inputs: Directions, data: PreferenceData, model: AnswerModel, rid
     kept = 1.0 - np.minimum(leverage, _LARGEST_LEVERAGE)
     steps *= (counts * terms.score[:pairs] / kept)[:, None]
     spread = differences.T @ differences / max(1, len(differences))
-    scale = max(float(np.sqrt(solved @ spread @ solved)), _SMALLEST_SCALE)
+    leads = returns[first] - returns[second]
+    scale = max(float(np.sqrt((leads**2).mean())), _SMALLEST_SCALE)
     moved = np.sqrt(np.maximum(np.einsum("qp,pr,qr->q", steps, spread, steps, optimize=True), 0.0))
     return Influences(
-        unseen=asked @ solved - np.einsum("qp,qp->q", asked, steps),
+        unseen=leads[:pairs] - np.einsum("qp,qp->q", asked, steps),
         influence=moved / scale,
     )
 

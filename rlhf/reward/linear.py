@@ -18,7 +18,7 @@ RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 FALLBACK_RIDGE = 1.0
 """Used when there are too few answers to choose: weights of about one logit per standard deviation."""
 FALLBACK_SOURCE_RIDGE = 30.0
-"""The same where the weights only correct what a source's reward says."""
+"""The same where the weights only correct what a source's reward or a design says."""
 _MAX_DIRECTIONS = 160
 """Directions of the inputs that are solved for; the others hardly vary between compared segments."""
 _SMALLEST_SD = 1e-6
@@ -28,29 +28,86 @@ _LARGEST_STEP = 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightPrior:
+    """What is known of the weights of F normalised features before any answer: normal, each on its own."""
+
+    mean: Float64
+    """(F,), in logits of a segment's return."""
+    sd: Float64
+    """(F,), above 0; infinite where nothing is known, which leaves the weight to the ridge."""
+    largest: float
+    """The largest weight that is to be expected, in logits."""
+
+    @property
+    def names_only(self) -> "WeightPrior":
+        """The same without what it says of signs and sizes: which weights may be large is left."""
+        sd = np.where(np.isfinite(self.sd), self.largest, np.inf)
+        return dataclasses.replace(self, mean=np.zeros_like(self.mean), sd=sd)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Directions:
     """Segments' mean inputs in as few directions as compared segments differ in."""
 
     values: Float64
     """(S, R), scaled so that differences have a mean square of 1 per input."""
     back: Float64
-    """(P, R), takes weights of the directions to weights of the scaled inputs."""
+    """(P, R), takes weights of the directions to weights of the inputs, in units of the gain."""
     gain: float
     """The scale: what the mean inputs were multiplied with."""
+    start: Float64
+    """(P,), weights that those of the directions are added to."""
+    started: Float64
+    """(S,), returns in logits by ``start`` alone."""
+    scale: Float64
+    """(P,), how far each input's weight may move, beside the others."""
+
+    def returns(self, solved: Float64) -> Float64:
+        """Return segments' returns in logits, (..., S), by weights of the directions (..., R)."""
+        return np.asarray(self.started + solved @ self.values.T)
+
+    def weights(self, solved: Float64) -> Float64:
+        """Return weights of the inputs, (..., P), from weights of the directions (..., R).
+
+        The gain times a segment's mean inputs times these is its return.
+        """
+        return np.asarray(self.start + solved @ self.back.T)
 
 
-def directions(means: Float64, data: PreferenceData) -> Directions:
+def directions(
+    means: Float64, data: PreferenceData, prior: WeightPrior | None = None, ridge: float = 1.0
+) -> Directions:
     """Return the mean inputs (S, P) in the principal directions of the compared differences.
 
     A ridge treats all rotations of the inputs alike, so nothing is lost by the rotation. Of more than
     ``_MAX_DIRECTIONS`` those of least variance are left out, which a ridge shrinks to nearly nothing anyway.
+
+    Args:
+        means: mean inputs of the segments; the first F are those of a prior.
+        data: the answers.
+        prior: of the first weights. They start at its mean, and their inputs are so scaled that the ridge
+            holds each as the prior does.
+        ridge: that they will be solved with; of no consequence without a prior.
     """
     first, second, _ = rows(data)
     differences = means[first] - means[second]
     gain = 1.0 / max(float(np.sqrt((differences**2).mean())), _SMALLEST_SD)
+    start, scale = np.zeros(means.shape[1]), np.ones(means.shape[1])
+    if prior is not None:
+        known = np.flatnonzero(np.isfinite(prior.sd))
+        start[known] = prior.mean[known] / gain
+        scale[known] = prior.sd[known] / gain * np.sqrt(ridge)
+    differences = differences * scale
     _, basis = np.linalg.eigh(differences.T @ differences)
-    back = basis[:, ::-1][:, : min(_MAX_DIRECTIONS, len(differences))]
-    return Directions(values=gain * (means @ back), back=back, gain=gain)
+    back = scale[:, None] * basis[:, ::-1][:, : min(_MAX_DIRECTIONS, len(differences))]
+    return Directions(
+        values=gain * (means @ back),
+        back=back,
+        gain=gain,
+        start=start,
+        started=gain * (means @ start),
+        scale=scale,
+    )
 
 
 def fit_linear(
@@ -60,6 +117,7 @@ def fit_linear(
     weights: Float32,
     ridges: Float64,
     start: Float64 | None = None,
+    offset: Float64 | float = 0.0,
 ) -> Float64:
     """Return penalised maximum-likelihood weights (N, K, P), for N weightings of the answers and K ridges.
 
@@ -73,6 +131,7 @@ def fit_linear(
         weights: how often each answer counts, (N, A); zero leaves it out.
         ridges: penalties, (K,).
         start: first guess, (N, K, P).
+        offset: returns that what is solved for is added to, (S,).
     """
     first, second, answer = rows(data)
     differences = inputs[first] - inputs[second]
@@ -83,7 +142,7 @@ def fit_linear(
     penalties = np.tile(ridges, len(weights))
     going = np.arange(len(solved))
     for _ in range(_MAX_ITERATIONS):
-        terms = answer_terms(solved[going] @ inputs.T, data, model)
+        terms = answer_terms(offset + solved[going] @ inputs.T, data, model)
         gradient = (counts[going] * terms.score) @ differences - penalties[going, None] * solved[going]
         curvature = counts[going] * terms.information
         change = np.stack(
@@ -99,3 +158,28 @@ def fit_linear(
         if not len(going):
             break
     return solved.reshape(shape)
+
+
+def weight_errors(
+    inputs: Directions, data: PreferenceData, model: AnswerModel, ridge: float, solved: Float64
+) -> Float64:
+    """Return standard deviations (P,) of the inputs' weights after the answers, in logits.
+
+    From the curvature of likelihood and prior at the solution (Laplace's approximation). What no answer
+    speaks of keeps its prior.
+
+    Args:
+        inputs: what was solved in.
+        data: the answers.
+        model: how they were given.
+        ridge: penalty it was solved with.
+        solved: weights of the directions, (R,).
+    """
+    first, second, answer = rows(data)
+    differences = inputs.values[first] - inputs.values[second]
+    terms = answer_terms(inputs.returns(solved), data, model)
+    curvature = data.weight_of[answer] * terms.information
+    bend = (differences.T * curvature) @ differences + ridge * np.eye(len(solved))
+    known = np.einsum("pr,pr->p", inputs.back, np.linalg.solve(bend, inputs.back.T).T)
+    unknown = np.maximum(inputs.scale**2 - (inputs.back**2).sum(axis=1), 0.0) / ridge
+    return np.asarray(inputs.gain * np.sqrt(known + unknown))

@@ -86,8 +86,8 @@ def source_input(means: Float64, weights: Float64, data: PreferenceData) -> Sour
 def with_source(own: Directions, source: SourceInput, ridge: float) -> Directions:
     """Return the directions and, as one more, what the source says, so scaled that the ridge frees it."""
     scale = _SAID_SD * np.sqrt(ridge)
-    return Directions(
+    return dataclasses.replace(
+        own,
         values=np.column_stack([own.values, scale * source.values]),
         back=np.column_stack([own.back, scale / own.gain * source.weights]),
-        gain=own.gain,
     )

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from rlhf.reward.answer_model import AnswerModel, answer_terms
 from rlhf.reward.bradley_terry import evidence
-from rlhf.reward.chosen import Selection, unchosen
+from rlhf.reward.chosen import Selection, Start, unchosen
 from rlhf.reward.config import MODEL_CLASSES, NETWORK_CLASSES, ModelClass, RewardConfig, SolvedClass
 from rlhf.reward.encoder import Encoder
 from rlhf.reward.folds import Folds, make_folds
-from rlhf.reward.linear import RIDGES, Directions, directions, fit_linear
+from rlhf.reward.linear import RIDGES, Directions, WeightPrior, directions, fit_linear
 from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
 from rlhf.reward.prior import SOURCE_RIDGES, Prior, SourceInput, source_input, with_source
 from rlhf.reward.training import HeldOut, TrainingSet, train
@@ -61,6 +61,8 @@ class CandidateScore:
     epochs: int
     uses_source: bool = False
     """Whether it starts from a source's reward."""
+    uses_design: bool = False
+    """Whether it starts from a design."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,22 +76,38 @@ class Problem:
     """Normalised features, float32 (S, L, F)."""
     columns: Int64
     """Features whose products ``quadratic`` uses."""
+    means: dict[SolvedClass, Float64]
+    """Mean inputs of the segments, (S, P) each, that ``linear`` and ``quadratic`` see."""
     directions: dict[SolvedClass, Directions]
-    """What ``linear`` and ``quadratic`` are solved in."""
+    """What they are solved in."""
     sources: dict[SolvedClass, SourceInput]
     """What a source's reward adds to each; none if there is no source."""
     encoder: Encoder | None = None
     """What the network of ``encoded`` sees by."""
 
-    def solved_in(self, name: SolvedClass, ridge: float, *, uses_source: bool) -> Directions:
-        """Return what a class is solved in, with the source's reward or without."""
-        own = self.directions[name]
-        return with_source(own, self.sources[name], ridge) if uses_source else own
+    designed: WeightPrior | None = None
+    """What a design says of the weights of the features."""
+    design: int = 0
+    """Its number; 0 if there is none."""
 
     @property
-    def pilots(self) -> list[tuple[SolvedClass, bool]]:
-        """What can be solved for, each without the source and, if there is one, with it."""
-        return [(name, False) for name in self.directions] + [(name, True) for name in self.sources]
+    def starts(self) -> tuple[Start, ...]:
+        """What there is to start from, in order of preference: a design is what somebody wants."""
+        own: tuple[Start, ...] = ("nothing",) if self.designed is None else ("design", "named")
+        return (*own, "source") if self.sources else own
+
+    def solved_in(self, name: SolvedClass, ridge: float, start: Start) -> Directions:
+        """Return what a class is solved in from a start."""
+        if self.designed is not None and start in ("design", "named"):
+            prior = self.designed if start == "design" else self.designed.names_only
+            return directions(self.means[name], self.data, prior, ridge)
+        own = self.directions[name]
+        return with_source(own, self.sources[name], ridge) if start == "source" else own
+
+    @property
+    def pilots(self) -> list[tuple[SolvedClass, Start]]:
+        """What can be solved for, each from every start."""
+        return [(name, start) for start in self.starts for name in self.directions]
 
 
 def make_problem(
@@ -98,6 +116,8 @@ def make_problem(
     classes: tuple[ModelClass, ...],
     encoder: Encoder | None = None,
     prior: Prior | None = None,
+    designed: WeightPrior | None = None,
+    design: int = 0,
 ) -> Problem:
     """Return the problem of fitting the given classes; those that are not needed are not prepared."""
     inputs = torch.from_numpy(normalised)
@@ -114,9 +134,12 @@ def make_problem(
         data=data,
         inputs=inputs,
         columns=columns,
+        means=means,
         directions={name: directions(of_class, data) for name, of_class in means.items()},
         sources=sources,
         encoder=encoder,
+        designed=designed,
+        design=design,
     )
 
 
@@ -125,13 +148,15 @@ def allowed_classes(config: RewardConfig) -> tuple[ModelClass, ...]:
     return MODEL_CLASSES if config.model_class == "auto" else (config.model_class,)
 
 
-def is_fresh(selection: Selection, config: RewardConfig, num_answers: int, *, has_source: bool) -> bool:
+def is_fresh(
+    selection: Selection, config: RewardConfig, num_answers: int, *, has_source: bool, design: int = 0
+) -> bool:
     """Return whether a selection may stand: of an allowed class, and not outgrown by the answers.
 
-    One that uses a source needs that source.
+    One that uses a source needs that source, and no other design may have come.
     """
     outgrown = num_answers >= selection.num_answers * (1.0 + config.reselect_growth)
-    is_possible = has_source or not selection.uses_source
+    is_possible = (has_source or not selection.uses_source) and selection.design == design
     return selection.model_class in allowed_classes(config) and is_possible and not outgrown
 
 
@@ -156,30 +181,32 @@ def select(
     folds = make_folds(problem.data, _FOLDS, repeats, rng)
     is_tested = folds.is_tested.any(axis=0)
     if is_tested.sum() < MIN_ANSWERS:
-        return unchosen(classes[0], uses_source=bool(problem.sources)), ()
+        start = "design" if problem.designed is not None else problem.starts[-1]
+        return unchosen(classes[0], start=start, design=problem.design), ()
     solved = {name: _solved_class(problem, model, folds, name) for name in problem.directions}
     base = min(solved, key=lambda name: float(solved[name].losses.sum()))
     losses: dict[ModelClass, Float64] = {}
     chosen: dict[ModelClass, Selection] = {}
     for name in classes:
         decay, epochs = 0.0, 0
-        start: SolvedClass = name if name == "linear" or name == "quadratic" else base
-        found = solved[start]
+        solved_class: SolvedClass = name if name == "linear" or name == "quadratic" else base
+        found = solved[solved_class]
         loss = found.losses
         if name in NETWORK_CLASSES:
             start_from = Selection(
-                model_class=name, base=base, ridge=found.ridge, uses_source=found.uses_source
+                model_class=name, base=base, ridge=found.ridge, **_as_selected(found.start)
             )
             decay, epochs, loss = _network_class(problem, model, folds, start_from, config, generator)
         losses[name] = loss[is_tested]
         chosen[name] = Selection(
             model_class=name,
             ridge=found.ridge,
-            base=start,
+            base=solved_class,
             weight_decay=decay,
             epochs=epochs,
             num_answers=len(problem.data),
-            uses_source=found.uses_source,
+            design=problem.design,
+            **_as_selected(found.start),
         )
     scores = scores_of(np.stack([losses[name] for name in classes]))
     best = preferred(scores, config.selection_margin)
@@ -225,8 +252,9 @@ def start_networks(
     The linear term takes what there is of it exactly and at once; what a network is to add starts small.
     """
     adds_network = selection.model_class in NETWORK_CLASSES
-    inputs = problem.solved_in(selection.base, selection.ridge, uses_source=selection.uses_source)
-    solved = fit_linear(inputs.values, problem.data, model, weights, np.array([selection.ridge]))[:, 0]
+    inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
+    ridge = np.array([selection.ridge])
+    solved = fit_linear(inputs.values, problem.data, model, weights, ridge, offset=inputs.started)[:, 0]
     network = EnsembleNetwork(
         len(weights),
         problem.inputs.shape[-1],
@@ -237,7 +265,7 @@ def start_networks(
     )
     with torch.no_grad():
         seen = network.encoded(problem.inputs)
-        network.skip.copy_(torch.from_numpy(solved @ inputs.back.T)[..., None])
+        network.skip.copy_(torch.from_numpy(inputs.weights(solved))[..., None])
         if adds_network:
             some = seen[:_SCALE_SEGMENTS]
             added = network.added(some.flatten(0, 1).expand(len(weights), -1, -1))
@@ -249,7 +277,7 @@ def start_networks(
         said=evidence(problem.data, model),
         weights=torch.from_numpy(weights),
         gain=torch.full((len(weights),), inputs.gain),
-        linear_returns=torch.from_numpy((solved @ inputs.values.T).astype(np.float32)),
+        linear_returns=torch.from_numpy(inputs.returns(solved).astype(np.float32)),
     )
     return network, training_set
 
@@ -259,35 +287,38 @@ class _Solved:
     """How a class that is solved for does at best."""
 
     ridge: float
-    uses_source: bool
+    start: Start
     losses: Float64
     """(A,), held out."""
 
 
 def _solved_class(problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass) -> _Solved:
-    """Return the best ridge of a class that is solved for, and whether it is better to start from the source.
+    """Return the best ridge of a class that is solved for, and what it is better to start from.
 
     To the tuner the ridges are so many passes of one setting: all are had, and the best one is taken.
     """
 
     def losses(inputs: Directions, ridges: tuple[float, ...]) -> Float64:
-        solved = fit_linear(inputs.values, problem.data, model, folds.trains, np.array(ridges))
-        log_prob = answer_terms(solved @ inputs.values.T, problem.data, model).log_prob
+        solved = fit_linear(
+            inputs.values, problem.data, model, folds.trains, np.array(ridges), offset=inputs.started
+        )
+        log_prob = answer_terms(inputs.returns(solved), problem.data, model).log_prob
         return _mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of)
 
-    ridges: list[tuple[float, ...]] = [RIDGES]
-    found = [losses(problem.directions[name], RIDGES)]
-    if name in problem.sources:
-        ridges.append(SOURCE_RIDGES)
-        led = [losses(problem.solved_in(name, r, uses_source=True), (r,)) for r in SOURCE_RIDGES]
-        found.append(np.concatenate(led))
-    tuner = TransferTuner(choices=(False, True)[: len(found)], margin=_SOURCE_MARGIN)
-    tuned = tuner.by_held_out(found)
-    return _Solved(
-        ridge=ridges[tuned.index][tuned.epochs],
-        uses_source=tuned.choice,
-        losses=tuned.losses[tuned.index],
-    )
+    found = []
+    for start in problem.starts:
+        if start == "nothing":
+            found.append(losses(problem.directions[name], RIDGES))
+        else:
+            led = [losses(problem.solved_in(name, r, start), (r,)) for r in SOURCE_RIDGES]
+            found.append(np.concatenate(led))
+    tuned = TransferTuner(choices=problem.starts, margin=_SOURCE_MARGIN).by_held_out(found)
+    ridges = RIDGES if tuned.choice == "nothing" else SOURCE_RIDGES
+    return _Solved(ridge=ridges[tuned.epochs], start=tuned.choice, losses=tuned.losses[tuned.index])
+
+
+def _as_selected(start: Start) -> dict[str, bool]:
+    return {"uses_source": start == "source", "uses_design": start == "design"}
 
 
 def _network_class(
@@ -355,4 +386,5 @@ def _candidate(selection: Selection, score: Score) -> CandidateScore:
         weight_decay=selection.weight_decay,
         epochs=selection.epochs,
         uses_source=selection.uses_source,
+        uses_design=selection.uses_design,
     )

@@ -135,6 +135,11 @@ def _origins(connection: sa.Connection) -> None:
     schema.origins.create(connection)
 
 
+def _reward_designs(connection: sa.Connection) -> None:
+    """Add rewards as researchers write them."""
+    schema.reward_designs.create(connection)
+
+
 def _source_rankings(connection: sa.Connection) -> None:
     """Add comparisons of saved policies as sources for a task."""
     schema.source_rankings.create(connection)
@@ -150,6 +155,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0007_replays", _replays),
     ("0008_behaviour_maps", _behaviour_maps),
     ("0009_origins", _origins),
+    ("0010_reward_designs", _reward_designs),
     ("0011_source_rankings", _source_rankings),
 )
 

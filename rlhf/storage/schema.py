@@ -305,6 +305,19 @@ acts = sa.Table(
     sa.Index("acts_on_subject", "run_id", "kind", "subject", "id"),
 )
 
+# What researchers want of a reward before anybody answered. Append-only: the newest design of a run holds.
+reward_designs = sa.Table(
+    "reward_designs",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _run_id(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("by", sa.String(100), nullable=False),
+    sa.Column("design", sa.JSON, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index("reward_designs_of_run", "run_id", "id"),
+)
+
 # Two pairs answered at once by putting their clips in order. Each pair has a row of its own in ``answers``
 # too, whose details name the ranking; it counts while those rows stand. Rows never change.
 rankings = sa.Table(

@@ -47,6 +47,12 @@ def get_segment_row(connection: sa.Connection, segment_id: str) -> sa.RowMapping
     return row
 
 
+def newest_segment(connection: sa.Connection, run_id: str) -> sa.RowMapping | None:
+    """Return the row of a run's newest segment, or None where it has none."""
+    query = sa.select(segments).where(segments.c.run_id == run_id).order_by(segments.c.created_at.desc())
+    return connection.execute(query.limit(1)).mappings().first()
+
+
 def load_segment(connection: sa.Connection, blobs: Blobs, segment_id: str) -> Segment:
     """Return a segment with its arrays."""
     arrays, _ = blobs.read_arrays(get_segment_row(connection, segment_id)["arrays"])

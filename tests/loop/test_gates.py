@@ -121,8 +121,14 @@ def test_answers_against_what_was_sure_raise_the_surprise_warning(
 
 def scored(mean: float, spread: float) -> Scored:
     shape = (4, 2)
-    flat = [np.full(shape, value, np.float32) for value in (mean, 0.0, mean, spread)]
-    return Scored(rewards=flat[0], absorbing_rewards=flat[1], mean=flat[2], spread=flat[3])
+    flat = [np.full(shape, value, np.float32) for value in (mean, 0.0, mean, spread, 0.0)]
+    return Scored(
+        rewards=flat[0],
+        absorbing_rewards=flat[1],
+        mean=flat[2],
+        spread=flat[3],
+        shaping=flat[4],
+    )
 
 
 def test_a_reward_that_rises_with_the_doubt_raises_the_drift_warning(

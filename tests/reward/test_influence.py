@@ -16,7 +16,15 @@ RIDGE = 3.0
 
 
 def of(asked: Asked, model: AnswerModel | None = None) -> Influences:
-    inputs = Directions(values=asked.means, back=np.eye(asked.means.shape[1]), gain=1.0)
+    segments, width = asked.means.shape
+    inputs = Directions(
+        values=asked.means,
+        back=np.eye(width),
+        gain=1.0,
+        start=np.zeros(width),
+        started=np.zeros(segments),
+        scale=np.ones(width),
+    )
     return influences(inputs, asked.data, model or ordinary(asked.data, 0.1), RIDGE)
 
 

@@ -102,7 +102,7 @@ def test_with_a_strong_pull_the_reward_is_the_sources(data: PreferenceData, sour
     few = some(data, slice(150, 158))
     model, report = learned(few, source)
     assert report.uses_source
-    assert model.selection == unchosen("linear", uses_source=True)
+    assert model.selection == unchosen("linear", start="source")
     assert model.selection.ridge == FALLBACK_SOURCE_RIDGE
     own = model.member_rewards(steps(data)).mean(axis=0)
     alone = learned(few)[0].member_rewards(steps(data)).mean(axis=0)

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import MigrationError
-from rlhf.storage import answers, models, origins, people, queries, rankings, ratings, runs, schema
+from rlhf.storage import answers, designs, models, origins, people, queries, rankings, ratings, runs, schema
 from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import MIGRATIONS, migrate, pending
+from rlhf.types.design import Design
 from rlhf.ui.store import Store
 
 
@@ -171,6 +172,18 @@ def test_database_without_origins_gets_them(store: Store, make_run: Callable[...
     with reading(store.engine) as connection:
         assert [row["id"] for row in runs.list_runs(connection)] == [run_id]
         assert origins.find_origin(connection, run_id) is None
+
+
+def test_database_without_reward_designs_gets_them(store: Store, make_run: Callable[..., str]) -> None:
+    run_id = make_run()
+    with writing(store.engine) as connection:
+        schema.reward_designs.drop(connection)
+        name = "0010_reward_designs"
+        connection.execute(schema.migrations.delete().where(schema.migrations.c.name == name))
+    migrate(store.engine)
+    with reading(store.engine) as connection:
+        assert [row["id"] for row in runs.list_runs(connection)] == [run_id]
+        assert designs.newest_design(connection, run_id) == (0, Design())
 
 
 def test_each_migration_runs_once(store: Store) -> None:
