@@ -5,6 +5,7 @@ import argparse
 from rlhf.benchmarks import (
     crowd,
     data_scale,
+    design,
     finetune,
     foresight,
     her,
@@ -38,6 +39,7 @@ _BENCHMARKS = {
         "whether looking ahead reaches more goals, early and after the world has changed",
     ),
     transfer.NAME: (transfer, "how many answers a reward saves that starts from a source's answers"),
+    design.NAME: (design, "how many answers a designed reward saves, and what a wrong one costs"),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }
 

@@ -4,11 +4,18 @@ import dataclasses
 from typing import Literal
 
 from rlhf.reward.config import ModelClass, SolvedClass
-from rlhf.reward.linear import FALLBACK_RIDGE, FALLBACK_SOURCE_RIDGE
+from rlhf.reward.linear import FALLBACK_DESIGN_RIDGE, FALLBACK_RIDGE, FALLBACK_SOURCE_RIDGE
 
 Start = Literal["nothing", "design", "named", "source"]
 """What a reward starts from: nothing is known, what a researcher wrote, no more of that than which features
 matter, or another run's reward."""
+
+_FALLBACK_RIDGES: dict[Start, float] = {
+    "nothing": FALLBACK_RIDGE,
+    "design": FALLBACK_DESIGN_RIDGE,
+    "named": FALLBACK_DESIGN_RIDGE,
+    "source": FALLBACK_SOURCE_RIDGE,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +60,7 @@ def unchosen(name: ModelClass, *, start: Start = "nothing", design: int = 0) -> 
     return Selection(
         model_class=name,
         base=base,
-        ridge=FALLBACK_RIDGE if start == "nothing" else FALLBACK_SOURCE_RIDGE,
+        ridge=_FALLBACK_RIDGES[start],
         uses_source=start == "source",
         uses_design=start == "design",
         design=design,

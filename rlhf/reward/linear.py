@@ -18,7 +18,9 @@ RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 FALLBACK_RIDGE = 1.0
 """Used when there are too few answers to choose: weights of about one logit per standard deviation."""
 FALLBACK_SOURCE_RIDGE = 30.0
-"""The same where the weights only correct what a source's reward or a design says."""
+"""The same where the weights only correct what a source's reward says."""
+FALLBACK_DESIGN_RIDGE = 100.0
+"""The same for weights that a design says nothing of."""
 _MAX_DIRECTIONS = 160
 """Directions of the inputs that are solved for; the others hardly vary between compared segments."""
 _SMALLEST_SD = 1e-6

@@ -38,6 +38,8 @@ _SOURCE_MARGIN = 0.5
 """The source is used if it is better by more than so many standard errors of the difference. With 0 a wrong
 one was used now and then (0.02 nats worse at 20 answers, pendulum of ``bench transfer``); 1 gives up much of
 the gain that 14 noisy answers can have."""
+_DESIGN_MARGIN = 1.0
+"""The same for what is to take the place of a design: somebody meant it."""
 _SCALE_SEGMENTS = 64
 """Segments that this is measured on."""
 
@@ -312,7 +314,8 @@ def _solved_class(problem: Problem, model: AnswerModel, folds: Folds, name: Solv
         else:
             led = [losses(problem.solved_in(name, r, start), (r,)) for r in SOURCE_RIDGES]
             found.append(np.concatenate(led))
-    tuned = TransferTuner(choices=problem.starts, margin=_SOURCE_MARGIN).by_held_out(found)
+    margin = _SOURCE_MARGIN if problem.designed is None else _DESIGN_MARGIN
+    tuned = TransferTuner(choices=problem.starts, margin=margin).by_held_out(found)
     ridges = RIDGES if tuned.choice == "nothing" else SOURCE_RIDGES
     return _Solved(ridge=ridges[tuned.epochs], start=tuned.choice, losses=tuned.losses[tuned.index])
 
