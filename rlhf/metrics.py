@@ -23,6 +23,11 @@ METRICS: dict[str, Metric] = {
         "True return",
         "Mean true return of recent episodes, exploration included. Nothing learns from it.",
     ),
+    "experience/surprise": Metric(
+        "Surprise at the world",
+        "How much worse than usual a model foretells what follows an action, summed up over rollouts; near 0 "
+        "is usual, and a lasting rise means that the world has changed.",
+    ),
     "policy/entropy": Metric("Entropy", "Spread of the policy in nats; falls as it becomes sure of itself."),
     "policy/approx_kl": Metric(
         "KL", "How far one update moved the policy (k3 estimate, mean over the update)."

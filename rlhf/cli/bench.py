@@ -6,6 +6,7 @@ from rlhf.benchmarks import (
     crowd,
     data_scale,
     design,
+    drift,
     finetune,
     foresight,
     her,
@@ -40,6 +41,7 @@ _BENCHMARKS = {
     ),
     transfer.NAME: (transfer, "how many answers a reward saves that starts from a source's answers"),
     design.NAME: (design, "how many answers a designed reward saves, and what a wrong one costs"),
+    drift.NAME: (drift, "whether a run notices that its world has changed, and what adapting gains"),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
 }
 

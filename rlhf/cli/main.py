@@ -27,6 +27,7 @@ from rlhf.cli import (
     train,
     transfer,
     worker,
+    world,
 )
 from rlhf.errors import ConfigError, FeedbackError, NotFoundError, RlhfError, TaskError
 
@@ -45,6 +46,7 @@ _VERBS = {
     "sources": (sources, "which saved policy to start a task from"),
     "her": (her, "learn to reach goals, with hindsight"),
     "foresight": (foresight, "how a run's policy would do if it looked ahead"),
+    "world": (world, "let a run's world become another one, to see whether it notices"),
     "export": (export, "the answers of a run as files"),
     "import": (import_, "answers from files that export wrote"),
     "bench": (bench, "benchmarks that anyone can run again"),

@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="episodes that a scripted expert shows first",
     )
+    parser.add_argument(
+        "--change",
+        type=_change,
+        metavar="STEPS:TASK",
+        help="let the world become another variant of the task after so many steps",
+    )
     add_seed_option(parser)
     add_settings_option(parser)
     add_json_option(parser)
@@ -61,6 +67,13 @@ def run(options: argparse.Namespace) -> int:
         blobs = Blobs(str(Path(folder) / "blobs"))
         if options.demonstrations:
             demonstrate_by_expert(engine, blobs, run_id, options.demonstrations)
-        result = simulate(engine, blobs, run_id, ProgressLine())
+        result = simulate(engine, blobs, run_id, ProgressLine(), change=options.change)
         engine.dispose()
     return finish(options, result, training_text(result))
+
+
+def _change(text: str) -> tuple[int, str]:
+    steps, _, task = text.partition(":")
+    if not steps.isdecimal() or not task:
+        raise argparse.ArgumentTypeError(f"{text!r} does not look like 20000:cartpole-balance+gravity=20")
+    return int(steps), task

@@ -235,6 +235,44 @@ class GateConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WorldConfig:
+    """How a run notices that its world has become another one, and what it does about that.
+
+    A model of what follows an action learns beside the policy. When it foretells new steps much worse than it
+    used to, and goes on doing so, the world has changed.
+    """
+
+    watch: bool = False
+    """Whether it looks at all: the model takes a tenth of a small run's time."""
+    limit: float = 12.0
+    """Warn when the excess of the model's error, summed up over readings in its usual spreads, passes this.
+    More: fewer false warnings, and later ones; a reading adds 3 at most. 8 to 30."""
+    warm_up: int = 30
+    """Readings, one for 256 steps or a shorter rollout, that only say how well steps are usually foretold."""
+    steps_per_update: int = 16
+    """Environment steps for each gradient step of the model. Less: it foretells better, and takes longer."""
+    adapt: bool = True
+    """After a warning: forget rollouts and the best policy of the world before, refit model and critic to
+    what came since, and let the policy move and try more for a while."""
+    refit_updates: int = 400
+    """Gradient steps of the model then."""
+    stirred_share: float = 0.2
+    """Share of the run's steps for which the policy moves and tries more."""
+    stirred_learning_rate: float = 1.0
+    """Learning rate meanwhile, at least, as a share of the first one."""
+    stirred_entropy: float = 0.01
+    """Entropy coefficient meanwhile, at least. 0 to 0.02."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _require_at_least(1, self, "warm_up", "steps_per_update", "refit_updates")
+        _require_at_least(0, self, "limit", "stirred_entropy")
+        for name in ("stirred_share", "stirred_learning_rate"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1].")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KeepConfig:
     """What is saved and how often."""
 
@@ -288,6 +326,7 @@ class RunConfig:
     schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
     improve: ImproveConfig = dataclasses.field(default_factory=ImproveConfig)
     gates: GateConfig = dataclasses.field(default_factory=GateConfig)
+    world: WorldConfig = dataclasses.field(default_factory=WorldConfig)
     demonstrations: DemonstrationConfig = dataclasses.field(default_factory=DemonstrationConfig)
     cloning: CloneConfig = dataclasses.field(default_factory=CloneConfig)
     keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)

@@ -49,6 +49,12 @@ class GateState:
         self.lower_bounds.clear()
         self.unfamiliar.clear()
 
+    def dethrone(self, version: int) -> None:
+        """Let go of the best policy stored: ``version`` and what follows it start a new contest."""
+        self.champion, self.since_version, self.returns = None, version, 0
+        self.contests.clear()
+        self.forget_readings()
+
     def to_details(self) -> dict[str, Any]:
         """Return JSON data, without the champion's policy."""
         details = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "champion"}

@@ -47,6 +47,31 @@ def improve_policy(session: Session, rollout: Rollout) -> tuple[PolicyStats, Sco
     return stats, scored
 
 
+def refit_critic(session: Session, rollout: Rollout, scored: Scored) -> CriticStats:
+    """Fit the critic to the present reward on the rollouts that are remembered; the policy stays.
+
+    Args:
+        session: has a reward.
+        rollout: the latest.
+        scored: its rewards.
+    """
+    improve, rollouts, rewards = session.config.improve, [rollout], [scored]
+    if improve.relabel and session.reward is not None:
+        rollouts = list(session.memory.rollouts)
+        with session.timed("reward"):
+            rewards = [
+                scored if one is rollout else score_rollout(session, one, session.reward, session.pessimism)
+                for one in rollouts
+            ]
+    with session.timed("policy"):
+        arguments = rollouts, [s.followed for s in rewards], [s.absorbing_rewards for s in rewards]
+        stats = session.policy.refit_critic(*arguments)
+        if stats.explained_variance_after < improve.refit_again_below:
+            again = session.policy.refit_critic(*arguments)
+            stats = dataclasses.replace(again, explained_variance_before=stats.explained_variance_before)
+    return stats
+
+
 def save_policy(session: Session) -> None:
     """Save the policy as a version that can be watched, and have the renderer evaluate and record it."""
     name = session.blobs.write_arrays(session.policy.policy_arrays())
@@ -67,14 +92,20 @@ def save_policy(session: Session) -> None:
 
 
 def _settings(session: Session) -> PPOConfig:
-    """Return PPO's settings for the next update: careful and curious while the reward moves."""
+    """Return PPO's settings for the next update: careful and curious while the reward or the world moves."""
     ppo, improve = session.config.ppo, session.config.improve
     target_kl, entropy_coef = ppo.target_kl, ppo.entropy_coef
     if session.careful_left:
         target_kl = min(improve.careful_target_kl, np.inf if target_kl is None else target_kl)
+    learning_rate = ppo.final_learning_rate_factor
+    if session.steps < session.stirred_until:
+        entropy_coef = max(entropy_coef, session.config.world.stirred_entropy)
+        learning_rate = max(learning_rate, session.config.world.stirred_learning_rate)
     if session.steps - session.adopted_steps < improve.settled_share * session.config.schedule.total_steps:
         entropy_coef = max(entropy_coef, improve.moving_entropy)
-    return dataclasses.replace(ppo, target_kl=target_kl, entropy_coef=entropy_coef)
+    return dataclasses.replace(
+        ppo, target_kl=target_kl, entropy_coef=entropy_coef, final_learning_rate_factor=learning_rate
+    )
 
 
 def _adopt_reward(session: Session, rollout: Rollout, scored: Scored) -> None:
@@ -84,7 +115,7 @@ def _adopt_reward(session: Session, rollout: Rollout, scored: Scored) -> None:
     values = {"reward/correlation_with_previous": correlation, "reward/pessimism": session.pessimism}
     if not correlation > improve.same_reward_correlation:
         if improve.refit_critic:
-            stats = _refit_critic(session, rollout, scored)
+            stats = refit_critic(session, rollout, scored)
             values["policy/explained_variance_before_refit"] = stats.explained_variance_before
             values["policy/explained_variance_after_refit"] = stats.explained_variance_after
         session.careful_left = improve.careful_updates
@@ -112,21 +143,3 @@ def _correlation_with_known(session: Session, rollout: Rollout, scored: Scored) 
         if min(before.std(), scored.followed.std()) == 0.0:
             return float("nan")
         return float(np.corrcoef(before.ravel(), scored.followed.ravel())[0, 1])
-
-
-def _refit_critic(session: Session, rollout: Rollout, scored: Scored) -> CriticStats:
-    improve, rollouts, rewards = session.config.improve, [rollout], [scored]
-    if improve.relabel and session.reward is not None:
-        rollouts = list(session.memory.rollouts)
-        with session.timed("reward"):
-            rewards = [
-                scored if one is rollout else score_rollout(session, one, session.reward, session.pessimism)
-                for one in rollouts
-            ]
-    with session.timed("policy"):
-        arguments = rollouts, [s.followed for s in rewards], [s.absorbing_rewards for s in rewards]
-        stats = session.policy.refit_critic(*arguments)
-        if stats.explained_variance_after < improve.refit_again_below:
-            again = session.policy.refit_critic(*arguments)
-            stats = dataclasses.replace(again, explained_variance_before=stats.explained_variance_before)
-    return stats

@@ -9,6 +9,7 @@ waited for: as long as nobody answers, the policy goes on learning from the rewa
 import enum
 import time
 
+from rlhf.loop.change_world import follow_world
 from rlhf.loop.choose_queries import choose_queries
 from rlhf.loop.clone_policy import clone_policy
 from rlhf.loop.collect_experience import collect_experience, explore
@@ -18,6 +19,7 @@ from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting
 from rlhf.loop.session import Session, save_checkpoint
 from rlhf.loop.take_over import take_over, warm_up
+from rlhf.loop.watch_world import watch_world
 
 
 @enum.unique
@@ -38,6 +40,7 @@ def iterate(session: Session) -> Turn:
     """
     if session.is_finished:
         return Turn.FINISHED
+    follow_world(session)
     if not session.memory.recent:
         _begin(session)
     fit_reward(session)
@@ -49,6 +52,7 @@ def iterate(session: Session) -> Turn:
     session.is_saved = False
     rollout = collect_experience(session)
     stats, scored = improve_policy(session, rollout)
+    watch_world(session, rollout, scored)
     choose_queries(session)
     publish_turn(session, rollout, stats)
     is_saved = session.is_finished or session.is_policy_due

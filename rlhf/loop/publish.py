@@ -39,6 +39,8 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
                 del values["policy/reference_kl"]  # it is held to nothing
             values |= {f"seconds/{stage}": session.seconds.get(stage, 0.0) for stage in STAGES}
             values["experience/predicted_return"] = session.predicted_reward * session.task.horizon
+            if session.world is not None:
+                values["experience/surprise"] = session.world.errors.total
             if session.gates.means:
                 values["reward/mean"] = session.gates.means[-1]
                 values["reward/lower_bound"] = session.gates.lower_bounds[-1]

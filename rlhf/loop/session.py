@@ -24,6 +24,7 @@ from rlhf.loop.gate_state import GateState
 from rlhf.loop.memory import Memory
 from rlhf.loop.processes import num_processes
 from rlhf.loop.schedule import pessimism
+from rlhf.loop.world_state import WorldState
 from rlhf.policy.ppo import PPO
 from rlhf.reward.ensemble import RewardModel
 from rlhf.seeding import generator, generator_state, restore_generator
@@ -43,7 +44,14 @@ _COUNTERS = (
     "saved_policy_steps",
     "seconds",
 )
-_NEWER_COUNTERS = ("critic_reward", "careful_left", "adopted_steps", "fitted_act", "fitted_design")
+_NEWER_COUNTERS = (
+    "critic_reward",
+    "careful_left",
+    "adopted_steps",
+    "fitted_act",
+    "fitted_design",
+    "stirred_until",
+)
 """Not in the checkpoints of earlier programs, which can be used all the same."""
 _STREAMS = ("act", "queries", "reward")
 
@@ -85,6 +93,10 @@ class Session:
     """Number of the newest decision about what to learn from at that time."""
     fitted_design: int = 0
     """Number of the newest design at that time."""
+    stirred_until: int = 0
+    """Steps up to which the policy moves and tries more, as the world has changed."""
+    world: WorldState | None = None
+    """What says whether the world is still the same; None if nobody looks."""
     gates: GateState = dataclasses.field(default_factory=GateState)
     """What warns of a reward gone wrong, and the policy to go back to."""
     is_saved: bool = False
@@ -243,6 +255,7 @@ def _new_session(
     processes = num_processes(config)
     stepper = VectorStepper(task, config.collect.num_envs, seed, stagger=True, processes=processes)
     rng = generator(seed, "policy")
+    spaces = stepper.observation_dim, stepper.action_space
     return Session(
         run_id=run["id"],
         is_simulated=is_simulated,
@@ -255,8 +268,7 @@ def _new_session(
         collector=Collector(stepper),
         policy=PPO(
             config.ppo,
-            stepper.observation_dim,
-            stepper.action_space,
+            *spaces,
             rng,
             processes=processes,
             device=choose_device(config.device, config.ppo.hidden),
@@ -268,6 +280,7 @@ def _new_session(
             rng=generator(seed, "memory"),
         ),
         rngs={name: generator(seed, name) for name in _STREAMS},
+        world=WorldState(config.world, *spaces, generator(seed, "world")) if config.world.watch else None,
     )
 
 
@@ -287,6 +300,8 @@ def _state(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
     details["gates"] = session.gates.to_details()
     if session.gates.champion is not None:
         parts["champion"] = session.gates.champion.policy
+    if session.world is not None:
+        parts["world"] = session.world.state_dict()
     if session.reward is not None:
         parts["reward"] = dict(session.reward.to_arrays())
     for part, state in parts.items():
@@ -314,6 +329,8 @@ def _restore(session: Session, arrays: dict[str, Any], details: dict[str, Any]) 
         session.reward = RewardModel.from_arrays(reward)
     for name, state in details["rngs"].items():
         restore_generator(session.rngs[name], state)
+    if session.world is not None and "world" in details:
+        session.world.load_state_dict(part("world") | details["world"])
     if gates := details.get("gates"):
         session.gates = GateState.from_details(gates, part("champion") | details.get("champion", {}))
     for name in _COUNTERS:

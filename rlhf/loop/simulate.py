@@ -15,6 +15,7 @@ from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import sample_segments
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.change_world import change_world
 from rlhf.loop.collect_experience import collect_experience
 from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.iterate import Turn, iterate
@@ -38,26 +39,45 @@ _SELECTION_EPISODES = 16
 _SPEARMAN_SEGMENTS = 300
 
 
-def simulate(engine: sa.Engine, blobs: Blobs, run_id: str, progress: Progress) -> dict[str, Any]:
+def simulate(
+    engine: sa.Engine,
+    blobs: Blobs,
+    run_id: str,
+    progress: Progress,
+    *,
+    change: tuple[int, str] | None = None,
+) -> dict[str, Any]:
     """Run a new run with a teacher to its end and report it.
+
+    Args:
+        engine: of the store.
+        blobs: of the store.
+        run_id: of a run that has a teacher.
+        progress: hears how far it is.
+        change: steps after which its world becomes another variant of its task, and the variant's name.
 
     Raises:
         RlhfError: the run cannot go on; what it had learned is in the store.
     """
     watch = Stopwatch()
     with contextlib.closing(open_session(engine, blobs, run_id, is_simulated=True)) as session:
-        curve = _run_to_the_end(session, progress)
+        curve = _run_to_the_end(session, progress, change)
         summary = watch.summary(session.task, session.seed, session.steps, session.seconds, peak_rss_mb())
         return summary | _findings(session, curve)
 
 
-def _run_to_the_end(session: Session, progress: Progress) -> list[dict[str, Any]]:
+def _run_to_the_end(
+    session: Session, progress: Progress, change: tuple[int, str] | None
+) -> list[dict[str, Any]]:
     """Let turns and the teacher's answers alternate; return the learning curve."""
     _set_state(session, RunState.RUNNING)
     curve: list[dict[str, Any]] = []
     asked = 0
     total = session.config.schedule.total_steps
     while (turn := iterate(session)) is not Turn.FINISHED:
+        if change is not None and session.steps >= change[0]:
+            change_world(session.engine, session.run_id, change[1])
+            change = None
         answered = ask_teacher(session.engine, session.blobs, session.run_id, session.config.schedule.labels)
         asked += answered
         if turn is Turn.WAITING and not answered:
@@ -96,6 +116,7 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
         "audit_accuracy": finite(preference_accuracy(predicted, target)),
         "reward_spearman": _spearman(session),
         "teacher": run["teacher"],
+        "world_alarms": session.world.alarms if session.world else [],
         "curve": curve,
     }
 

@@ -8,7 +8,7 @@ foretells one next state, no distribution.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,13 @@ from rlhf.policy.adam import Adam
 from rlhf.policy.kernels import Backpropagation
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser
+from rlhf.seeding import generator_state, restore_generator
 from rlhf.types.experience import Bool, Float32, Int64
 
 _HELD_OUT_EVERY = 10
 _CLIP = 10.0
+_SMALLEST = 1e-8
+"""Squared error below which none is smaller: the model's own rounding."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,11 @@ class Steps(NamedTuple):
     """(B,): whether the step led to an absorbing state."""
     episodes: Int64
     """(B,), numbers of the episodes they are of."""
+
+    def at(self, rows: Int64) -> "Steps":
+        """Return some of the steps."""
+        states, actions, following, ended, episodes = self
+        return Steps(states[rows], actions[rows], following[rows], ended[rows], episodes[rows])
 
 
 def distinct(rows: Float32) -> tuple[Int64, Int64]:
@@ -216,6 +224,59 @@ class DynamicsModel:
         """
         spread: Float32 = (states.std(axis=0) * self._scale.scale).mean(axis=-1)
         return spread
+
+    def surprise(self, steps: Steps) -> float:
+        """Return the mean logarithm of the squared error of foretold steps, in units of usual changes.
+
+        A mean of logarithms: rare steps that nothing foretells, such as a foot that touches the ground, do
+        not drown what happens at all others.
+
+        Args:
+            steps: that were not learned from yet.
+        """
+        everyone = (self.num_members, 1, 1)
+        foretold, _ = self.step(np.tile(steps.states, everyone), np.tile(steps.actions, everyone))
+        missed = (foretold.mean(axis=0) - steps.following) * self._changes.scale
+        return float(np.log(np.square(missed).mean(axis=1) + _SMALLEST).mean())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that it has learned and remembers: arrays and JSON data, all copies."""
+        rows = slice(0, self._num_rows)
+        state: dict[str, Any] = {
+            "inputs": self._inputs[rows].copy(),
+            "following": self._following[rows].copy(),
+            "ended": self._ended[rows].copy(),
+            "weights": self._weights[:, rows].copy(),
+            "held_out": self._held_out[rows].copy(),
+            "low": self._low.copy(),
+            "high": self._high.copy(),
+            "is_binary": self._is_binary.copy(),
+            "next_row": self._next_row,
+            "rng": generator_state(self._rng),
+        }
+        for name, part in self._parts():
+            state |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
+        return state | {f"{index}.parameters": m.parameters.copy() for index, m in enumerate(self._members)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore ``state_dict``; what follows is bit-equal to never having stopped."""
+        self._num_rows, self._next_row = len(state["inputs"]), int(state["next_row"])
+        rows = slice(0, self._num_rows)
+        self._inputs[rows], self._following[rows] = state["inputs"], state["following"]
+        self._ended[rows], self._held_out[rows] = state["ended"], state["held_out"]
+        self._weights[:, rows] = state["weights"]
+        self._learned_from = np.flatnonzero(~self._held_out[rows])
+        self._low, self._high = state["low"].copy(), state["high"].copy()
+        self._is_binary = state["is_binary"].copy()
+        restore_generator(self._rng, state["rng"])
+        for name, part in self._parts():
+            part.load_state_dict({key: state[f"{name}.{key}"] for key in part.state_dict()})
+        for index, member in enumerate(self._members):
+            member.load_parameters(state[f"{index}.parameters"])
+
+    def _parts(self) -> list[tuple[str, Adam | ObservationNormaliser]]:
+        adams = [(f"{index}.adam", adam) for index, adam in enumerate(self._adams)]
+        return [*adams, ("scale", self._scale), ("changes", self._changes)]
 
     def held_out_error(self) -> float:
         """Return the share of the change of held-out steps that is not foretold: 0 all is, 1 nothing.

@@ -25,7 +25,7 @@ class Gate:
     reading: str
     """Metric that is watched."""
     limit: str
-    """Setting of ``gates`` that it is held against."""
+    """Setting of ``gates`` that it is held against; of ``world`` with that name before it."""
     state: str
     """Where it stands and when it raises an alarm, with room for the reading ``now`` and the ``limit``."""
     advice: str
@@ -88,6 +88,15 @@ GATES = (
         "Compare versions on the Replays page, go back to the better one, and answer pairs of the newest.",
     ),
     Gate(
+        title="Lives in the same world",
+        says="The world seems to have changed",
+        reading="experience/surprise",
+        limit="world_limit",
+        state="surprise {now:.1f}, alarm above {limit:.0f}",
+        advice="Has something about the robot or the task changed, or worn out? The run adapts to it "
+        "(world.adapt). The reward needs no new answers for that, as it says what is wanted.",
+    ),
+    Gate(
         title="People prefer the newest policy",
         says="policy version",
         reading="policy/chance_against_champion",
@@ -109,14 +118,17 @@ def alarms(engine: sa.Engine, run_id: str) -> None:
         readings = runs.latest_measurements(connection, run_id, [gate.reading for gate in GATES])
     since = versions[-1]["created_at"] if versions else 0.0
     standing = [event for event in events if event["at"] >= since]
-    limits = (run["config"] or {}).get("gates", {})
+    config = run["config"] or {}
+    world = config.get("world", {})
+    limits = config.get("gates", {}) | {f"world_{name}": value for name, value in world.items()}
+    gates = [gate for gate in GATES if world.get("watch") or not gate.limit.startswith("world_")]
     st.markdown("**Alarms**", help="Raised by the run itself; an alarm stands until the next reward version.")
     for event in standing:
         st.warning(
             f"{event['message']}\n\n**What to do:** {advice(event['message'])}", icon=":material/warning:"
         )
-    for start in range(0, len(GATES), _IN_A_ROW):
-        for column, gate in zip(st.columns(_IN_A_ROW), GATES[start : start + _IN_A_ROW], strict=False):
+    for start in range(0, len(gates), _IN_A_ROW):
+        for column, gate in zip(st.columns(_IN_A_ROW), gates[start : start + _IN_A_ROW], strict=False):
             is_raised = any(gate.says in event["message"] for event in standing)
             with column:
                 _gate(gate, readings, limits, is_raised=is_raised)

@@ -32,6 +32,7 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "reward": ("New reward version", "#4757d6"),
     "rollback": ("Policy taken back", "#d9662b"),
     "warning": ("Warning", "#c0392b"),
+    "world": ("World changed", "#8e44ad"),
     "paused": ("Paused", "#6b7180"),
     "resume": ("Resumed", "#1d8a6b"),
 }

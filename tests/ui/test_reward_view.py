@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from rlhf.config import PROJECT_ROOT
-from rlhf.loop.config import GateConfig
+from rlhf.loop.config import GateConfig, WorldConfig
 from rlhf.ui.reward_alarms import GATES, Gate, advice
 from rlhf.ui.reward_view import BEFORE, by_age, by_certainty, by_person, gain_of_ten, shares
 
@@ -84,10 +84,12 @@ def test_the_gain_of_more_answers_is_of_random_pairs_alone() -> None:
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.title)
 def test_advice_goes_with_what_a_gate_says(gate: Gate) -> None:
-    source = "".join((PROJECT_ROOT / "rlhf/loop" / name).read_text() for name in ("gates.py", "champion.py"))
+    names = ("gates.py", "champion.py", "watch_world.py")
+    source = "".join((PROJECT_ROOT / "rlhf/loop" / name).read_text() for name in names)
     assert gate.says in source
     assert advice(f"Well, it {gate.says} it seems.") == gate.advice
-    assert gate.limit in {field.name for field in dataclasses.fields(GateConfig)}
+    settings = {field.name for field in dataclasses.fields(GateConfig)}
+    assert gate.limit in settings | {f"world_{field.name}" for field in dataclasses.fields(WorldConfig)}
 
 
 def test_what_no_gate_says_has_advice_too() -> None:
