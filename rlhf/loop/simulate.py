@@ -116,7 +116,7 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
         "audit_accuracy": finite(preference_accuracy(predicted, target)),
         "reward_spearman": _spearman(session),
         "teacher": run["teacher"],
-        "world_alarms": session.world.alarms if session.world else [],
+        **({"world_alarms": session.world.alarms} if session.world else {}),
         "curve": curve,
     }
 
