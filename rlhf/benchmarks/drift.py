@@ -21,7 +21,7 @@ from rlhf.types.experience import Float64
 
 NAME = "drift"
 CHANGES: Mapping[str, tuple[str, int]] = {
-    "cartpole-balance": ("gravity=20+length=1.5", 30_000),
+    "cartpole-balance": ("gravity=20+length=1.5", 100_000),
     "pendulum-swingup": ("mass=1.5", 80_000),
 }
 """By task: how its world changes half way, and the steps of a run."""
@@ -42,10 +42,11 @@ _QUICK_STEPS = 6_000
 _END = 0.25
 """Share of a run, at its end, whose returns say how well it has adapted."""
 _NOTE = (
-    "False alarms: in worlds that stay and before the change. Delay: environment steps from the change to "
-    "the warning. Returns are true ones while it learns, mean over seeds: in the last quarter before the "
-    "change, from the change on, and in the last quarter of the run. The gain is taken within a seed, with "
-    "its 95 % bootstrap interval; one that includes 0 is none."
+    "False alarms: in worlds that stay and before the change. Delay: environment steps from when the change "
+    "was due to the warning, both of which wait for the end of a rollout. Returns are true ones while it "
+    "learns, mean over seeds: in the last quarter before the change, from the change on, and in the last "
+    "quarter of the run. The gain is taken within a seed, with its 95 % bootstrap interval; one that "
+    "includes 0 is none."
 )
 
 

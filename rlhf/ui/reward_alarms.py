@@ -93,8 +93,8 @@ GATES = (
         reading="experience/surprise",
         limit="world_limit",
         state="surprise {now:.1f}, alarm above {limit:.0f}",
-        advice="Has something about the robot or the task changed, or worn out? The run adapts to it "
-        "(world.adapt). The reward needs no new answers for that, as it says what is wanted.",
+        advice="Has something about the robot or the task changed, or worn out? The policy goes on learning "
+        "in the world as it is now. The reward needs no new answers for that, as it says what is wanted.",
     ),
     Gate(
         title="People prefer the newest policy",

@@ -68,7 +68,8 @@ def _judgements(engine: sa.Engine, blobs: Blobs, run_id: str, stored: str, newes
         if (target := prob_first(row["choice"])) is not None and row["kind"] not in CONTROLS
     ]
     columns = ["kind", "person", "target", BEFORE, WITHOUT, "known", "is_audit"]
-    return pd.DataFrame(found, columns=columns).astype({"target": float, BEFORE: float, WITHOUT: float})
+    types = {"target": float, BEFORE: float, WITHOUT: float, "is_audit": bool}
+    return pd.DataFrame(found, columns=columns).astype(types)
 
 
 def view_answers(engine: sa.Engine, blobs: Blobs, run_id: str, version: int) -> AnswerViews | None:

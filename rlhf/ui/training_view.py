@@ -22,6 +22,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "reward/out_of_bag_accuracy",
         "policy/entropy",
         "policy/approx_kl",
+        "experience/surprise",
     ),
     "Policy": tuple(name for name in METRICS if name.startswith("policy/")),
     "Reward model": tuple(name for name in METRICS if name.startswith("reward/")),

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -7,8 +8,19 @@ import pytest
 
 from rlhf.config import PROJECT_ROOT
 from rlhf.loop.config import GateConfig, WorldConfig
+from rlhf.storage import models
+from rlhf.storage.engine import writing
 from rlhf.ui.reward_alarms import GATES, Gate, advice
-from rlhf.ui.reward_view import BEFORE, by_age, by_certainty, by_person, gain_of_ten, shares
+from rlhf.ui.reward_view import (
+    BEFORE,
+    by_age,
+    by_certainty,
+    by_person,
+    gain_of_ten,
+    shares,
+    view_judgements,
+)
+from rlhf.ui.store import Store
 
 
 def judgements(before: list[float], target: list[float], person: list[str] | None = None) -> pd.DataFrame:
@@ -94,3 +106,13 @@ def test_advice_goes_with_what_a_gate_says(gate: Gate) -> None:
 
 def test_what_no_gate_says_has_advice_too() -> None:
     assert advice("something new") not in {gate.advice for gate in GATES}
+
+
+def test_a_reward_that_was_taken_without_its_answers_has_no_judgements(
+    store: Store, make_run: Callable[..., str]
+) -> None:
+    run_id, arrays = make_run(), store.blobs.write_arrays({"some": np.zeros(1)})
+    with writing(store.engine) as connection:
+        models.insert_reward_version(connection, run_id, 1, arrays=arrays, num_answers=30, steps=0, report={})
+    none = view_judgements(store.engine, store.blobs, run_id, 1)
+    assert list(none[none["is_audit"]].columns) == list(none.columns)
