@@ -77,7 +77,13 @@ PAIRS: Mapping[str, Pair] = {
     for pair in (
         *_related("cartpole-balance", 450, 10_000, (), "gravity=20", "length=1", "pole_mass=0.3"),
         *_related("pendulum-swingup", -250, 12_000, ("target.q.discount=0.97",), "gravity=6", "mass=1.5"),
-        *_related("acrobot-swingup", -120, 20_000, (), "mass_2=1.5"),
+        *_related(
+            "acrobot-swingup",
+            -130,
+            20_000,
+            ("target.persistence=16", "target.q.targets=bootstrapped"),
+            "mass_2=1.5",
+        ),
         *_related(
             "lunarlander-land",
             100,

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="also without the guard, with all parameters, from scratch, and behind a frozen random trunk",
+        help="also without the guard, from scratch, behind a frozen random trunk, with all parameters, with "
+        "the head alone, and without the source's past episodes",
     )
     add_seed_option(parser)
     add_settings_option(parser)

@@ -7,7 +7,8 @@ its value is the mean over its numbers. Two kinds of targets:
     bootstrapped   Retrace(lambda) over a few steps
 
 The second kind reaches 500 on CartPole and falls again: its values follow the policy only slowly, and their
-errors are larger than what one action is worth. The first kind stays.
+errors are larger than what one action is worth. The first kind stays. Where most is learned from parts of
+episodes, as with Acrobot, it is slower.
 
 What comes after a step is worth what a slowly following network says of the actions that the learning one
 prefers, since the network that chose them overestimates them. The slow one is also the one that is judged.
