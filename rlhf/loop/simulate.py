@@ -104,7 +104,8 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     predicted, target = np.array(audits, np.float64).reshape(-1, 2).T
     version, policy = _best_policy(session)
-    return {
+    watched = {} if session.world is None else {"world_alarms": session.world.alarms}
+    return watched | {
         "random_return": run["baseline"]["random_return"],
         "true_return": evaluate_acting(session.task, policy, session.seed, version),
         "labels": {
@@ -116,7 +117,6 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
         "audit_accuracy": finite(preference_accuracy(predicted, target)),
         "reward_spearman": _spearman(session),
         "teacher": run["teacher"],
-        **({"world_alarms": session.world.alarms} if session.world else {}),
         "curve": curve,
     }
 
