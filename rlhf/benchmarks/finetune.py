@@ -82,6 +82,7 @@ PAIRS: Mapping[str, Pair] = {
             -130,
             20_000,
             ("target.persistence=16", "target.q.targets=bootstrapped"),
+            "mass_1=1.5",
             "mass_2=1.5",
         ),
         *_related(
