@@ -68,8 +68,8 @@ def _judgements(engine: sa.Engine, blobs: Blobs, run_id: str, stored: str, newes
         if (target := prob_first(row["choice"])) is not None and row["kind"] not in CONTROLS
     ]
     columns = ["kind", "person", "target", BEFORE, WITHOUT, "known", "is_audit"]
-    types = {"target": float, BEFORE: float, WITHOUT: float, "is_audit": bool}
-    return pd.DataFrame(found, columns=columns).astype(types)
+    kinds = {"target": float, BEFORE: float, WITHOUT: float, "known": int, "is_audit": bool}
+    return pd.DataFrame(found, columns=columns).astype(kinds)  # also where there is no row
 
 
 def view_answers(engine: sa.Engine, blobs: Blobs, run_id: str, version: int) -> AnswerViews | None:

@@ -8,7 +8,7 @@ from live_app import live_app, wait_until
 from playwright.sync_api import Browser, expect
 
 from rlhf.loop.iterate import iterate
-from rlhf.loop.session import open_session
+from rlhf.loop.session import open_session, save_checkpoint
 from rlhf.loop.write_design import write_design
 from rlhf.storage import designs
 from rlhf.storage.engine import reading
@@ -46,6 +46,7 @@ def take_a_turn(store: Store, run_id: str) -> None:
     """Let the run learn for a turn, as the trainer would."""
     session = open_session(store.engine, store.blobs, run_id)
     iterate(session)
+    save_checkpoint(session)
     session.close()
 
 
@@ -65,11 +66,11 @@ def test_a_slider_moved_by_keyboard_becomes_the_next_reward_version(
     use = page.get_by_role("button", name="Use this design")
     expect(use).to_be_disabled()
     slider = page.get_by_role("slider", name="Weight of cosine of angle")
-    expect(slider).to_have_attribute("aria-valuenow", "1", timeout=FIRST_PAINT_MS)
+    expect(slider).to_have_value("1", timeout=FIRST_PAINT_MS)
     slider.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    expect(slider).to_have_attribute("aria-valuenow", "1.5")
+    expect(slider).to_have_value("1.5", timeout=FIRST_PAINT_MS)
     expect(use).to_be_enabled(timeout=FIRST_PAINT_MS)
     use.focus()
     page.keyboard.press("Enter")
