@@ -76,7 +76,14 @@ PAIRS: Mapping[str, Pair] = {
     pair.name: pair
     for pair in (
         *_related("cartpole-balance", 450, 10_000, (), "gravity=20", "length=1", "pole_mass=0.3"),
-        *_related("pendulum-swingup", -250, 12_000, ("target.q.discount=0.97",), "gravity=6", "mass=1.5"),
+        *_related(
+            "pendulum-swingup",
+            -250,
+            12_000,
+            ("target.q.discount=0.97", "target.q.targets=bootstrapped"),
+            "gravity=6",
+            "mass=1.5",
+        ),
         *_related(
             "acrobot-swingup",
             -130,
