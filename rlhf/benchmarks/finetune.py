@@ -94,9 +94,9 @@ PAIRS: Mapping[str, Pair] = {
         ),
         *_related(
             "lunarlander-land",
-            100,
+            50,
             40_000,
-            ("target.curve_points=20", "target.curve_episodes=8"),
+            ("target.curve_points=20", "target.curve_episodes=8", "target.q.targets=bootstrapped"),
             "wind=15",
             "gravity=-7",
         ),
