@@ -35,15 +35,16 @@ POSTER = b"\x89PNG\r\n\x1a\n of no size"
 
 
 _ALONE = ("browser", "worker")
-"""Folders of tests that wait for other processes: one after the other, even where pytest has several."""
+"""Folders of tests that wait for other processes: each in one process, even where pytest has several."""
 
 
 class _ByFile(LoadScopeScheduling):
-    """Deals out whole files, whose tests share what they set up; the folders ``_ALONE`` to one process."""
+    """Deals out whole files, whose tests share what they set up, and the folders ``_ALONE`` as a whole."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        return "alone" if path.split("/")[1] in _ALONE else path
+        folder = path.split("/")[1]
+        return folder if folder in _ALONE else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
