@@ -1,5 +1,6 @@
 """Runs that are over in a second: small networks, few episodes, quick fits."""
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from rlhf.config import Settings
+from rlhf.loop.session import Session, open_session
 from rlhf.loop.start_run import new_run
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine
@@ -34,6 +36,19 @@ SMALL: dict[str, Any] = {
     "schedule.initial_labels": 8,
     "keep.evaluation_episodes": 2,
 }
+
+
+@pytest.fixture
+def opened(store: Store) -> Iterator[Callable[[str], Session]]:
+    """Open a run without clips drawn; it is closed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(run_id: str) -> Session:
+            session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
+            stack.callback(session.close)
+            return session
+
+        yield open_one
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """A run starts from what was shown, goes on from there, and says so."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,24 +11,12 @@ from rlhf.loop.clone_policy import clone_policy, start_from_clone, try_clone
 from rlhf.loop.collect_experience import explore
 from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.record_demonstration import demonstrate_by_expert
-from rlhf.loop.session import Session, open_session, save_checkpoint
+from rlhf.loop.session import Session, save_checkpoint
 from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
 from rlhf.ui.store import Store
 
 CLONE = {"demonstrations.clone": True, "ppo.hidden": "32,32", "cloning.learning_rates": "0.003"}
-
-
-@pytest.fixture
-def opened(store: Store) -> Iterator[Callable[[str], Session]]:
-    with contextlib.ExitStack() as stack:
-
-        def open_one(run_id: str) -> Session:
-            session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
-            stack.callback(session.close)
-            return session
-
-        yield open_one
 
 
 def test_run_starts_with_a_policy_that_does_what_was_shown(

@@ -51,18 +51,6 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def opened(store: Store) -> Iterator[Callable[[str], Session]]:
-    with contextlib.ExitStack() as stack:
-
-        def open_one(run_id: str) -> Session:
-            session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
-            stack.callback(session.close)
-            return session
-
-        yield open_one
-
-
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str]]:
     """A store with a run that has a reward, answers and a policy that was updated twice and saved."""

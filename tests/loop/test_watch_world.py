@@ -1,7 +1,6 @@
 """A world that changes under a run: the environments follow, the run notices and adapts, nothing is lost."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from rlhf.errors import ConfigError, JobError
 from rlhf.loop.change_world import change_world
 from rlhf.loop.iterate import iterate
 from rlhf.loop.score_rollout import score_rollout
-from rlhf.loop.session import Session, open_session, save_checkpoint
+from rlhf.loop.session import Session, save_checkpoint
 from rlhf.loop.simulate import simulate
 from rlhf.loop.watch_world import watch_world
 from rlhf.storage import runs
@@ -22,18 +21,6 @@ Make = Callable[..., str]
 TASK = "cartpole-balance"
 HEAVY = f"{TASK}+gravity=20+length=1.5"
 WATCH = {"world.watch": True, "schedule.total_steps": 8000, "schedule.labels": 8}
-
-
-@pytest.fixture
-def opened(store: Store) -> Iterator[Callable[[str], Session]]:
-    with contextlib.ExitStack() as stack:
-
-        def open_one(run_id: str) -> Session:
-            session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
-            stack.callback(session.close)
-            return session
-
-        yield open_one
 
 
 def events(store: Store, run_id: str, kind: str) -> list[str]:
