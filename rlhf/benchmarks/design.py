@@ -10,16 +10,14 @@ import argparse
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell
-from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
+from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, seed_range, seeds_as_typed
+from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.benchmarks.transfer_pairs import NOISES, Behaviour, Noise, Taste, behaviour_of, compare, values_of
-from rlhf.errors import ConfigError
 from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.reward.config import RewardConfig
@@ -89,10 +87,8 @@ CASES: Mapping[str, Case] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES, metavar="CASE")
-    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--sure", type=float, default=SURE, help="how sure every term of the designs is")
-    parser.add_argument("--quick", action="store_true", help="two seeds of each, with the fewest answers")
-    parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
+    add_seed_options(parser, NAME)
 
 
 def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
@@ -106,29 +102,40 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     """
     import torch
 
-    seeds, answers = (2, ANSWERS[:2]) if options.quick else (options.seeds, ANSWERS)
-    if seeds < 1:
-        raise ConfigError(f"--seeds is {seeds}; at least 1 is needed.")
+    answers = ANSWERS[:2] if options.quick else ANSWERS
     torch.set_num_threads(1)
-    todo = [(case, noise, seed) for seed in range(seeds) for case in options.cases for noise in NOISES]
-    found: list[dict[str, Any]] = []
-    for done, (case, noise, seed) in enumerate(todo):
-        tell(done, len(todo), f"{case}, {noise}, seed {seed}")
-        key = {"case": case, "noise": noise, "seed": seed, "answers": list(answers), "sure": options.sure}
-        measured = measured_once(
-            NAME,
-            key | {"code": source_digest(_CODE)},
-            lambda: measure(case, noise, seed, answers, options.sure),  # noqa: B023
-        )
-        found += [{"case": case, "noise": noise, "seed": seed, **row} for row in measured["rows"]]
-    tell(len(todo), len(todo), "done")
+    todo = [(case, noise, seed) for seed in seed_range(options) for case in options.cases for noise in NOISES]
+    keys = [
+        {
+            "case": case,
+            "noise": noise,
+            "seed": seed,
+            "answers": list(answers),
+            "sure": options.sure,
+            "code": source_digest(_CODE),
+        }
+        for case, noise, seed in todo
+    ]
+    measured = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+    found = [
+        {"case": case, "noise": noise, "seed": seed, **row}
+        for (case, noise, seed), rows in zip(todo, measured, strict=True)
+        for row in rows["rows"]
+    ]
     summary = {
-        "command": f"python -m rlhf bench {NAME} --seeds {seeds} --sure {options.sure}"
-        + (" --quick" if options.quick else ""),
+        "command": f"python -m rlhf bench {NAME} --sure {options.sure} {seeds_as_typed(options)}",
         "cases": summarise(found),
     }
     write_results(options.out, found, plot(found), summary)
     return summary, text_rows(summary), _NOTE
+
+
+def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
+    return measure(key["case"], key["noise"], key["seed"], key["answers"], key["sure"])
+
+
+def _describe(key: Mapping[str, Any]) -> str:
+    return f"{key['case']}, {key['noise']}, seed {key['seed']}"
 
 
 def measure(case_name: str, noise: Noise, seed: int, answers: Sequence[int], sure: float) -> dict[str, Any]:

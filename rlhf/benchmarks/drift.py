@@ -11,7 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, num_seeds, verb_report
+from rlhf.benchmarks.processes import (
+    Tell,
+    add_seed_options,
+    measure_all,
+    seed_range,
+    seeds_as_typed,
+    verb_report,
+)
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.evaluation.statistics import bootstrap_interval
@@ -67,8 +74,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         ConfigError: an option makes no sense.
         JobError: a run failed.
     """
-    seeds = num_seeds(options)
-    todo = [(task, arm, seed) for task in options.tasks for seed in range(seeds) for arm in ARMS]
+    todo = [(task, arm, seed) for task in options.tasks for seed in seed_range(options) for arm in ARMS]
     keys = [_run_key(task, arm, seed, is_quick=options.quick) for task, arm, seed in todo]
     reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
     rows = [
@@ -77,8 +83,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     ]
     tasks = {task: summarise([row for row in rows if row["task"] == task]) for task in options.tasks}
     summary = {
-        "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} --seeds {seeds}"
-        + (" --quick" if options.quick else ""),
+        "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} {seeds_as_typed(options)}",
         "tasks": tasks,
     }
     write_results(options.out, rows, plot(tasks), summary)

@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, num_seeds, verb_report
+from rlhf.benchmarks.processes import (
+    Tell,
+    add_seed_options,
+    measure_all,
+    seed_range,
+    seeds_as_typed,
+    verb_report,
+)
 from rlhf.benchmarks.results import measured_before, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.errors import ConfigError
@@ -130,8 +137,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         ConfigError: an option makes no sense.
         JobError: a run failed.
     """
-    seeds = num_seeds(options)
-    todo = [(name, seed) for seed in range(seeds) for name in options.pairs]
+    todo = [(name, seed) for seed in seed_range(options) for name in options.pairs]
     keys = [_run_key(PAIRS[name], seed, quick=options.quick) for name, seed in todo]
     reports: Sequence[dict[str, Any] | None]
     if options.so_far:
@@ -146,8 +152,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         raise ConfigError("no run is there to report yet; leave out --so-far to make them.")
     pairs = {name: summarise(runs, PAIRS[name].bar) for name, runs in found.items()}
     summary: dict[str, Any] = {
-        "command": f"python -m rlhf bench {NAME} --pairs {' '.join(options.pairs)} --seeds {seeds}"
-        + (" --quick" if options.quick else ""),
+        "command": f"python -m rlhf bench {NAME} --pairs {' '.join(options.pairs)} {seeds_as_typed(options)}",
         "pairs": pairs,
         "verdicts": verdicts(pairs),
     }

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 
 from rlhf.benchmarks import her
-from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, num_seeds, verb_report
+from rlhf.benchmarks.processes import (
+    Tell,
+    add_seed_options,
+    measure_all,
+    seed_range,
+    seeds_as_typed,
+    verb_report,
+)
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
@@ -57,8 +64,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         ConfigError: an option makes no sense.
         JobError: a run failed.
     """
-    seeds = num_seeds(options)
-    todo = [(task, arm, seed) for seed in range(seeds) for task in options.tasks for arm in her.ARMS]
+    todo = [(task, arm, seed) for seed in seed_range(options) for task in options.tasks for arm in her.ARMS]
     quick = _QUICK if options.quick else ()
     keys = [_run_key(task, arm, seed, quick) for task, arm, seed in todo]
     reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
@@ -68,8 +74,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
             found.setdefault(name, []).append(measured)
     situations = {name: summarise(runs) for name, runs in found.items()}
     summary = {
-        "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} --seeds {seeds}"
-        + (" --quick" if options.quick else ""),
+        "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} {seeds_as_typed(options)}",
         "situations": situations,
     }
     rows = [

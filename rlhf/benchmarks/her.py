@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, num_seeds, verb_report
+from rlhf.benchmarks.processes import (
+    Tell,
+    add_seed_options,
+    measure_all,
+    seed_range,
+    seeds_as_typed,
+    verb_report,
+)
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
@@ -54,8 +61,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         ConfigError: an option makes no sense.
         JobError: a run failed.
     """
-    seeds = num_seeds(options)
-    todo = [(task, arm, seed) for seed in range(seeds) for task in options.tasks for arm in ARMS]
+    todo = [(task, arm, seed) for seed in seed_range(options) for task in options.tasks for arm in ARMS]
     keys = [_run_key(task, arm, seed, _QUICK_STEPS if options.quick else None) for task, arm, seed in todo]
     reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
     found: dict[str, dict[str, list[dict[str, Any]]]] = {
@@ -64,8 +70,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     for (task, arm, _), report in zip(todo, reports, strict=True):
         found[task][arm].append(report)
     summary = {
-        "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} --seeds {seeds}"
-        + (" --quick" if options.quick else ""),
+        "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} {seeds_as_typed(options)}",
         "tasks": {task: summarise(task, arms) for task, arms in found.items()},
     }
     rows = [

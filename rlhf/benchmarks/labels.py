@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arms", nargs="+", metavar="ARM", help=f"beside {REFERENCE}: {arms} or one of these"
     )
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--first-seed", type=int, help="settings are tried on seeds 0 to 4")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, each on one core")
     parser.add_argument("--quick", action="store_true", help=f"the same as --tier {_QUICK}")
     parser.add_argument("--so-far", action="store_true", help="only report the runs that there are")
@@ -183,7 +184,7 @@ def _tier(tier: Tier, options: argparse.Namespace) -> Tier:
         askings=askings,
         arms=tuple(options.arms or tier.arms),
         seeds=options.seeds or tier.seeds,
-        first_seed=tier.first_seed,
+        first_seed=tier.first_seed if options.first_seed is None else options.first_seed,
     )
 
 
@@ -225,4 +226,5 @@ def _command(name: str, tier: Tier, arms: Sequence[str]) -> str:
     if tier.askings != TIERS[name].askings:
         parts.append("--teachers " + " ".join(dict.fromkeys(a.teacher for a in tier.askings)))
         parts.append("--labels " + " ".join(str(n) for n in dict.fromkeys(a.labels for a in tier.askings)))
-    return " ".join([*parts, f"--arms {' '.join(arms)} --seeds {tier.seeds}"])
+    first = f" --first-seed {tier.first_seed}" if tier.first_seed != TIERS[name].first_seed else ""
+    return " ".join([*parts, f"--arms {' '.join(arms)} --seeds {tier.seeds}{first}"])

@@ -27,21 +27,33 @@ Tell = Callable[[int, int, str], None]
 def add_seed_options(parser: argparse.ArgumentParser, name: str) -> None:
     """Declare what a benchmark of paired seeds takes: how many, how many at a time, where it writes."""
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="settings were tried on seeds 0 to 4; later ones are fresh"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--quick", action="store_true", help="two short runs each, to see that it works")
     parser.add_argument("--out", type=Path, default=RESULTS / name, metavar="FOLDER")
 
 
-def num_seeds(options: argparse.Namespace) -> int:
-    """Return how many seeds ``add_seed_options`` was given.
+def seed_range(options: argparse.Namespace) -> range:
+    """Return the seeds that ``add_seed_options`` was given.
 
     Raises:
-        ConfigError: there are none, or no jobs.
+        ConfigError: there are none, one is negative, or there are no jobs.
     """
-    seeds = 2 if options.quick else options.seeds
+    seeds, first = 2 if options.quick else options.seeds, options.first_seed
     if seeds < 1 or options.jobs < 1:
         raise ConfigError(f"--seeds is {seeds} and --jobs {options.jobs}; at least 1 is needed.")
-    return int(seeds)
+    if first < 0:
+        raise ConfigError(f"--first-seed is {first}; seeds start at 0.")
+    return range(first, first + seeds)
+
+
+def seeds_as_typed(options: argparse.Namespace) -> str:
+    """Return the options that give the same seeds again."""
+    seeds = seed_range(options)
+    first = f" --first-seed {seeds.start}" if seeds.start else ""
+    return ("--quick" if options.quick else f"--seeds {len(seeds)}") + first
 
 
 def verb_report(arguments: Sequence[str]) -> dict[str, Any]:

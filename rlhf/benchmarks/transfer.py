@@ -10,13 +10,12 @@ import argparse
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.processes import Tell
-from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
+from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, seed_range, seeds_as_typed
+from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.benchmarks.transfer_pairs import (
     NOISES,
@@ -28,7 +27,6 @@ from rlhf.benchmarks.transfer_pairs import (
     prob_first,
     values_of,
 )
-from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.reward.chosen import unchosen
 from rlhf.reward.config import ModelClass, RewardConfig
@@ -59,9 +57,7 @@ _NOTE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--pairs", nargs="+", default=list(PAIRS), choices=PAIRS, metavar="PAIR")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--quick", action="store_true", help="two seeds of each, with the fewest answers")
-    parser.add_argument("--out", type=Path, default=RESULTS / NAME, metavar="FOLDER")
+    add_seed_options(parser, NAME)
 
 
 def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
@@ -75,30 +71,34 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     """
     import torch
 
-    seeds, answers = (2, ANSWERS[:1]) if options.quick else (options.seeds, ANSWERS)
-    if seeds < 1:
-        raise ConfigError(f"--seeds is {seeds}; at least 1 is needed.")
+    answers = ANSWERS[:1] if options.quick else ANSWERS
     torch.set_num_threads(1)
-    todo = [(pair, noise, seed) for seed in range(seeds) for pair in options.pairs for noise in NOISES]
-    found: list[dict[str, Any]] = []
-    for done, (pair, noise, seed) in enumerate(todo):
-        tell(done, len(todo), f"{pair}, {noise}, seed {seed}")
-        key = {
-            "pair": pair,
-            "noise": noise,
-            "seed": seed,
-            "answers": list(answers),
-            "code": source_digest(_CODE),
-        }
-        losses = measured_once(NAME, key, lambda: measure(pair, noise, seed, answers))  # noqa: B023
-        found += [{"pair": pair, "noise": noise, "seed": seed, **row} for row in losses["rows"]]
-    tell(len(todo), len(todo), "done")
+    todo = [(pair, noise, seed) for seed in seed_range(options) for pair in options.pairs for noise in NOISES]
+    code = source_digest(_CODE)
+    keys = [
+        {"pair": pair, "noise": noise, "seed": seed, "answers": list(answers), "code": code}
+        for pair, noise, seed in todo
+    ]
+    measured = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+    found = [
+        {"pair": pair, "noise": noise, "seed": seed, **row}
+        for (pair, noise, seed), losses in zip(todo, measured, strict=True)
+        for row in losses["rows"]
+    ]
     summary = {
-        "command": f"python -m rlhf bench {NAME} --seeds {seeds}" + (" --quick" if options.quick else ""),
+        "command": f"python -m rlhf bench {NAME} {seeds_as_typed(options)}",
         "pairs": summarise(found),
     }
     write_results(options.out, found, plot(found), summary)
     return summary, text_rows(summary), _NOTE
+
+
+def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
+    return measure(key["pair"], key["noise"], key["seed"], key["answers"])
+
+
+def _describe(key: Mapping[str, Any]) -> str:
+    return f"{key['pair']}, {key['noise']}, seed {key['seed']}"
 
 
 def measure(pair_name: str, noise: Noise, seed: int, answers: Sequence[int]) -> dict[str, Any]:

@@ -142,14 +142,14 @@ def test_tiers_name_tasks_teachers_and_arms_that_exist(name: str) -> None:
 def test_settings_are_tried_on_other_seeds_than_those_that_are_reported() -> None:
     tried = TIERS["dev"]
     for name, tier in TIERS.items():
-        if name != "dev":
-            assert tier.first_seed + tier.seeds <= tried.first_seed
+        if name not in ("T0", "dev"):
+            assert tried.first_seed + tried.seeds <= tier.first_seed
 
 
 def test_the_plan_takes_turns() -> None:
     planned = labels.plan(TINY, [OURS, "mlp"])
     assert [(arm, seed) for arm, _, _, seed in planned] == [
-        (arm, seed) for seed in (0, 1) for arm in (REFERENCE, OURS, "mlp")
+        (arm, seed) for seed in (5, 6) for arm in (REFERENCE, OURS, "mlp")
     ]
 
 

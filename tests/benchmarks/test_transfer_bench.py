@@ -1,4 +1,5 @@
 import argparse
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 
 from rlhf.benchmarks import transfer, transfer_pairs
 from rlhf.benchmarks.transfer_pairs import PAIRS, Behaviour, compare, prob_first, values_of
-from rlhf.errors import ConfigError
 from rlhf.types.experience import Float64
 
 NAMES = ("forward velocity", "torso angular velocity", "change of a", "change of b", "absorbing")
@@ -81,17 +81,15 @@ def test_results_are_written_with_table_plot_and_command(
 ) -> None:
     monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(transfer, "_behaviour", lambda name, is_learned: behaviour)
-    options = argparse.Namespace(pairs=list(PAIRS)[:1], seeds=1, quick=True, out=tmp_path / "out")
+    options = argparse.Namespace(
+        pairs=list(PAIRS)[:1], seeds=1, first_seed=5, jobs=1, quick=True, out=tmp_path / "out"
+    )
     _, table, note = transfer.run(options, lambda *at: None)
     assert len(table) == 2 + 1
     assert "log loss" in note
     assert (tmp_path / "out" / "plot.svg").read_text().count("<svg") == 1
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["command"] == "python -m rlhf bench transfer --seeds 2 --quick"
-    assert len((tmp_path / "out" / "measurements.csv").read_text().splitlines()) == 4 + 1
-
-
-def test_no_seeds_are_refused() -> None:
-    options = argparse.Namespace(pairs=[], seeds=0, quick=False, out=Path())
-    with pytest.raises(ConfigError, match="--seeds is 0"):
-        transfer.run(options, lambda *at: None)
+    assert summary["command"] == "python -m rlhf bench transfer --quick --first-seed 5"
+    lines = (tmp_path / "out" / "measurements.csv").read_text().splitlines()
+    rows = list(csv.DictReader(lines))
+    assert [row["seed"] for row in rows] == ["5", "5", "6", "6"]
