@@ -3,6 +3,7 @@
 import argparse
 
 from rlhf.benchmarks import (
+    backflip,
     crowd,
     data_scale,
     design,
@@ -25,6 +26,7 @@ _BENCHMARKS = {
     labels.NAME: (labels, "how many answers it takes to match PPO on the true reward, beside the baselines"),
     human_labels.NAME: (human_labels, "how well reward models foretell published choices of real people"),
     ppo_ablation.NAME: (ppo_ablation, "what each choice in our PPO is worth on the true reward"),
+    backflip.NAME: (backflip, "whether a noisy teacher gets backflips out of the hopper, and how soon"),
     people.NAME: (people, "whether made-up annotators are seen through, and what the reward gains by it"),
     ppo_speed.NAME: (ppo_speed, "our PPO beside Stable-Baselines3 and SBX, and the raw environments"),
     ppo_strength.NAME: (ppo_strength, "our PPO on the standard environments, beside published scores"),

@@ -1,9 +1,10 @@
 """``simulate``: the whole preference loop with a synthetic teacher.
 
-Works in a temporary store of its own, so that it neither disturbs nor fills the app's.
+Works in a store of its own, so that it neither disturbs nor fills the app's: a temporary one, or one to keep.
 """
 
 import argparse
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rlhf.cli.output import (
     parse_settings,
     training_text,
 )
+from rlhf.config import Settings
 from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.start_run import new_run
 from rlhf.storage.blobs import Blobs
@@ -44,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STEPS:TASK",
         help="let the world become another variant of the task after so many steps",
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the run there; RLHF_DATA_DIR=FOLDER shows it in the app",
+    )
     add_seed_option(parser)
     add_settings_option(parser)
     add_json_option(parser)
@@ -60,15 +68,17 @@ def run(options: argparse.Namespace) -> int:
     for name, value in (("total_steps", options.steps), ("labels", options.labels)):
         if value is not None:
             settings[f"schedule.{name}"] = value
-    with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
-        engine = open_engine(f"sqlite:///{Path(folder) / 'rlhf.db'}")
+    with contextlib.ExitStack() as stack:
+        folder = options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="preference-studio-"))
+        store = Settings.in_folder(Path(folder).expanduser().resolve())
+        engine = open_engine(store.database_url)
+        stack.callback(engine.dispose)
         migrate(engine)
         run_id = new_run(engine, options.task, seed=options.seed, teacher=options.teacher, overrides=settings)
-        blobs = Blobs(str(Path(folder) / "blobs"))
+        blobs = Blobs(store.blob_url)
         if options.demonstrations:
             demonstrate_by_expert(engine, blobs, run_id, options.demonstrations)
         result = simulate(engine, blobs, run_id, ProgressLine(), change=options.change)
-        engine.dispose()
     return finish(options, result, training_text(result))
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from rlhf.checks import check_finite, check_shape
 from rlhf.types.experience import Bool, Float32, Float64, Int64
 
+STEP_S = 0.008
+"""Seconds between two observations."""
 UPRIGHT = np.pi / 3
 """The torso counts as upright up to this far from the vertical, in radians."""
 CLEARANCE = 0.01

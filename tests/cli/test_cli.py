@@ -267,6 +267,17 @@ def test_simulate_reports_its_keys_and_leaves_the_store_alone(
     assert not data_dir.exists()
 
 
+def test_simulate_keeps_its_run_where_the_app_can_show_it(
+    tmp_path: Path, cli_json: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kept"
+    arguments = ("simulate", "--task", "cartpole-balance", "--labels", "8", "--steps", "1000", *TINY)
+    cli_json(*arguments, "--keep", str(folder))
+    monkeypatch.setenv("RLHF_DATA_DIR", str(folder))
+    (run,) = cli_json("run", "list")["runs"]
+    assert (run["task"], run["state"]) == ("cartpole-balance", "finished")
+
+
 def test_a_training_verb_prints_a_table_for_people(cli: Cli) -> None:
     status, out, err = cli(
         "simulate", "--task", "cartpole-balance", "--labels", "8", "--steps", "1000", *TINY

@@ -1,0 +1,218 @@
+"""``backflip``: does a noisy teacher get backflips out of the hopper, and how soon?
+
+Each run is ``python -m rlhf simulate`` in a process of its own. The teacher looks at speed of turning and
+height (``true_rewards.backflip``); what is counted afterwards are flips as a person would count them, by
+``evaluation.backflips``, which knows no reward.
+"""
+
+import argparse
+import base64
+import contextlib
+import functools
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlhf.benchmarks.processes import (
+    Tell,
+    add_seed_options,
+    measure_all,
+    seed_range,
+    seeds_as_typed,
+    verb_report,
+)
+from rlhf.benchmarks.results import TRAINING_CODE, source_digest, write_results
+from rlhf.benchmarks.svg import Panel, Series, curves
+from rlhf.clips.encode import encode_mp4
+from rlhf.clips.render import SegmentRenderer
+from rlhf.config import Settings, to_dict
+from rlhf.errors import ConfigError
+from rlhf.evaluation.backflips import STEP_S, count_backflips
+from rlhf.experience.rollout import run_episodes
+from rlhf.experience.segments import cut
+from rlhf.experience.tasks import get_task, make_env, spaces_of
+from rlhf.loop.config import resolve
+from rlhf.policy.snapshot import PolicySnapshot
+from rlhf.seeding import generator
+from rlhf.storage import models, runs
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine, reading
+from rlhf.types.experience import Episode
+
+NAME = "backflip"
+TASK = "hopper-backflip"
+TEACHER = "mistake:0.1"
+ANSWERS = 150
+STEPS = 1_000_000
+BAR = 1.0
+"""Flips in three seconds."""
+_PER = 3.0
+_QUICK_STEPS = 4_000
+_EPISODES = 20
+"""Of the policy that the learned reward likes best."""
+_POLICIES, _EPISODES_EACH = 20, 4
+"""Saved policies of a run that the curve is made of, and episodes of each."""
+_CODE = (*TRAINING_CODE[:-1], "loop", "reward", "queries", "feedback", "evaluation")
+_NOTE = (
+    "Backflips in three seconds: full backward turns that take off from the foot and land on it upright, in "
+    f"{_EPISODES} episodes of the policy that the learned reward likes best."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--labels", type=int, default=ANSWERS, metavar="N", help="answers of the teacher")
+    parser.add_argument("--teacher", default=TEACHER, metavar="SPEC")
+    parser.add_argument("--steps", type=int, default=STEPS, help="environment steps of every run")
+    add_seed_options(parser, NAME)
+    parser.set_defaults(seeds=3, first_seed=5)
+
+
+def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[list[str]], str]:
+    """Make all runs that are not there yet; write the summary and a clip of each run, and return the summary.
+
+    Returns:
+        The summary, its table as rows of text under a header, and what else there is to say.
+
+    Raises:
+        ConfigError: an option makes no sense.
+        JobError: a run failed.
+    """
+    steps = _QUICK_STEPS if options.quick else options.steps
+    if min(steps, options.labels) < 1:
+        raise ConfigError(f"--steps is {steps} and --labels {options.labels}; at least 1 is needed.")
+    settings = {"schedule.total_steps": steps, "schedule.labels": options.labels}
+    common = {
+        "teacher": options.teacher,
+        "config": to_dict(resolve(get_task(TASK), settings)),
+        "code": source_digest(_CODE),
+    }
+    keys = [{"seed": seed, **common} for seed in seed_range(options)]
+    found = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+    rates = [one["flips_per_3s"] for one in found]
+    summary = {
+        "command": f"python -m rlhf bench {NAME} --labels {options.labels} --teacher {options.teacher} "
+        f"--steps {options.steps} {seeds_as_typed(options)}",
+        "runs": [{"seed": one["seed"], **{name: one[name] for name in _COLUMNS}} for one in found],
+        "bar": BAR,
+        "passed": min(rates) >= BAR,
+    }
+    rows = [{"seed": one["seed"], **point} for one in found for point in one["curve"]]
+    write_results(options.out, rows, plot(found), summary)
+    for one in found:
+        (options.out / f"seed-{one['seed']}.mp4").write_bytes(base64.b64decode(one["clip"]))
+    return summary, text_rows(summary), _NOTE
+
+
+_COLUMNS = ("flips_per_3s", "episodes_with_flips", "answers", "wall_s", "true_return", "audit_accuracy")
+
+
+def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return the summary as a header and rows of text."""
+    table = [["seed", "backflips in 3 s", "episodes with one", "answers", "minutes", "asked for", ""]]
+    for one in summary["runs"]:
+        rate = one["flips_per_3s"]
+        table.append(
+            [
+                str(one["seed"]),
+                f"{rate:.2f}",
+                f"{one['episodes_with_flips']:.0%}",
+                str(one["answers"]),
+                f"{one['wall_s'] / 60:.1f}",
+                f">= {summary['bar']:g}",
+                "reached" if rate >= summary["bar"] else "not reached",
+            ]
+        )
+    return table
+
+
+def plot(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return an SVG of backflips in three seconds over steps, a line for each seed."""
+    series = []
+    for one in found:
+        xs, ys = ([point[name] for point in one["curve"]] for name in ("steps", "flips_per_3s"))
+        series.append(Series(name=f"seed {one['seed']}", xs=xs, ys=ys, lows=ys, highs=ys))
+    return curves([Panel(title="backflips in three seconds", series=series, line=BAR)], "steps")
+
+
+def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
+    """Return what the only run of a store can do: flips of its policies over time, and of one of them a clip.
+
+    Args:
+        folder: of the store.
+        version: of the policy to look at most closely, and to film.
+        seed: of the episodes.
+    """
+    store = Settings.in_folder(folder)
+    engine, blobs = open_engine(store.database_url), Blobs(store.blob_url)
+    try:
+        with reading(engine) as connection:
+            (found,) = runs.list_runs(connection)
+            saved = {row["version"]: row for row in models.list_policy_versions(connection, found["id"])}
+    finally:
+        engine.dispose()
+
+    def episodes(of: int, count: int) -> list[Episode]:
+        arrays, _ = blobs.read_arrays(saved[of]["arrays"])
+        policy = PolicySnapshot.from_arrays(arrays, spaces_of(task)[1])
+        start = int(generator(seed, "backflip").integers(2**31))
+        return run_episodes(task, policy, count, start, deterministic=True)[0]
+
+    task = get_task(TASK)
+    shown = np.array(sorted(saved))
+    shown = shown[np.unique(np.linspace(0, len(shown) - 1, _POLICIES).round().astype(int))]
+    closely = episodes(version, _EPISODES)
+    flips = np.array([count_backflips(episode.observations) for episode in closely])
+    return {
+        "flips_per_3s": _rate(closely),
+        "episodes_with_flips": float((flips > 0).mean()),
+        "curve": [
+            {
+                "steps": saved[one]["steps"],
+                "answers": saved[one]["num_answers"],
+                "flips_per_3s": _rate(episodes(one, _EPISODES_EACH)),
+            }
+            for one in shown.tolist()
+        ],
+        "clip": base64.b64encode(_film(closely[0])).decode(),
+    }
+
+
+def _rate(episodes: Sequence[Episode]) -> float:
+    flips = sum(count_backflips(episode.observations) for episode in episodes)
+    return _PER * flips / (STEP_S * sum(episode.num_steps for episode in episodes))
+
+
+def _film(episode: Episode) -> bytes:
+    task = get_task(TASK)
+    with contextlib.closing(SegmentRenderer(task, functools.partial(make_env, task))) as renderer:
+        frames = renderer.frames(cut(episode, 0, episode.num_steps, task.horizon))
+    return encode_mp4(frames, task.playback_fps)
+
+
+def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
+    schedule = key["config"]["schedule"]
+    with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
+        report = verb_report(
+            [
+                *("simulate", "--task", TASK, "--teacher", key["teacher"], "--seed", str(key["seed"])),
+                *("--labels", str(schedule["labels"]), "--steps", str(schedule["total_steps"])),
+                *("--keep", folder),
+            ]
+        )
+        seen = watch(Path(folder), report["true_return"]["best_version"], key["seed"])
+    return {
+        "seed": key["seed"],
+        "answers": report["labels"]["asked"],
+        "wall_s": report["wall_s"],
+        "true_return": report["true_return"]["mean"],
+        "audit_accuracy": report["audit_accuracy"],
+        **seen,
+    }
+
+
+def _describe(key: Mapping[str, Any]) -> str:
+    return f"seed {key['seed']}"

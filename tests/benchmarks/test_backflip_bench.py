@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from rlhf.benchmarks import backflip
+from rlhf.cli.main import main
+from rlhf.clips.encode import decode_mp4
+
+
+def test_runs_are_made_once_counted_and_filmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
+    out = tmp_path / "out"
+    arguments = ["bench", "backflip", "--seeds", "1", "--steps", "2000", "--labels", "20", "--out", str(out)]
+    for _ in range(2):  # the second time from what was kept
+        assert main(arguments) == 0
+        assert "not reached" in capsys.readouterr().out
+    assert len(list((tmp_path / "data/benchmarks/backflip").iterdir())) == 1
+    (found,) = json.loads((out / "summary.json").read_text())["runs"]
+    assert (found["seed"], found["answers"], found["flips_per_3s"]) == (5, 20, 0.0)
+    frames = decode_mp4((out / "seed-5.mp4").read_bytes())
+    assert len(frames) == 1000 // 2 + 1
+    assert frames.std() > 0
+
+
+def test_a_run_passes_only_if_each_seed_does() -> None:
+    runs = [
+        {"seed": seed, "flips_per_3s": rate, "episodes_with_flips": 0.5, "answers": 150, "wall_s": 90.0}
+        for seed, rate in ((5, 1.0), (6, 0.99))
+    ]
+    table = backflip.text_rows({"runs": runs, "bar": backflip.BAR})
+    assert [row[-1] for row in table[1:]] == ["reached", "not reached"]
+
+
+def test_a_run_without_answers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "backflip", "--labels", "0"]) == 2
+    assert "--labels 0" in capsys.readouterr().err
