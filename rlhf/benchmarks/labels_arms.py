@@ -30,6 +30,8 @@ class Arm:
     """Whether it is ours with one thing changed."""
 
 
+_ONE_RIDGE: Mapping[str, Any] = {"reward.relevance_passes": 0}
+"""All weights that are solved for are held alike."""
 _BLIND_QUERIES: Mapping[str, Any] = {"queries.acquisition": "random", "queries.audit_share": 1.0}
 """Pairs drawn uniformly from recent behaviour; the audit is just such a draw."""
 _PLAIN_CANDIDATES: Mapping[str, Any] = {
@@ -69,6 +71,7 @@ _PREFPPO: Mapping[str, Any] = {
     "queries.candidates_per_query": 10,
     "collect.explore_steps": 32_000,
     "schedule.initial_share": 0.1,
+    **_ONE_RIDGE,
     **_PLAIN_CANDIDATES,
     **_UNCHANGED_PPO,
     **_WHOLE_HISTORY,
@@ -114,6 +117,7 @@ _CHRISTIANO: Mapping[str, Any] = {
     "queries.candidates_per_query": 10,
     "schedule.initial_share": 0.25,
     "schedule.labels_end": 1.0,
+    **_ONE_RIDGE,
     **_PLAIN_CANDIDATES,
     **_UNCHANGED_PPO,
 }
@@ -134,7 +138,7 @@ ARMS: Mapping[str, Arm] = {
     OURS: Arm(about="the defaults"),
     "random-mlp": Arm(
         about="random queries, a network as the reward",
-        settings={"reward.model_class": "mlp", **_BLIND_QUERIES},
+        settings={"reward.model_class": "mlp", **_ONE_RIDGE, **_BLIND_QUERIES},
     ),
     "prefppo": Arm(about="PrefPPO's reward learning with our PPO", settings=_PREFPPO),
     "prefppo-own-ppo": Arm(
@@ -143,6 +147,7 @@ ARMS: Mapping[str, Arm] = {
     "christiano": Arm(about="like Christiano et al. 2017, with our PPO", settings=_CHRISTIANO),
     "linear": _ablation("always a linear reward", reward={"model_class": "linear"}),
     "mlp": _ablation("always a network as the reward", reward={"model_class": "mlp"}),
+    "one-ridge": Arm(about="one penalty for all weights", settings=_ONE_RIDGE, is_ablation=True),
     "with-actions": _ablation("the reward sees the action", reward={"use_actions": True}),
     "no-noise-floor": _ablation("every answer is believed", reward={"noise": 0.0}),
     "random-queries": _ablation(

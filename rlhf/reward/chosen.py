@@ -10,12 +10,13 @@ Start = Literal["nothing", "design", "named", "source"]
 """What a reward starts from: nothing is known, what a researcher wrote, no more of that than which features
 matter, or another run's reward."""
 
-_FALLBACK_RIDGES: dict[Start, float] = {
+FALLBACK_RIDGES: dict[Start, float] = {
     "nothing": FALLBACK_RIDGE,
     "design": FALLBACK_DESIGN_RIDGE,
     "named": FALLBACK_DESIGN_RIDGE,
     "source": FALLBACK_SOURCE_RIDGE,
 }
+"""Penalties where too few answers are there to choose one, and where weights begin to learn their own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Selection:
     model_class: ModelClass
     ridge: float
     """Penalty of the weights that are solved for."""
+    passes: int = 0
+    """In which each weight, from that penalty on, learned its own, see ``relevance``."""
     base: SolvedClass = "linear"
     """What a network adds to."""
     weight_decay: float = 0.0
@@ -60,7 +63,7 @@ def unchosen(name: ModelClass, *, start: Start = "nothing", design: int = 0) -> 
     return Selection(
         model_class=name,
         base=base,
-        ridge=_FALLBACK_RIDGES[start],
+        ridge=FALLBACK_RIDGES[start],
         uses_source=start == "source",
         uses_design=start == "design",
         design=design,

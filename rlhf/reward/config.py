@@ -27,6 +27,10 @@ class RewardConfig:
     """``auto`` prefers a simpler class if it is worse by no more than so many standard errors of the
     difference, answer by answer; 0 takes the best as it looks, 1 needs more answers to leave the linear
     class where the goal is not linear."""
+    relevance_passes: int = 12
+    """Passes at most in which each weight that is solved for learns how large it may be, so that the few
+    features that matter are told from those that only go along with them; unseen answers choose how many, and
+    whether that is better than one ridge for all. 0: always the ridge. More hardly change anything."""
     reselect_growth: float = 0.25
     """The class and its penalty are chosen anew when there are more answers by this share than at the last
     choice; refits in between keep it and are several times faster."""
@@ -80,6 +84,7 @@ class RewardConfig:
         for name in ("batch_size", "max_epochs", "patience", "learning_rate", "clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        for name in ("steps_per_segment", "pessimism", "selection_margin", "reselect_growth"):
+        not_negative = ("steps_per_segment", "pessimism", "selection_margin", "reselect_growth")
+        for name in (*not_negative, "relevance_passes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative.")

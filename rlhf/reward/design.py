@@ -148,6 +148,7 @@ def learned_terms(
     model: RewardModel,
     reference_features: Float32,
     inputs: Directions,
+    ridge: float,
     data: PreferenceData,
 ) -> tuple[TermReport, ...]:
     """Return what answers made of the terms of a design.
@@ -157,9 +158,10 @@ def learned_terms(
         model: that was fitted.
         reference_features: of the fit.
         inputs: what its linear part was solved in.
+        ridge: that this was solved with.
         data: the answers.
     """
-    ridge, weights = model.selection.ridge, data.weight_of[None]
+    weights = data.weight_of[None]
     solved = fit_linear(
         inputs.values, data, model.answer_model, weights, np.array([ridge]), offset=inputs.started
     )[0, 0]

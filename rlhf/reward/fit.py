@@ -94,6 +94,8 @@ class FitReport:
     base: str
     """What is solved for: the class itself, or what a network adds to."""
     ridge: float
+    passes: int
+    """In which the weights learned how large each may be; 0: the ridge holds them all."""
     weight_decay: float
     epochs: int
     candidates: tuple[CandidateScore, ...]
@@ -196,8 +198,8 @@ def fit(
     )
     terms: tuple[TermReport, ...] = ()
     if designed is not None and designed.design.terms:
-        inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
-        terms = learned_terms(designed, model, reference_features, inputs, data)
+        inputs, ridge = problem.solved_by(selection, answer_model)
+        terms = learned_terms(designed, model, reference_features, inputs, ridge, data)
     return model, _report(
         model, problem, weights, candidates, 0 if designed is None else designed.number, terms, started
     )
@@ -237,6 +239,7 @@ def fit_design(
         reason="the design is all there is, and it is a weighted sum",
         base=selection.base,
         ridge=selection.ridge,
+        passes=0,
         weight_decay=0.0,
         epochs=0,
         candidates=(),
@@ -310,6 +313,7 @@ def _report(
         reason=_reason(model, candidates),
         base=selection.base,
         ridge=selection.ridge,
+        passes=selection.passes,
         weight_decay=selection.weight_decay,
         epochs=selection.epochs,
         candidates=candidates,
@@ -330,8 +334,8 @@ def _comparisons(
     class is solved for, leaving out one answer alone is nearer to the reward than members that lack a third.
     """
     data, answer_model, selection = problem.data, model.answer_model, model.selection
-    inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
-    found = influences(inputs, data, answer_model, selection.ridge)
+    inputs, ridge = problem.solved_by(selection, answer_model)
+    found = influences(inputs, data, answer_model, ridge)
     unseen, mean = found.unseen, returns.mean(axis=0)
     if selection.model_class in NETWORK_CLASSES:
         unseen = np.where(held_out.is_known[: len(unseen)], held_out.differences, unseen)

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from rlhf.reward.answer_model import AnswerModel, answer_terms
 from rlhf.reward.bradley_terry import evidence
-from rlhf.reward.chosen import Selection, Start, unchosen
+from rlhf.reward.chosen import FALLBACK_RIDGES, Selection, Start, unchosen
 from rlhf.reward.config import MODEL_CLASSES, NETWORK_CLASSES, ModelClass, RewardConfig, SolvedClass
 from rlhf.reward.encoder import Encoder
 from rlhf.reward.folds import Folds, make_folds
 from rlhf.reward.linear import RIDGES, Directions, WeightPrior, directions, fit_linear
 from rlhf.reward.networks import EnsembleNetwork, mean_inputs, product_columns
 from rlhf.reward.prior import SOURCE_RIDGES, Prior, SourceInput, source_input, with_source
+from rlhf.reward.relevance import relevance_path, relevant_directions, solve
 from rlhf.reward.training import HeldOut, TrainingSet, train
 from rlhf.tuning import Score, TransferTuner, preferred, scores_of
 from rlhf.types.experience import Bool, Float32, Float64, Int64
@@ -58,6 +59,7 @@ class CandidateScore:
     excess_error: float
     """Standard error of ``excess``, from the differences answer by answer."""
     ridge: float
+    passes: int
     base: str
     weight_decay: float
     epochs: int
@@ -105,6 +107,14 @@ class Problem:
             return directions(self.means[name], self.data, prior, ridge)
         own = self.directions[name]
         return with_source(own, self.sources[name], ridge) if start == "source" else own
+
+    def solved_by(self, selection: Selection, model: AnswerModel) -> tuple[Directions, float]:
+        """Return what the selected class is solved in, and with which ridge."""
+        name, ridge = selection.base, selection.ridge
+        inputs = self.solved_in(name, ridge, selection.start)
+        if not selection.passes:
+            return inputs, ridge
+        return relevant_directions(self.means[name], inputs, self.data, model, ridge, selection.passes), 1.0
 
     @property
     def pilots(self) -> list[tuple[SolvedClass, Start]]:
@@ -185,7 +195,8 @@ def select(
     if is_tested.sum() < MIN_ANSWERS:
         start = "design" if problem.designed is not None else problem.starts[-1]
         return unchosen(classes[0], start=start, design=problem.design), ()
-    solved = {name: _solved_class(problem, model, folds, name) for name in problem.directions}
+    passes = config.relevance_passes
+    solved = {name: _solved_class(problem, model, folds, name, passes) for name in problem.directions}
     base = min(solved, key=lambda name: float(solved[name].losses.sum()))
     losses: dict[ModelClass, Float64] = {}
     chosen: dict[ModelClass, Selection] = {}
@@ -196,13 +207,19 @@ def select(
         loss = found.losses
         if name in NETWORK_CLASSES:
             start_from = Selection(
-                model_class=name, base=base, ridge=found.ridge, **_as_selected(found.start)
+                model_class=name,
+                base=base,
+                ridge=found.ridge,
+                passes=found.passes,
+                design=problem.design,
+                **_as_selected(found.start),
             )
             decay, epochs, loss = _network_class(problem, model, folds, start_from, config, generator)
         losses[name] = loss[is_tested]
         chosen[name] = Selection(
             model_class=name,
             ridge=found.ridge,
+            passes=found.passes,
             base=solved_class,
             weight_decay=decay,
             epochs=epochs,
@@ -255,8 +272,16 @@ def start_networks(
     """
     adds_network = selection.model_class in NETWORK_CLASSES
     inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
-    ridge = np.array([selection.ridge])
-    solved = fit_linear(inputs.values, problem.data, model, weights, ridge, offset=inputs.started)[:, 0]
+    means = problem.means[selection.base]
+    solved = solve(
+        means,
+        inputs,
+        problem.data,
+        model,
+        weights,
+        ridge=selection.ridge,
+        passes=selection.passes,
+    )
     network = EnsembleNetwork(
         len(weights),
         problem.inputs.shape[-1],
@@ -267,19 +292,19 @@ def start_networks(
     )
     with torch.no_grad():
         seen = network.encoded(problem.inputs)
-        network.skip.copy_(torch.from_numpy(inputs.weights(solved))[..., None])
+        network.skip.copy_(torch.from_numpy(solved)[..., None])
         if adds_network:
             some = seen[:_SCALE_SEGMENTS]
             added = network.added(some.flatten(0, 1).expand(len(weights), -1, -1))
-            means = inputs.gain * added.view(len(weights), *some.shape[:2]).mean(dim=-1)
-            sd = means.std(dim=1, correction=0).clamp_min(1e-6)
+            returns = inputs.gain * added.view(len(weights), *some.shape[:2]).mean(dim=-1)
+            sd = returns.std(dim=1, correction=0).clamp_min(1e-6)
             network.weights[-1].mul_(_NETWORK_SHARE / sd[:, None, None])
     training_set = TrainingSet(
         inputs=seen,
         said=evidence(problem.data, model),
         weights=torch.from_numpy(weights),
         gain=torch.full((len(weights),), inputs.gain),
-        linear_returns=torch.from_numpy(inputs.returns(solved).astype(np.float32)),
+        linear_returns=torch.from_numpy((solved @ (inputs.gain * means).T).astype(np.float32)),
     )
     return network, training_set
 
@@ -289,35 +314,56 @@ class _Solved:
     """How a class that is solved for does at best."""
 
     ridge: float
+    passes: int
     start: Start
     losses: Float64
     """(A,), held out."""
 
 
-def _solved_class(problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass) -> _Solved:
-    """Return the best ridge of a class that is solved for, and what it is better to start from.
+def _solved_class(
+    problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass, passes: int
+) -> _Solved:
+    """Return the best ridge of a class that is solved for, or number of passes, and what to start from.
 
-    To the tuner the ridges are so many passes of one setting: all are had, and the best one is taken.
+    To the tuner ridges and passes are so many passes of one setting: all are had, and the best one is taken.
     """
+
+    def held_out(returns: Float64) -> Float64:
+        log_prob = answer_terms(returns, problem.data, model).log_prob
+        return _mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of)
 
     def losses(inputs: Directions, ridges: tuple[float, ...]) -> Float64:
         solved = fit_linear(
             inputs.values, problem.data, model, folds.trains, np.array(ridges), offset=inputs.started
         )
-        log_prob = answer_terms(inputs.returns(solved), problem.data, model).log_prob
-        return _mean_losses(log_prob, folds.is_tested[:, None], problem.data.weight_of)
+        return held_out(inputs.returns(solved))
 
-    found = []
-    for start in problem.starts:
+    def of_ridges(start: Start, ridges: tuple[float, ...]) -> Float64:
         if start == "nothing":
-            found.append(losses(problem.directions[name], RIDGES))
-        else:
-            led = [losses(problem.solved_in(name, r, start), (r,)) for r in SOURCE_RIDGES]
-            found.append(np.concatenate(led))
+            return losses(problem.directions[name], ridges)
+        return np.concatenate([losses(problem.solved_in(name, r, start), (r,)) for r in ridges])
+
+    def of_passes(start: Start) -> Float64:
+        ridge, means = FALLBACK_RIDGES[start], problem.means[name]
+        inputs = problem.solved_in(name, ridge, start)
+        path, _ = relevance_path(means, inputs, problem.data, model, folds.trains, ridge, passes)
+        return held_out(inputs.gain * path.transpose(1, 0, 2) @ means.T)
+
+    found, ridges_of = [], {}
+    for start in problem.starts:
+        ridges = ridges_of[start] = RIDGES if start == "nothing" else SOURCE_RIDGES
+        own = passes > 0 and start != "source"
+        found.append(np.concatenate([of_ridges(start, ridges), *([of_passes(start)] if own else [])]))
     margin = _SOURCE_MARGIN if problem.designed is None else _DESIGN_MARGIN
     tuned = TransferTuner(choices=problem.starts, margin=margin).by_held_out(found)
-    ridges = RIDGES if tuned.choice == "nothing" else SOURCE_RIDGES
-    return _Solved(ridge=ridges[tuned.epochs], start=tuned.choice, losses=tuned.losses[tuned.index])
+    ridges = ridges_of[tuned.choice]
+    made = max(0, tuned.epochs + 1 - len(ridges))
+    return _Solved(
+        ridge=FALLBACK_RIDGES[tuned.choice] if made else ridges[tuned.epochs],
+        passes=made,
+        start=tuned.choice,
+        losses=tuned.losses[tuned.index],
+    )
 
 
 def _as_selected(start: Start) -> dict[str, bool]:
@@ -385,6 +431,7 @@ def _candidate(selection: Selection, score: Score) -> CandidateScore:
         excess=score.excess,
         excess_error=score.excess_error,
         ridge=selection.ridge,
+        passes=selection.passes,
         base=selection.base,
         weight_decay=selection.weight_decay,
         epochs=selection.epochs,

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.linear import directions, fit_linear
+from rlhf.reward.linear import directions
 from rlhf.reward.networks import mean_inputs, product_columns
+from rlhf.reward.relevance import solve
 from rlhf.types.experience import Float32, Float64, Int64
 from rlhf.types.feedback import PreferenceData
 
@@ -93,12 +94,11 @@ def _differences(model: RewardModel, data: PreferenceData, weights: Float32) -> 
     columns = product_columns(normalised)
     if model.selection.base == "linear":
         columns = columns[:0]
-    inputs = directions(mean_inputs(torch.from_numpy(normalised), columns), data)
-    solved = fit_linear(inputs.values, data, model.answer_model, weights, np.array([model.selection.ridge]))[
-        :, 0
-    ]
-    returns = solved @ inputs.values.T
-    return returns[:, data.first] - returns[:, data.second]
+    means = mean_inputs(torch.from_numpy(normalised), columns)
+    inputs, chosen = directions(means, data), model.selection
+    solved = solve(means, inputs, data, model.answer_model, weights, ridge=chosen.ridge, passes=chosen.passes)
+    returns = inputs.gain * solved @ means.T
+    return np.asarray(returns[:, data.first] - returns[:, data.second])
 
 
 def _only(data: PreferenceData, comparisons: Int64) -> PreferenceData:

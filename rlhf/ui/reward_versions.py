@@ -42,11 +42,13 @@ def model_class(report: dict[str, Any]) -> None:
             f"{_sure(width):.0%} sure" if width else "never" if width == 0 else _DASH,
             help="Learned from the answers: pairs of which it is less sure than this are called equal.",
         )
-        penalty = report.get("ridge")
+        penalty, passes = report.get("ridge"), report.get("passes", 0)
         st.metric(
             "Held back by",
-            _DASH if penalty is None else f"{penalty:g}",
-            help="Ridge penalty of the weights, chosen with the class: more makes a plainer reward.",
+            _DASH if penalty is None else "relevance" if passes else f"{penalty:g}",
+            help=f"In {passes} passes each weight learned how large it may be: only a few features matter."
+            if passes
+            else "Ridge penalty of the weights, chosen with the class: more makes a plainer reward.",
         )
     if reason := report.get("reason"):
         st.caption(f"{CLASSES.get(name, name)}. {reason[0].upper()}{reason[1:]}.")

@@ -1,5 +1,6 @@
 """A real Chromium for the tests of the pages, and the stub server for those of the players alone."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from large_run import make_large_run
+from large_run import LargeRunInTheMaking
 from live_app import LiveApp, live_app
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from stub_client import Studio, running_stub
@@ -83,11 +84,23 @@ def studio(stub_server: str) -> Studio:
     return Studio(stub_server, f"run{next(_RUNS)}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def large_run_in_the_making(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LargeRunInTheMaking | None]:
+    """The large run, begun beside the first tests if any test wants it: it takes most of a minute."""
+    if not any("large_run" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    with contextlib.closing(LargeRunInTheMaking(tmp_path_factory.mktemp("large") / "data")) as making:
+        yield making
+
+
 @pytest.fixture(scope="session")
-def large_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def large_run(large_run_in_the_making: LargeRunInTheMaking | None) -> tuple[Path, str]:
     """A folder with a run of 1,000 answers and 40 saved policies, and its id; to be copied, not changed."""
-    data_dir = tmp_path_factory.mktemp("large") / "data"
-    return data_dir, make_large_run(data_dir)
+    assert large_run_in_the_making is not None
+    return large_run_in_the_making.data_dir, large_run_in_the_making.result()
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 ``PYTHONPATH=. python tests/browser/large_run.py FOLDER`` makes one to look at by hand.
 """
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from rlhf.config import Settings, use_one_thread
+from rlhf.config import PROJECT_ROOT, Settings, child_environment, use_one_thread
 from rlhf.experience.tasks import get_task
 from rlhf.loop.evaluate_policy import evaluate_policy
 from rlhf.loop.render_clips import ClipMaker
@@ -59,6 +60,30 @@ def make_large_run(data_dir: Path, *, teacher: str = "mistake:0.1") -> str:
         clips.close()
         engine.dispose()
     return run_id
+
+
+class LargeRunInTheMaking:
+    """A large run that a process of its own makes meanwhile."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, str(data_dir)],
+            env=child_environment() | {"PYTHONPATH": str(PROJECT_ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def result(self) -> str:
+        """Wait for it and return its id."""
+        said, _ = self._process.communicate()
+        assert self._process.returncode == 0
+        return said.split()[-1]
+
+    def close(self) -> None:
+        """End the process, if nobody waited for it."""
+        self._process.kill()
+        self._process.communicate()
 
 
 if __name__ == "__main__":

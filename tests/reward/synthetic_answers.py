@@ -30,10 +30,15 @@ class Asked:
         return self.means @ self.truth
 
 
-def ask(crowd: Crowd, count: int, seed: int, width: int = 8) -> Asked:
-    """``count`` comparisons, every segment shown once, annotators in turn by chance."""
+def ask(crowd: Crowd, count: int, seed: int, width: int = 8, matter: int | None = None) -> Asked:
+    """``count`` comparisons, every segment shown once, annotators in turn by chance.
+
+    Only the first inputs ``matter``, all if it is None.
+    """
     rng = np.random.default_rng(seed)
     means, truth = rng.normal(size=(2 * count, width)), _truth(rng, width)
+    if matter is not None:
+        truth = np.concatenate([_truth(rng, matter), np.zeros(width - matter)])
     first = np.arange(count)
     annotator = rng.integers(0, len(crowd.rationality), count)
     rationality, bias = np.array(crowd.rationality)[annotator], np.array(crowd.side_bias)[annotator]

@@ -21,6 +21,7 @@ def test_settings_survive_being_written_down() -> None:
         ("crop_fraction", "0.9,0.7"),
         ("batch_size", 0),
         ("pessimism", -1.0),
+        ("relevance_passes", -1),
         ("model_class", "forest"),
     ],
 )
