@@ -50,8 +50,8 @@ class ScheduleConfig:
     """At least so many of them."""
     labels_end: float = 0.6
     """Share of the steps by which a teacher has given all answers."""
-    session_labels: int = 10
-    """Answers of a teacher between two reward versions, at least."""
+    session_labels: int = 5
+    """Answers of a teacher between two reward versions, at least; later ``refit_share`` of those given."""
     open_queries: int = 20
     """Drawn pairs kept ahead of people."""
     first_answers: int = 8

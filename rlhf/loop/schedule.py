@@ -23,7 +23,8 @@ def session_size(schedule: ScheduleConfig, *, due: int, given: int) -> int:
     """Return how many questions to put to a teacher now: none until a whole session is due."""
     waiting = due - given
     is_last = due >= schedule.labels
-    return waiting if waiting >= schedule.session_labels or (is_last and waiting > 0) or given == 0 else 0
+    enough = max(schedule.session_labels, schedule.refit_share * given)
+    return waiting if waiting >= enough or (is_last and waiting > 0) or given == 0 else 0
 
 
 def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, changes: int, fitted: int) -> bool:

@@ -39,6 +39,9 @@ _SOURCE_MARGIN = 0.5
 """The source is used if it is better by more than so many standard errors of the difference. With 0 a wrong
 one was used now and then (0.02 nats worse at 20 answers, pendulum of ``bench transfer``); 1 gives up much of
 the gain that 14 noisy answers can have."""
+_RIDGE_MARGIN = 1.0
+"""A ridge for all weights is used if it is better than weights that learn their own by more than so many
+standard errors of the difference: most goals are about a few things, and few answers hardly tell."""
 _DESIGN_MARGIN = 1.0
 """The same for what is to take the place of a design: somebody meant it."""
 _SCALE_SEGMENTS = 64
@@ -349,21 +352,20 @@ def _solved_class(
         path, _ = relevance_path(means, inputs, problem.data, model, folds.trains, ridge, passes)
         return held_out(inputs.gain * path.transpose(1, 0, 2) @ means.T)
 
-    found, ridges_of = [], {}
-    for start in problem.starts:
-        ridges = ridges_of[start] = RIDGES if start == "nothing" else SOURCE_RIDGES
-        own = passes > 0 and start != "source"
-        found.append(np.concatenate([of_ridges(start, ridges), *([of_passes(start)] if own else [])]))
+    def best(start: Start) -> _Solved:
+        ridges = RIDGES if start == "nothing" else SOURCE_RIDGES
+        tried = [of_ridges(start, ridges)]
+        if passes and start != "source":
+            tried.insert(0, of_passes(start))
+        tuned = TransferTuner(choices=tuple(range(len(tried))), margin=_RIDGE_MARGIN).by_held_out(tried)
+        made = tuned.epochs + 1 if tuned.index < len(tried) - 1 else 0
+        ridge = FALLBACK_RIDGES[start] if made else ridges[tuned.epochs]
+        return _Solved(ridge=ridge, passes=made, start=start, losses=tuned.losses[tuned.index])
+
+    found = [best(start) for start in problem.starts]
     margin = _SOURCE_MARGIN if problem.designed is None else _DESIGN_MARGIN
-    tuned = TransferTuner(choices=problem.starts, margin=margin).by_held_out(found)
-    ridges = ridges_of[tuned.choice]
-    made = max(0, tuned.epochs + 1 - len(ridges))
-    return _Solved(
-        ridge=FALLBACK_RIDGES[tuned.choice] if made else ridges[tuned.epochs],
-        passes=made,
-        start=tuned.choice,
-        losses=tuned.losses[tuned.index],
-    )
+    scores = scores_of(np.stack([one.losses for one in found]))
+    return found[preferred(scores, margin)]
 
 
 def _as_selected(start: Start) -> dict[str, bool]:

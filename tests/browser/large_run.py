@@ -83,7 +83,9 @@ class LargeRunInTheMaking:
     def close(self) -> None:
         """End the process, if nobody waited for it."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 if __name__ == "__main__":

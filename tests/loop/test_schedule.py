@@ -63,6 +63,12 @@ def test_a_session_waits_until_it_is_whole(due: int, given: int, size: int) -> N
     assert max(0, session_size(schedule, due=due, given=given)) == size
 
 
+def test_sessions_grow_with_what_was_answered() -> None:
+    schedule = ScheduleConfig(labels=1000, session_labels=5, refit_share=0.1)
+    sizes = [session_size(schedule, due=given + 20, given=given) for given in (40, 200, 201)]
+    assert sizes == [20, 20, 0]
+
+
 @pytest.mark.parametrize(
     ("comparisons", "fitted", "is_due"),
     [(7, 0, False), (8, 0, True), (11, 8, False), (12, 8, True), (109, 100, False), (110, 100, True)],
