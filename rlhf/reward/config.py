@@ -30,7 +30,7 @@ class RewardConfig:
     relevance_passes: int = 12
     """Passes at most in which each weight that is solved for learns how large it may be, so that the few
     features that matter are told from those that only go along with them; unseen answers choose how many, and
-    whether that is better than one ridge for all. 0: always the ridge. More hardly change anything."""
+    whether that is better than one ridge for all. One for ten answers at most. 0: always the ridge."""
     reselect_growth: float = 0.25
     """The class and its penalty are chosen anew when there are more answers by this share than at the last
     choice; refits in between keep it and are several times faster."""

@@ -35,13 +35,15 @@ _TESTS_WANTED = 200
 _MAX_REPEATS = 4
 _NETWORK_SHARE = 0.3
 """Standard deviation of the returns that an untrained network adds to its linear term, in logits."""
-_SOURCE_MARGIN = 0.5
-"""The source is used if it is better by more than so many standard errors of the difference. With 0 a wrong
-one was used now and then (0.02 nats worse at 20 answers, pendulum of ``bench transfer``); 1 gives up much of
-the gain that 14 noisy answers can have."""
+_SOURCE_MARGIN = 1.0
+"""The source is used if it is better by more than so many standard errors of the difference. With 0.5 one of
+random weights was used in five draws of five (60 answers, the goal of ``test_prior``), with 1 in three."""
 _RIDGE_MARGIN = 1.0
 """A ridge for all weights is used if it is better than weights that learn their own by more than so many
 standard errors of the difference: most goals are about a few things, and few answers hardly tell."""
+_ANSWERS_PER_PASS = 10
+"""Few answers may not rule out much: after two dozen about random behaviour a Hopper was to move forward and
+nothing else, lay down, and could not be told to get up."""
 _DESIGN_MARGIN = 1.0
 """The same for what is to take the place of a design: somebody meant it."""
 _SCALE_SEGMENTS = 64
@@ -198,7 +200,7 @@ def select(
     if is_tested.sum() < MIN_ANSWERS:
         start = "design" if problem.designed is not None else problem.starts[-1]
         return unchosen(classes[0], start=start, design=problem.design), ()
-    passes = config.relevance_passes
+    passes = min(config.relevance_passes, len(problem.data) // _ANSWERS_PER_PASS)
     solved = {name: _solved_class(problem, model, folds, name, passes) for name in problem.directions}
     base = min(solved, key=lambda name: float(solved[name].losses.sum()))
     losses: dict[ModelClass, Float64] = {}
@@ -274,17 +276,9 @@ def start_networks(
     The linear term takes what there is of it exactly and at once; what a network is to add starts small.
     """
     adds_network = selection.model_class in NETWORK_CLASSES
-    inputs = problem.solved_in(selection.base, selection.ridge, selection.start)
-    means = problem.means[selection.base]
-    solved = solve(
-        means,
-        inputs,
-        problem.data,
-        model,
-        weights,
-        ridge=selection.ridge,
-        passes=selection.passes,
-    )
+    means, ridge = problem.means[selection.base], selection.ridge
+    inputs = problem.solved_in(selection.base, ridge, selection.start)
+    solved = solve(means, inputs, problem.data, model, weights, ridge=ridge, passes=selection.passes)
     network = EnsembleNetwork(
         len(weights),
         problem.inputs.shape[-1],
@@ -321,14 +315,16 @@ class _Solved:
     start: Start
     losses: Float64
     """(A,), held out."""
+    least: Float64
+    """(A,), those of whichever did best from the same start, with a ridge or with passes."""
 
 
 def _solved_class(
     problem: Problem, model: AnswerModel, folds: Folds, name: SolvedClass, passes: int
 ) -> _Solved:
-    """Return the best ridge of a class that is solved for, or number of passes, and what to start from.
+    """Return the best number of passes of a class that is solved for, or ridge, and what to start from.
 
-    To the tuner ridges and passes are so many passes of one setting: all are had, and the best one is taken.
+    To the tuner ridges are so many passes of one setting: all are had, and the best one is taken.
     """
 
     def held_out(returns: Float64) -> Float64:
@@ -360,12 +356,17 @@ def _solved_class(
         tuned = TransferTuner(choices=tuple(range(len(tried))), margin=_RIDGE_MARGIN).by_held_out(tried)
         made = tuned.epochs + 1 if tuned.index < len(tried) - 1 else 0
         ridge = FALLBACK_RIDGES[start] if made else ridges[tuned.epochs]
-        return _Solved(ridge=ridge, passes=made, start=start, losses=tuned.losses[tuned.index])
+        return _Solved(
+            ridge=ridge,
+            passes=made,
+            start=start,
+            losses=tuned.losses[tuned.index],
+            least=tuned.losses[tuned.losses.mean(axis=1).argmin()],
+        )
 
     found = [best(start) for start in problem.starts]
     margin = _SOURCE_MARGIN if problem.designed is None else _DESIGN_MARGIN
-    scores = scores_of(np.stack([one.losses for one in found]))
-    return found[preferred(scores, margin)]
+    return found[preferred(scores_of(np.stack([one.least for one in found])), margin)]
 
 
 def _as_selected(start: Start) -> dict[str, bool]:
