@@ -113,3 +113,20 @@ def test_a_network_adds_to_the_class_that_foresees_more() -> None:
     mlp = dataclasses.replace(FEW_EPOCHS, model_class="mlp")
     assert run("linear", mlp)[0].base == "linear"
     assert run("pendulum", mlp)[0].base == "quadratic"
+
+
+@pytest.mark.parametrize(("count", "most"), [(15, 1), (45, 4)])
+def test_few_answers_rule_out_little(count: int, most: int) -> None:
+    linear = dataclasses.replace(FEW_EPOCHS, model_class="linear")
+    assert run("linear", linear, count)[0].passes <= most
+
+
+def test_one_ridge_is_all_there_is_without_passes() -> None:
+    without = dataclasses.replace(FEW_EPOCHS, model_class="linear", relevance_passes=0)
+    assert run("linear", without)[0].passes == 0
+
+
+def test_a_goal_about_few_features_is_learned_with_their_relevance() -> None:
+    """Most of what a quadratic reward of the pendulum could look at does not matter."""
+    quadratic = dataclasses.replace(FEW_EPOCHS, model_class="quadratic")
+    assert run("pendulum", quadratic)[0].passes > 0
