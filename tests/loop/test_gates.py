@@ -172,8 +172,8 @@ def test_behaviour_unlike_any_answered_clip_is_warned_of_and_asked_about(
     assert _settings(session).low_density_share == 0.0
     for _ in range(5):
         look_at(session, 30.0)
-    (warned,) = messages(store, session.run_id, "warning")
-    assert "unlike anything asked about" in warned
+    warned = messages(store, session.run_id, "warning")  # that it may have found a loophole, as well
+    assert sum("unlike anything asked about" in message for message in warned) == 1
     assert _settings(session).low_density_share == session.config.gates.unfamiliar_queries
 
 

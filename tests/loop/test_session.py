@@ -21,7 +21,9 @@ from rlhf.ui.store import Store
 BUSY = {
     "schedule.labels": 40,
     "schedule.total_steps": 6_000,
+    "schedule.labels_end": 1.0,
     "schedule.session_labels": 2,
+    "schedule.refit_share": 0.0,
     "schedule.refit_answers": 2,
     "keep.checkpoint_s": 1e6,
 }
