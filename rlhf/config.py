@@ -42,22 +42,11 @@ class Settings:
         worker = env.get("RLHF_WORKER") or "embedded"
         if worker not in ("embedded", "external"):
             raise ConfigError(f"RLHF_WORKER is {worker!r}; allowed are 'embedded' and 'external'.")
-        default = cls.in_folder(data_dir)
         return cls(
             data_dir=data_dir,
-            database_url=env.get("RLHF_DATABASE_URL") or default.database_url,
-            blob_url=env.get("RLHF_BLOB_URL") or default.blob_url,
+            database_url=env.get("RLHF_DATABASE_URL") or f"sqlite:///{data_dir / 'rlhf.db'}",
+            blob_url=env.get("RLHF_BLOB_URL") or str(data_dir / "blobs"),
             worker="external" if worker == "external" else "embedded",
-        )
-
-    @classmethod
-    def in_folder(cls, data_dir: Path) -> "Settings":
-        """Return the settings of a store that is all in one folder."""
-        return cls(
-            data_dir=data_dir,
-            database_url=f"sqlite:///{data_dir / 'rlhf.db'}",
-            blob_url=str(data_dir / "blobs"),
-            worker="embedded",
         )
 
 

@@ -24,7 +24,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import TRAINING_CODE, source_digest, write_results
+from rlhf.benchmarks.results import LOOP_CODE, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.clips.encode import encode_mp4
 from rlhf.clips.render import SegmentRenderer
@@ -55,7 +55,6 @@ _EPISODES = 20
 """Of the policy that the learned reward likes best."""
 _POLICIES, _EPISODES_EACH = 20, 4
 """Saved policies of a run that the curve is made of, and episodes of each."""
-_CODE = (*TRAINING_CODE[:-1], "loop", "reward", "queries", "feedback", "evaluation")
 _NOTE = (
     "Backflips in three seconds: full backward turns that take off from the foot and land on it upright, in "
     f"{_EPISODES} episodes of the policy that the learned reward likes best."
@@ -88,7 +87,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     common = {
         "teacher": options.teacher,
         "config": to_dict(resolve(get_task(TASK), settings)),
-        "code": source_digest(_CODE),
+        "code": source_digest(LOOP_CODE),
     }
     keys = [{"seed": seed, **common} for seed in seed_range(options)]
     found = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
@@ -146,7 +145,7 @@ def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
         version: of the policy to look at most closely, and to film.
         seed: of the episodes.
     """
-    store = Settings.in_folder(folder)
+    store = Settings.from_environment({"RLHF_DATA_DIR": str(folder)})
     engine, blobs = open_engine(store.database_url), Blobs(store.blob_url)
     try:
         with reading(engine) as connection:

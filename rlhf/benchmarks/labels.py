@@ -16,7 +16,7 @@ from rlhf.benchmarks.labels_report import plot, summarise, text_notes, text_rows
 from rlhf.benchmarks.labels_scores import Scale, scale_of, training_return
 from rlhf.benchmarks.labels_tiers import TIERS, Asking, Tier
 from rlhf.benchmarks.processes import Tell, measure_all, verb_report
-from rlhf.benchmarks.results import RESULTS, TRAINING_CODE, measured_before, source_digest, write_results
+from rlhf.benchmarks.results import LOOP_CODE, RESULTS, measured_before, source_digest, write_results
 from rlhf.config import flatten, to_dict
 from rlhf.errors import ConfigError
 from rlhf.experience.tasks import get_task
@@ -25,7 +25,6 @@ from rlhf.loop.config import resolve
 
 NAME = "labels"
 _QUICK = "T0"
-_CODE = (*TRAINING_CODE[:-1], "loop", "reward", "queries", "feedback", "evaluation")
 _BY_THE_RUN = ("schedule.total_steps", "schedule.labels")
 """Settings that ``simulate`` has options for."""
 
@@ -97,7 +96,7 @@ def plan(tier: Tier, arms: Sequence[str]) -> list[Run]:
 
 def run_keys(planned: Sequence[Run], tier: Tier) -> list[dict[str, Any]]:
     """Return what each run depends on, as JSON data; arms with the same settings in the end share runs."""
-    reference_code, code = source_digest(), source_digest(_CODE)
+    reference_code, code = source_digest(), source_digest(LOOP_CODE)
     keys: list[dict[str, Any]] = []
     for arm, task_name, asking, seed in planned:
         task = get_task(task_name)

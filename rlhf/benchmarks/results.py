@@ -29,6 +29,8 @@ TRAINING_CODE = (
     "seeding.py",
     "loop/train_on_true_reward.py",
 )
+LOOP_CODE = (*TRAINING_CODE[:-1], "loop", "reward", "queries", "feedback", "evaluation")
+"""What ``simulate`` depends on."""
 _OURS = ("torch", "gymnasium", "mujoco", "numpy")
 
 

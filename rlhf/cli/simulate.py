@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             settings[f"schedule.{name}"] = value
     with contextlib.ExitStack() as stack:
         folder = options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="preference-studio-"))
-        store = Settings.in_folder(Path(folder).expanduser().resolve())
+        store = Settings.from_environment({"RLHF_DATA_DIR": str(folder)})
         engine = open_engine(store.database_url)
         stack.callback(engine.dispose)
         migrate(engine)

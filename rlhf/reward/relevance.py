@@ -8,8 +8,8 @@ expectation-maximisation of the answers' likelihood:
 
 with the posterior taken as normal about its mode (Laplace's approximation). Weights that explain nothing get
 ever smaller spreads and vanish; a weight that no answer speaks of keeps its spread, so that nothing is ruled
-out unseen. All spreads start alike, so no pass is a ridge, and how many passes are best is for held-out
-answers to say. Pure numpy.
+out unseen. Spreads start as a ridge has them, so the first pass is that ridge, and how many passes are best
+is for held-out answers to say. Pure numpy.
 
 Source: Tipping 2001, "Sparse Bayesian learning and the relevance vector machine", JMLR 1, sec. 3 and
 appendix A.1 (expectation-maximisation). Differs: passes are few and counted, where it goes on to the end; the
@@ -58,11 +58,9 @@ def relevance_path(
     """
     path = np.zeros((passes, len(weights), means.shape[1]))
     spreads = np.empty((len(weights), means.shape[1]))
+    scaled, spread = inputs.gain * means, inputs.scale / np.sqrt(ridge)
     for one, counts in enumerate(weights.astype(np.float64)):
-        spread = inputs.scale / np.sqrt(ridge)
-        path[:, one], spreads[one] = _one_path(
-            inputs.gain * means, inputs, data, model, counts, spread, passes
-        )
+        path[:, one], spreads[one] = _one_path(scaled, inputs, data, model, counts, spread, passes)
     return inputs.start + path, spreads
 
 

@@ -4,50 +4,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from designed_run import make_designed_run, take_a_turn
 from live_app import live_app, wait_until
 from playwright.sync_api import Browser, expect
 
-from rlhf.loop.iterate import iterate
-from rlhf.loop.session import open_session, save_checkpoint
-from rlhf.loop.write_design import write_design
 from rlhf.storage import designs
 from rlhf.storage.engine import reading
-from rlhf.types.design import Design, Term
 from rlhf.ui.store import Store
 
 FIRST_PAINT_MS = 40_000
-SMALL = {
-    "collect.num_envs": 2,
-    "collect.explore_steps": 400,
-    "ppo.num_steps": 32,
-    "ppo.num_epochs": 1,
-    "ppo.hidden": "8",
-    "schedule.total_steps": 10_000,
-}
 
 
 @pytest.fixture
 def run_id(store: Store, make_run: Callable[..., str]) -> str:
     """A run with a design that it has taken up."""
-    run_id = make_run(overrides=SMALL, total_steps=10_000)
-    design = Design(terms=(Term(feature="cosine of angle", weight=1.0),))
-    write_design(store.engine, store.blobs, run_id, design, by=None)
-    take_a_turn(store, run_id)
-    return run_id
+    return make_designed_run(store, make_run)
 
 
 @pytest.fixture
 def app(tmp_path: Path, run_id: str) -> Iterator[str]:
     with live_app(tmp_path / "data", worker="external") as app:
         yield f"{app.url}/reward_model?run={run_id}&view=design"
-
-
-def take_a_turn(store: Store, run_id: str) -> None:
-    """Let the run learn for a turn, as the trainer would."""
-    session = open_session(store.engine, store.blobs, run_id)
-    iterate(session)
-    save_checkpoint(session)
-    session.close()
 
 
 def weight(store: Store, run_id: str) -> tuple[int, float]:

@@ -4,36 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from designed_run import make_designed_run
 from streamlit.testing.v1 import AppTest
 
-from rlhf.loop.iterate import iterate
-from rlhf.loop.session import open_session
-from rlhf.loop.write_design import write_design
-from rlhf.types.design import Design, Term
 from rlhf.ui.store import Store, open_store
 
 SHELL = Path(__file__).resolve().parents[2] / "pages" / "_shell.py"
-SMALL = {
-    "collect.num_envs": 2,
-    "collect.explore_steps": 400,
-    "ppo.num_steps": 32,
-    "ppo.num_epochs": 1,
-    "ppo.hidden": "8",
-    "schedule.total_steps": 10_000,
-}
 
 
 @pytest.fixture
 def run_id(store: Store, make_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("RLHF_DATA_DIR", str(store.settings.data_dir))
     open_store.cache_clear()
-    run_id = make_run(overrides=SMALL, total_steps=10_000)
-    design = Design(terms=(Term(feature="cosine of angle", weight=1.0),))
-    write_design(store.engine, store.blobs, run_id, design, by=None)
-    session = open_session(store.engine, store.blobs, run_id)
-    iterate(session)
-    session.close()
-    return run_id
+    return make_designed_run(store, make_run)
 
 
 @pytest.mark.parametrize("view", ["card", "clip", "disputed", "design"])
