@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import mean_interval
 from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, seed_range, seeds_as_typed
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.benchmarks.transfer_pairs import NOISES, Behaviour, Noise, Taste, behaviour_of, compare, values_of
 from rlhf.evaluation.agreement import preference_accuracy
-from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.reward.config import RewardConfig
 from rlhf.reward.design import DesignedReward
 from rlhf.reward.ensemble import RewardModel
@@ -182,7 +182,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "answers": count,
                 "seeds": len(own),
                 "right": {arm: float(values.mean()) for arm, values in arms.items()},
-                "gain": {arm: _with_interval(arms[arm] - arms["none"]) for arm in ARMS[1:]},
+                "gain": {arm: mean_interval(arms[arm] - arms["none"]) for arm in ARMS[1:]},
             }
         )
     return found
@@ -212,7 +212,7 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> str:
         counts = sorted({row["answers"] for row in own})
         series = []
         for arm in ARMS:
-            at = [_with_interval(np.array([r[arm] for r in own if r["answers"] == n])) for n in counts]
+            at = [mean_interval(np.array([r[arm] for r in own if r["answers"] == n])) for n in counts]
             parts = [[point[part] for point in at] for part in ("mean", "low", "high")]
             series.append(Series(name=arm, xs=counts, ys=parts[0], lows=parts[1], highs=parts[2]))
         panels.append(Panel(title=f"{case}, {noise}", series=series))
@@ -244,15 +244,6 @@ def _right(model: RewardModel, behaviour: Behaviour, values: Float64, tested: In
     predicted = model.member_probs(returns, first, second).mean(axis=0, dtype=np.float64)
     liked = (values[tested[first]] > values[tested[second]]).astype(np.float64)
     return preference_accuracy(predicted, liked)
-
-
-def _with_interval(values: Float64) -> dict[str, float]:
-    low, high = bootstrap_interval([values], _mean, generator(0, "bootstrap"))
-    return {"mean": float(values.mean()), "low": low, "high": high}
-
-
-def _mean(values: Float64) -> float:
-    return float(values.mean())
 
 
 def _shown(found: Mapping[str, float]) -> str:

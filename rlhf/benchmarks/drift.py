@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import mean_interval
 from rlhf.benchmarks.processes import (
     Tell,
     add_seed_options,
@@ -21,9 +22,7 @@ from rlhf.benchmarks.processes import (
 )
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import forest
-from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.experience.tasks import get_task
-from rlhf.seeding import generator
 from rlhf.types.experience import Float64
 
 NAME = "drift"
@@ -132,8 +131,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
     for name in ("after", "end"):
         gain = _column(by_arm["adapts"], name) - _column(by_arm["alone"], name)
-        low, high = bootstrap_interval([gain], np.mean, generator(0, "bootstrap"))
-        summary[f"gain_{name}"] = {"mean": float(gain.mean()), "low": low, "high": high}
+        summary[f"gain_{name}"] = mean_interval(gain)
     return summary
 
 

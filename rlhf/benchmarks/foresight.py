@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rlhf.benchmarks import her
+from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import (
     Tell,
     add_seed_options,
@@ -23,9 +24,8 @@ from rlhf.benchmarks.processes import (
 )
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import forest
-from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
+from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.experience.goal_tasks import get_goal_task
-from rlhf.seeding import generator
 from rlhf.types.experience import Float64
 
 NAME = "foresight"
@@ -101,10 +101,10 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             ``before``, the success without foresight until then.
     """
     success, alone, overruled = (_column(runs, name) for name in ("success", "alone", "overruled"))
-    gain = _with_interval(success - alone)
+    gain = iqm_interval([success - alone])
     summary: dict[str, Any] = {
-        "with foresight": _with_interval(success),
-        "without": _with_interval(alone),
+        "with foresight": iqm_interval([success]),
+        "without": iqm_interval([alone]),
         "gain": gain,
         "overruled": float(overruled.mean()),
         "verdict": "gain" if gain["low"] > 0 else "loss" if gain["high"] < 0 else "no gain",
@@ -183,11 +183,6 @@ def _describe(key: Mapping[str, Any]) -> str:
 
 def _column(runs: Sequence[Mapping[str, Any]], name: str) -> Float64:
     return np.array([one[name] for one in runs], np.float64)
-
-
-def _with_interval(values: Float64) -> dict[str, float]:
-    low, high = bootstrap_interval([values], interquartile_mean, generator(0, "bootstrap"))
-    return {"iqm": interquartile_mean(values), "low": low, "high": high}
 
 
 def _shown(found: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import (
     Tell,
     add_seed_options,
@@ -20,9 +21,8 @@ from rlhf.benchmarks.processes import (
 )
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
-from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
+from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.experience.goal_tasks import GOAL_TASKS, get_goal_task
-from rlhf.seeding import generator
 from rlhf.types.experience import Float64
 
 NAME = "her"
@@ -95,7 +95,7 @@ def summarise(task: str, arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> dic
     """Return IQM and interval of the success of each arm, and of their difference within a seed."""
     successes = {arm: _successes(reports) for arm, reports in arms.items()}
     helped, alone = successes.values()
-    measured = {arm: _with_interval(values) for arm, values in successes.items()}
+    measured = {arm: iqm_interval([values]) for arm, values in successes.items()}
     bars = BARS.get(task)
     passed = None
     if bars is not None:
@@ -103,7 +103,7 @@ def summarise(task: str, arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> dic
     reports = [report for runs in arms.values() for report in runs]
     return {
         "arms": measured,
-        "difference": _with_interval(helped - alone),
+        "difference": iqm_interval([helped - alone]),
         "by_chance": float(np.mean([report["random_success"] for report in reports])),
         "bars": bars,
         "passed": passed,
@@ -138,7 +138,7 @@ def plot(found: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> str:
         series = []
         for arm, reports in arms.items():
             lines = np.array([[point["success"] for point in report["curve"]] for report in reports])
-            points = [_with_interval(column) for column in lines.T]
+            points = [iqm_interval([column]) for column in lines.T]
             series.append(
                 Series(
                     name=arm,
@@ -180,11 +180,6 @@ def _final(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _successes(reports: Sequence[Mapping[str, Any]]) -> Float64:
     return np.array([report["success"] for report in reports], np.float64)
-
-
-def _with_interval(values: Float64) -> dict[str, float]:
-    low, high = bootstrap_interval([values], interquartile_mean, generator(0, "bootstrap"))
-    return {"iqm": interquartile_mean(values), "low": low, "high": high}
 
 
 def _shown(found: Mapping[str, float]) -> str:

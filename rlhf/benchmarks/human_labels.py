@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import mean_interval
 from rlhf.benchmarks.processes import Tell
 from rlhf.benchmarks.results import RESULTS, write_results
 from rlhf.benchmarks.svg import Panel, Series, dots
@@ -21,7 +22,6 @@ from rlhf.config import override
 from rlhf.errors import ConfigError
 from rlhf.evaluation.agreement import preference_accuracy
 from rlhf.evaluation.likelihoods import TIE, TIE_RULES, grouped_folds, held_out_log_likelihood, outcomes
-from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.feedback.label_sets import LabelSet, load_label_set
 from rlhf.reward.config import RewardConfig
 from rlhf.seeding import generator
@@ -176,14 +176,14 @@ def judge(name: str, differences: Float64, answered: Int64, folds: Int64) -> lis
     results = []
     for kind in TIE_RULES:
         values = held_out_log_likelihood(kind, differences, answered, folds)
-        low, high = bootstrap_interval([values], _mean, generator(0, "bootstrap"))
+        found = mean_interval(values)
         results.append(
             {
                 "fit": name,
                 "ties": kind,
-                "log_likelihood": float(values.mean()),
-                "low": low,
-                "high": high,
+                "log_likelihood": found["mean"],
+                "low": found["low"],
+                "high": found["high"],
                 "accuracy": accuracy if np.isfinite(accuracy) else None,
             }
         )
@@ -230,7 +230,3 @@ def _part(data: PreferenceData, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> 
         prob_first=data.prob_first[chosen],
         annotator=data.annotator[chosen],
     )
-
-
-def _mean(values: Float64) -> float:
-    return float(values.mean())

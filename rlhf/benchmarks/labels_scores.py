@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
-from rlhf.seeding import generator
-from rlhf.types.experience import Float64
+from rlhf.benchmarks.intervals import iqm_interval
+from rlhf.evaluation.statistics import interquartile_mean
 
 LEVEL = 0.9
 """Of which the number of answers that it takes is compared."""
@@ -62,7 +61,7 @@ def mean_score(rows: Sequence[Row], column: str = "score") -> dict[str, float] |
     for row in rows:
         if row[column] is not None:
             by_task.setdefault(row["task"], []).append(row[column])
-    return _with_interval([np.array(values) for values in by_task.values()])
+    return iqm_interval([np.array(values) for values in by_task.values()]) if by_task else None
 
 
 def area(rows: Sequence[Row]) -> dict[str, float] | None:
@@ -81,7 +80,7 @@ def area(rows: Sequence[Row]) -> dict[str, float] | None:
         if None not in line:
             height = np.trapezoid(np.array(line, np.float64), x) / (x[-1] - x[0])
             by_task.setdefault(task, []).append(float(height))
-    return _with_interval([np.array(values) for values in by_task.values()])
+    return iqm_interval([np.array(values) for values in by_task.values()]) if by_task else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,10 +131,3 @@ def share_won(rows: Sequence[Row], others: Sequence[Row]) -> float | None:
 
 def _cell(row: Row) -> tuple[Any, ...]:
     return row["task"], row["teacher"], row["labels"], row["seed"]
-
-
-def _with_interval(strata: Sequence[Float64]) -> dict[str, float] | None:
-    if not strata:
-        return None
-    low, high = bootstrap_interval(strata, interquartile_mean, generator(0, "bootstrap"))
-    return {"iqm": interquartile_mean(np.concatenate(strata)), "low": low, "high": high}

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.ppo_strength import REFERENCES, describe_run, run_key, train_run
 from rlhf.benchmarks.processes import Tell, measure_all
 from rlhf.benchmarks.results import RESULTS, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.errors import ConfigError
-from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
-from rlhf.seeding import generator
+from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.types.experience import Float64
 
 NAME = "ppo-ablation"
@@ -112,12 +112,12 @@ def _summarise(rows: Sequence[Mapping[str, Any]], arm: str, envs: Sequence[str])
     """Return the IQM of an arm per environment, and that of its differences to the presets with interval."""
     shares = {env: _shares(rows, arm, env) for env in envs}
     differences = [shares[env] - _shares(rows, PRESETS, env) for env in envs]
-    low, high = bootstrap_interval(differences, interquartile_mean, generator(0, "bootstrap"))
+    found = iqm_interval(differences)
     return {
         "share": {env: interquartile_mean(values) for env, values in shares.items()},
-        "difference": interquartile_mean(np.concatenate(differences)),
-        "low": low,
-        "high": high,
+        "difference": found["iqm"],
+        "low": found["low"],
+        "high": found["high"],
     }
 
 

@@ -17,13 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import Tell, on_cores, usable_cores
 from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, dots
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import ConfigError, JobError
-from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
-from rlhf.seeding import generator
 
 NAME = "ppo-speed"
 ENVS = ("CartPole-v1", "LunarLander-v3", "Hopper-v5", "HalfCheetah-v5")
@@ -137,7 +136,7 @@ def summarise(rows: Sequence[Mapping[str, Any]], env_id: str, sides: Sequence[st
                 "max": float(ratios.max()),
             },
             "peak_rss_mb": max(_column(rows, env_id, side, "peak_rss_mb")),
-            "mean_return": _with_interval(returns),
+            "mean_return": iqm_interval([np.array(returns)]) if returns else None,
         }
     return summary
 
@@ -176,14 +175,6 @@ def plot(environments: Mapping[str, Any]) -> str:
         ]
         panels.append(Panel(title=f"{env_id}: our rate /", series=series, line=1.0))
     return dots(panels)
-
-
-def _with_interval(values: Sequence[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    scores = np.array(values)
-    low, high = bootstrap_interval([scores], interquartile_mean, generator(0, "bootstrap"))
-    return {"iqm": interquartile_mean(scores), "low": low, "high": high}
 
 
 def _column(rows: Sequence[Mapping[str, Any]], env_id: str, side: str, name: str) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import Tell, measure_all, verb_report
 from rlhf.benchmarks.results import RESULTS, source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
@@ -125,21 +126,18 @@ def run_key(env_id: str, steps: int, seed: int, settings: Sequence[str]) -> dict
 def summarise(env_id: str, steps: int, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return IQM and interval of the final scores over seeds, and how they stand to the published score."""
     scores = _scores(reports)
-    low, high = bootstrap_interval([scores], interquartile_mean, generator(0, "bootstrap"))
-    middle = interquartile_mean(scores)
+    found = iqm_interval([scores])
     reference = REFERENCES.get(env_id)
     comparable = reference is not None and reference.steps == steps
     return {
         "steps": steps,
         "seeds": len(scores),
         "scores": [round(float(score), 2) for score in scores],
-        "iqm": middle,
-        "low": low,
-        "high": high,
+        **found,
         "random": float(np.mean([report["random_return"] for report in reports])),
         "reference": reference.score if reference else None,
         "reference_steps": reference.steps if reference else None,
-        "short_by": max(0.0, reference.score - middle) if reference and comparable else None,
+        "short_by": max(0.0, reference.score - found["iqm"]) if reference and comparable else None,
     }
 
 
@@ -150,10 +148,7 @@ def aggregate(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, f
         if env_id in REFERENCES:
             random = float(np.mean([report["random_return"] for report in runs]))
             strata.append((_scores(runs) - random) / (REFERENCES[env_id].score - random))
-    if not strata:
-        return None
-    low, high = bootstrap_interval(strata, interquartile_mean, generator(0, "bootstrap"))
-    return {"iqm": interquartile_mean(np.concatenate(strata)), "low": low, "high": high}
+    return iqm_interval(strata) if strata else None
 
 
 def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:

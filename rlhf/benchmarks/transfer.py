@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf.benchmarks.intervals import mean_interval
 from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, seed_range, seeds_as_typed
 from rlhf.benchmarks.results import source_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
@@ -27,7 +28,6 @@ from rlhf.benchmarks.transfer_pairs import (
     prob_first,
     values_of,
 )
-from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.reward.chosen import unchosen
 from rlhf.reward.config import ModelClass, RewardConfig
 from rlhf.reward.ensemble import RewardModel
@@ -150,8 +150,8 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for pair, noise, count in dict.fromkeys((row["pair"], row["noise"], row["answers"]) for row in rows):
         own = [row for row in rows if (row["pair"], row["noise"], row["answers"]) == (pair, noise, count)]
         arms = {arm: np.array([row[arm] for row in own]) for arm in (*ARMS, _FEWER)}
-        worse = _with_interval(arms["tuner"] - arms["scratch"])
-        fewer = _with_interval(arms[_FEWER] - arms["scratch"])
+        worse = mean_interval(arms["tuner"] - arms["scratch"])
+        fewer = mean_interval(arms[_FEWER] - arms["scratch"])
         is_related = PAIRS[pair].is_related
         found.append(
             {
@@ -197,7 +197,7 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> str:
         counts = sorted({row["answers"] for row in own})
         series = []
         for arm in ARMS:
-            at = [_with_interval(np.array([r[arm] for r in own if r["answers"] == n])) for n in counts]
+            at = [mean_interval(np.array([r[arm] for r in own if r["answers"] == n])) for n in counts]
             parts = [[point[part] for point in at] for part in ("mean", "low", "high")]
             series.append(Series(name=arm, xs=counts, ys=parts[0], lows=parts[1], highs=parts[2]))
         panels.append(Panel(title=f"{pair}, {noise}", series=series))
@@ -242,15 +242,6 @@ def _loss(
     predicted = model.member_probs(returns, first, second).mean(axis=0, dtype=np.float64)
     true = prob_first(values[tested[first]] - values[tested[second]], noise)
     return float(-(true * np.log(predicted) + (1.0 - true) * np.log1p(-predicted)).mean())
-
-
-def _with_interval(values: Float64) -> dict[str, float]:
-    low, high = bootstrap_interval([values], _mean, generator(0, "bootstrap"))
-    return {"mean": float(values.mean()), "low": low, "high": high}
-
-
-def _mean(values: Float64) -> float:
-    return float(values.mean())
 
 
 def _shown(found: Mapping[str, float]) -> str:

@@ -6,6 +6,7 @@ from rlhf.benchmarks import (
     backflip,
     crowd,
     data_scale,
+    demonstrations,
     design,
     drift,
     finetune,
@@ -42,6 +43,10 @@ _BENCHMARKS = {
         "whether looking ahead reaches more goals, early and after the world has changed",
     ),
     transfer.NAME: (transfer, "how many answers a reward saves that starts from a source's answers"),
+    demonstrations.NAME: (
+        demonstrations,
+        "whether shown episodes and fewer answers do better than twice the answers alone",
+    ),
     design.NAME: (design, "how many answers a designed reward saves, and what a wrong one costs"),
     drift.NAME: (drift, "whether a run notices that its world has changed, and what adapting gains"),
     data_scale.NAME: (data_scale, "how long pages and the next pair take beside a million stored answers"),
