@@ -71,6 +71,7 @@ _PREFPPO: Mapping[str, Any] = {
     "queries.candidates_per_query": 10,
     "collect.explore_steps": 32_000,
     "schedule.initial_share": 0.1,
+    "schedule.initial_labels": 20,
     **_ONE_RIDGE,
     **_PLAIN_CANDIDATES,
     **_UNCHANGED_PPO,
@@ -116,6 +117,7 @@ _CHRISTIANO: Mapping[str, Any] = {
     "queries.acquisition": "disagreement",
     "queries.candidates_per_query": 10,
     "schedule.initial_share": 0.25,
+    "schedule.initial_labels": 20,
     "schedule.labels_end": 1.0,
     **_ONE_RIDGE,
     **_PLAIN_CANDIDATES,
@@ -179,6 +181,7 @@ ARMS: Mapping[str, Arm] = {
     "initial-5": _ablation(
         "5 % of the answers before learning", schedule={"initial_share": 0.05, "initial_labels": 5}
     ),
+    "initial-20": _ablation("20 answers before learning, not 40", schedule={"initial_labels": 20}),
     "initial-50": _ablation("half of the answers before learning", schedule={"initial_share": 0.5}),
     "labels-end-40": _ablation("all answers in 40 % of the steps", schedule={"labels_end": 0.4}),
     "labels-end-100": _ablation("answers until the end", schedule={"labels_end": 1.0}),

@@ -46,8 +46,9 @@ class ScheduleConfig:
     """Answers a synthetic teacher gives in all; people may give as many as they like."""
     initial_share: float = 0.2
     """Share of a teacher's answers given before the policy starts to learn."""
-    initial_labels: int = 20
-    """At least so many of them."""
+    initial_labels: int = 40
+    """At least so many of them. A policy that follows a reward learned from too few settles early for what it
+    is hard to get out of; of few answers in all, those about its own behaviour are too few then."""
     labels_end: float = 0.6
     """Share of the steps by which a teacher has given all answers."""
     session_labels: int = 5

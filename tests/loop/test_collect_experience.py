@@ -60,3 +60,13 @@ def test_a_long_run_has_nothing_to_say_of_its_exploration(
     store: Store, new_small_run: Callable[..., str]
 ) -> None:
     assert messages(store, new_small_run()) == []
+
+
+def test_random_episodes_are_short_and_start_often(store: Store, new_small_run: Callable[..., str]) -> None:
+    run_id = new_small_run(**{"collect.explore_steps": 1600, "schedule.total_steps": 16_000})
+    session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
+    explore(session)
+    lengths = {episode.num_steps for episode in session.memory.explored}
+    assert lengths == {2 * session.task.segment_steps}
+    assert 2 * session.task.segment_steps < session.task.horizon
+    assert session.steps == sum(episode.num_steps for episode in session.memory.explored)
