@@ -10,7 +10,6 @@ from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
 from rlhf.ui.win_rate import win_rate
-from rlhf.ui.world_control import world_control
 
 REFRESH_S = 5.0
 
@@ -45,5 +44,4 @@ if run_id is None:
 else:
     with st.container(horizontal=True, vertical_alignment="center"):
         run_heading(run_id)
-        world_control(run_id)
     curves(run_id)

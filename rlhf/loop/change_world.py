@@ -1,13 +1,17 @@
 """A run's world becomes another one under it: an experiment, in place of wear and tear.
 
-The run is not told. Whoever looks at it later sees the world as it is by then. Needs no torch.
+The run is not told. Its environments go on from where they stand, by other physics; whoever looks at it later
+sees the world as it is by then.
 """
 
 import sqlalchemy as sa
 
 from rlhf.errors import ConfigError, JobError
+from rlhf.experience.rollout import Collector
 from rlhf.experience.tasks import get_task
 from rlhf.experience.vector import VectorStepper
+from rlhf.loop.processes import num_processes
+from rlhf.loop.session import Session
 from rlhf.storage import runs
 from rlhf.storage.engine import reading, writing
 
@@ -44,3 +48,19 @@ def change_world(engine: sa.Engine, run_id: str, task_name: str) -> None:
         runs.update_run(connection, run_id, task=task.name)
         message = f"The world was changed from {own.name} to {task.name}. The run was not told."
         runs.add_event(connection, run_id, runs.get_run(connection, run_id)["steps"], "world", message)
+
+
+def follow_world(session: Session) -> None:
+    """Step by the physics of the run's task as it is now, from where the environments stand."""
+    with reading(session.engine) as connection:
+        name = runs.get_run(connection, session.run_id)["task"]
+    if name == session.task.name:
+        return
+    task, before = get_task(name), session.collector
+    stepper = VectorStepper(
+        task, before.stepper.num_envs, session.seed, processes=num_processes(session.config)
+    )
+    session.collector = Collector(stepper)
+    session.collector.load_state_dict(before.state_dict())
+    session.task = task
+    before.stepper.close()
