@@ -67,7 +67,7 @@ def test_a_run_of_each_kind_is_made_once_and_reported(
     monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr("rlhf.benchmarks.reward_hack.HACKS", _short_hacks())
     hack = "spinning one way"
-    arguments = ["bench", "reward-hack", "--hacks", hack, "--labels", "30", "--seeds", "1"]
+    arguments = ["bench", "reward-hack", "--hacks", hack, "--labels", "90", "--seeds", "1"]
     for _ in range(2):
         assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     assert "planted hacks" in capsys.readouterr().out

@@ -65,7 +65,7 @@ def test_a_potential_alone_waits_for_answers_too(store: Store, new_small_run: Ne
 
 
 def test_answers_are_learned_from_on_top_of_the_design(store: Store, new_small_run: NewRun) -> None:
-    run_id = new_small_run(**QUICK)
+    run_id = new_small_run(**QUICK, **{"schedule.labels": 24, "schedule.initial_labels": 24})
     write(store, run_id, UPRIGHT)
     session = opened(store, run_id)
     iterate(session)
@@ -73,7 +73,7 @@ def test_answers_are_learned_from_on_top_of_the_design(store: Store, new_small_r
     iterate(session)
     found = report(store, run_id)
     assert session.reward_version == 2
-    assert found["num_comparisons"] == 8
+    assert found["num_comparisons"] == 24
     assert found["uses_design"]
     (term,) = found["terms"]  # type: ignore[misc]
     assert term["learned_sd"] < term["sd"]
