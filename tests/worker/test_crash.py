@@ -21,7 +21,6 @@ from rlhf.types.run import RunState
 from rlhf.ui.store import Store
 
 RESUME_S = 30.0
-"""For the run to be taken over, and as much again for its next rollouts; on a machine with other tests."""
 SETTINGS = {"keep.checkpoint_s": "1", "schedule.labels": "12", "schedule.initial_labels": "12"}
 
 
@@ -74,6 +73,7 @@ def test_a_killed_trainer_is_replaced_and_goes_on_from_its_checkpoint(store: Sto
     killed = worker_pid(store, "trainer")
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
+    died_at = time.monotonic()
 
     def resumed() -> bool:
         with reading(store.engine) as connection:
@@ -82,6 +82,7 @@ def test_a_killed_trainer_is_replaced_and_goes_on_from_its_checkpoint(store: Sto
 
     wait_for(resumed, RESUME_S)
     wait_for(lambda: read_run(store, run_id)["steps"] > saved + 5_000, RESUME_S)
+    assert time.monotonic() - died_at <= RESUME_S
     assert answer_ids(store, run_id)[: len(kept)] == kept
     with reading(store.engine) as connection:
         row = connection.execute(sa.select(events).where(events.c.kind == "resume")).mappings().first()
