@@ -127,16 +127,11 @@ def reward_config(fit: Fit) -> RewardConfig:
 
 def preference_data(label_set: LabelSet, count: int | None = None) -> PreferenceData:
     """Return (the first ``count``) comparisons as the reward model takes them: state, change, action."""
-    from rlhf.reward.features import transition_features
+    from rlhf.reward.features import RewardInputs
 
-    features = transition_features(
-        label_set.observations,
-        label_set.actions,
-        label_set.next_observations,
-        np.zeros(label_set.observations.shape[:2], np.bool_),
-        action_space=ActionSpace("continuous", label_set.actions.shape[-1]),
-        use_actions=True,
-    )
+    space = ActionSpace("continuous", label_set.actions.shape[-1])
+    inputs = RewardInputs(action_space=space, use_actions=True)
+    features = inputs.steps(label_set.observations, label_set.actions, label_set.next_observations)
     return PreferenceData(
         features=features,
         first=label_set.first[:count],

@@ -32,6 +32,13 @@ class Arm:
 
 _ONE_RIDGE: Mapping[str, Any] = {"reward.relevance_passes": 0}
 """All weights that are solved for are held alike."""
+_PLAIN_NETWORK: Mapping[str, Any] = {
+    "reward.model_class": "mlp",
+    "reward.solved_start": False,
+    "reward.use_endings": False,
+    **_ONE_RIDGE,
+}
+"""A network that learns everything by descent, from what is observed at each step."""
 _BLIND_QUERIES: Mapping[str, Any] = {"queries.acquisition": "random", "queries.audit_share": 1.0}
 """Pairs drawn uniformly from recent behaviour; the audit is just such a draw."""
 _PLAIN_CANDIDATES: Mapping[str, Any] = {
@@ -57,8 +64,8 @@ _WHOLE_HISTORY: Mapping[str, Any] = {
 """Queries from everything the policy ever did, of which a thinning sample of 400 episodes is kept."""
 
 _PREFPPO: Mapping[str, Any] = {
+    **_PLAIN_NETWORK,
     "reward.num_members": 3,
-    "reward.model_class": "mlp",
     "reward.hidden": (256, 256, 256),
     "reward.use_actions": True,
     "reward.noise": 0.0,
@@ -72,7 +79,6 @@ _PREFPPO: Mapping[str, Any] = {
     "collect.explore_steps": 32_000,
     "schedule.initial_share": 0.1,
     "schedule.initial_labels": 20,
-    **_ONE_RIDGE,
     **_PLAIN_CANDIDATES,
     **_UNCHANGED_PPO,
     **_WHOLE_HISTORY,
@@ -84,12 +90,11 @@ decay; a tenth of the answers in the first session; disagreement among ten candi
 from the whole history with the random phase in it; no audit, no filter of ties or repeats; past rollouts are
 not relabelled and the critic is not refitted.
 
-Not reproduced, all to its advantage: networks that start from nothing (here each adds to a linear reward
-that is solved for); observations in the drifting units of a running normaliser, clips that stay in old
-units, a reward that changes in the middle of a rollout, time limits taken for failures, a reward that is not
-normalised, stopping at 97 % training accuracy (here by held-out answers). Networks are fitted afresh in every
-session. Its bounded output and its unsupervised phase of nearest-neighbour entropy have no counterpart;
-random policies explore for as many steps instead.
+Not reproduced, all to its advantage: observations in the drifting units of a running normaliser, clips that
+stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a reward
+that is not normalised, stopping at 97 % training accuracy (here by held-out answers). Networks are fitted
+afresh in every session. Its bounded output and its unsupervised phase of nearest-neighbour entropy have no
+counterpart; random policies explore for as many steps instead.
 """
 
 _PREFPPO_POLICY: Mapping[str, Any] = {
@@ -109,8 +114,8 @@ _PREFPPO_POLICY: Mapping[str, Any] = {
 state-dependent exploration has no counterpart."""
 
 _CHRISTIANO: Mapping[str, Any] = {
+    **_PLAIN_NETWORK,
     "reward.num_members": 3,
-    "reward.model_class": "mlp",
     "reward.hidden": (64, 64),
     "reward.use_actions": True,
     "reward.noise": 0.1,
@@ -119,14 +124,13 @@ _CHRISTIANO: Mapping[str, Any] = {
     "schedule.initial_share": 0.25,
     "schedule.initial_labels": 20,
     "schedule.labels_end": 1.0,
-    **_ONE_RIDGE,
     **_PLAIN_CANDIDATES,
     **_UNCHANGED_PPO,
 }
 """Like https://arxiv.org/abs/1706.03741: three networks of two layers of 64 over observation and action, a
 tenth of the answers taken for random, a quarter of them about the untrained policy, the rest at a falling
-rate to the end, disagreement. Differs: each network adds to a linear reward that is solved for; our PPO
-in place of TRPO; held-out answers stop the fit instead of tuning its decay."""
+rate to the end, disagreement. Differs: our PPO in place of TRPO; held-out answers stop the fit instead of
+tuning its decay."""
 
 
 def _ablation(about: str, **groups: Mapping[str, Any]) -> Arm:
@@ -140,7 +144,7 @@ ARMS: Mapping[str, Arm] = {
     OURS: Arm(about="the defaults"),
     "random-mlp": Arm(
         about="random queries, a network as the reward",
-        settings={"reward.model_class": "mlp", **_ONE_RIDGE, **_BLIND_QUERIES},
+        settings={**_PLAIN_NETWORK, **_BLIND_QUERIES},
     ),
     "prefppo": Arm(about="PrefPPO's reward learning with our PPO", settings=_PREFPPO),
     "prefppo-own-ppo": Arm(
@@ -150,6 +154,10 @@ ARMS: Mapping[str, Arm] = {
     "linear": _ablation("always a linear reward", reward={"model_class": "linear"}),
     "mlp": _ablation("always a network as the reward", reward={"model_class": "mlp"}),
     "one-ridge": Arm(about="one penalty for all weights", settings=_ONE_RIDGE, is_ablation=True),
+    "network-from-nothing": _ablation(
+        "a network that learns all by descent", reward={"model_class": "mlp", "solved_start": False}
+    ),
+    "no-endings": _ablation("outcomes are no input of their own", reward={"use_endings": False}),
     "with-actions": _ablation("the reward sees the action", reward={"use_actions": True}),
     "no-noise-floor": _ablation("every answer is believed", reward={"noise": 0.0}),
     "random-queries": _ablation(

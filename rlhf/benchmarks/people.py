@@ -184,7 +184,6 @@ def _found(assessment: Assessment, planted: dict[str, Planted]) -> dict[str, Any
 def _held_out_accuracies(session: Any) -> tuple[float, float]:
     """Return the share of true preferences foreseen by a reward that knows who answered, and by one not."""
     from rlhf.loop.fit_reward import segment_inputs, teaching_answers
-    from rlhf.reward.features import segment_features
     from rlhf.reward.fit import fit
     from rlhf.types.feedback import PreferenceData
 
@@ -202,9 +201,7 @@ def _held_out_accuracies(session: Any) -> tuple[float, float]:
     task, rng = session.task, generator(session.seed, "held out")
     episodes = list({e.reset_seed: e for e in (*session.memory.explored, *session.memory.recent)}.values())
     shown = sample_segments(episodes, _HELD_OUT // 4, task.segment_steps, task.horizon, rng)
-    features = np.stack(
-        [segment_features(s, action_space=session.action_space, use_actions=False) for s in shown]
-    )
+    features = np.stack([session.inputs.segment(segment) for segment in shown])
     true = np.array([session.memory.true_rewards_of(segment).sum() for segment in shown])
     first, second = rng.integers(len(shown), size=(2, _HELD_OUT))
     target = np.where(true[first] == true[second], 0.5, true[first] > true[second])

@@ -20,7 +20,7 @@ from rlhf.loop.config import resolve
 from rlhf.loop.train_on_true_reward import learn_true_reward
 from rlhf.reward.config import MODEL_CLASSES, ModelClass, RewardConfig
 from rlhf.reward.encoder import episode_sequences
-from rlhf.reward.features import segment_features
+from rlhf.reward.features import RewardInputs
 from rlhf.reward.fit import accuracy, fit
 from rlhf.seeding import generator
 from rlhf.types.experience import Episode, Float32, Float64
@@ -48,7 +48,7 @@ class Behaviour:
 def behaviour_of(task_name: str, steps: int, num_segments: int, seed: int) -> Behaviour:
     """Return segments of what PPO does in its first ``steps`` steps on the task's own reward."""
     task = get_task(task_name)
-    space = spaces_of(task)[1]
+    inputs = RewardInputs(action_space=spaces_of(task)[1], use_endings=task.ends_early)
     episodes: list[Episode] = []
     truth: dict[int, Float64] = {}
     for turn in learn_true_reward(task, resolve(task, {"schedule.total_steps": steps}), seed):
@@ -60,16 +60,14 @@ def behaviour_of(task_name: str, steps: int, num_segments: int, seed: int) -> Be
     rng = generator(seed, "segments")
     segments = sample_segments(episodes, num_segments, task.segment_steps, task.horizon, rng)
     return Behaviour(
-        features=np.stack([segment_features(s, action_space=space, use_actions=False) for s in segments]),
+        features=np.stack([inputs.segment(segment) for segment in segments]),
         returns=np.array(
             [
                 truth[s.replay.reset_seed][s.replay.start : s.replay.start + s.num_real_steps].sum()
                 for s in segments
             ]
         ),
-        sequences=np.concatenate(
-            [episode_sequences(episode, action_space=space, use_actions=False) for episode in episodes]
-        ),
+        sequences=np.concatenate([episode_sequences(episode, inputs) for episode in episodes]),
     )
 
 

@@ -17,7 +17,7 @@ from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import resolve
 from rlhf.loop.train_on_true_reward import learn_true_reward
-from rlhf.reward.features import feature_names, segment_features
+from rlhf.reward.features import RewardInputs
 from rlhf.seeding import generator
 from rlhf.types.experience import Episode, Float32, Float64, Int64
 from rlhf.types.feedback import PreferenceData
@@ -107,14 +107,14 @@ class Behaviour:
 def behaviour_of(task_name: str, *, is_learned: bool) -> Behaviour:
     """Return segments of the varied behaviour that runs begin with, or of PPO on the task's own reward."""
     task = get_task(task_name)
-    space = spaces_of(task)[1]
+    inputs = RewardInputs(action_space=spaces_of(task)[1])
     episodes = _learned(task) if is_learned else _explored(task)
     segments = sample_segments(
         episodes, _SEGMENTS, task.segment_steps, task.horizon, generator(0, "segments")
     )
     return Behaviour(
-        features=np.stack([segment_features(s, action_space=space, use_actions=False) for s in segments]),
-        names=feature_names(task.feature_names, action_space=space, use_actions=False),
+        features=np.stack([inputs.segment(segment) for segment in segments]),
+        names=inputs.names(task.feature_names),
     )
 
 

@@ -85,6 +85,23 @@ def sample_segments(
     ]
 
 
+def sample_endings(
+    episodes: Sequence[Episode], count: int, length: int, horizon: int, rng: np.random.Generator
+) -> list[Segment]:
+    """Return segments that show how episodes ended, one of each that terminated, ``count`` at most.
+
+    Any start from which the first absorbing step is still seen is equally likely.
+    """
+    ended = [e for e in episodes if e.terminated and num_starts(e, length, horizon)]
+    picks = rng.choice(len(ended), size=min(count, len(ended)), replace=False) if ended else ()
+    segments = []
+    for episode in (ended[pick] for pick in picks):
+        starts = num_starts(episode, length, horizon)
+        first = min(max(0, episode.num_steps - length + 1), starts - 1)
+        segments.append(cut(episode, int(rng.integers(first, starts)), length, horizon))
+    return segments
+
+
 def part_of(segment: Segment, start: int, length: int) -> Segment:
     """Return steps ``start`` to ``start + length`` of a longer segment as a copy.
 

@@ -16,7 +16,6 @@ from rlhf.feedback.targets import prob_first
 from rlhf.loop.gate_state import Champion
 from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.session import Session
-from rlhf.reward.features import segment_features
 from rlhf.storage import answers, queries, runs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Episode
@@ -125,14 +124,7 @@ def _reward_per_step(session: Session, episodes: Sequence[Episode]) -> tuple[flo
     assert session.reward is not None
     horizon = session.task.horizon
     wholes = [cut(e, 0, horizon if e.terminated else e.num_steps, horizon) for e in episodes]
-    features = np.concatenate(
-        [
-            segment_features(
-                whole, action_space=session.action_space, use_actions=session.config.reward.use_actions
-            )
-            for whole in wholes
-        ]
-    )
+    features = np.concatenate([session.inputs.segment(whole) for whole in wholes])
     members = session.reward.member_rewards(features)
     return float(members.mean()), float((members.mean(axis=0) - members.std(axis=0)).mean())
 

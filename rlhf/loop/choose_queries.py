@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import sqlalchemy as sa
 
-from rlhf.experience.segments import num_starts, sample_segments
+from rlhf.experience.segments import num_starts, sample_endings, sample_segments
 from rlhf.loop.champion import challenger_episodes
 from rlhf.loop.fit_reward import segment_inputs
 from rlhf.loop.schedule import labels_due, session_size
@@ -15,7 +15,6 @@ from rlhf.queries.candidates import propose
 from rlhf.queries.config import QueryConfig
 from rlhf.queries.diversity import describe_motion, nearest_of, standardise
 from rlhf.queries.select import Selection, select, select_initial
-from rlhf.reward.features import segment_features
 from rlhf.storage import answers, jobs, queries
 from rlhf.storage.engine import reading
 from rlhf.storage.segments import insert_segment, load_segment
@@ -103,7 +102,13 @@ def _cut_segments(session: Session, count: int) -> list[Segment]:
     memory = session.memory
     if session.reward is None:
         episodes = {e.reset_seed: e for e in (*memory.explored, *memory.older, *memory.recent)}
-        return _sample(session, list(episodes.values()), count * _INITIAL_SEGMENTS_PER_QUERY)
+        wanted = count * _INITIAL_SEGMENTS_PER_QUERY
+        # an outcome is rare among the clips of a long episode, and may be all that the goal is about
+        length, horizon = session.task.segment_steps, session.task.horizon
+        endings = sample_endings(
+            list(episodes.values()), wanted // 2, length, horizon, session.rngs["queries"]
+        )
+        return _sample(session, list(episodes.values()), wanted - len(endings)) + endings
     num_candidates = count * session.config.queries.candidates_per_query
     older = _sample(session, memory.older, num_candidates // 2)
     return older + _sample(session, list(memory.recent), num_candidates)
@@ -168,10 +173,7 @@ def _sample(session: Session, episodes: list[Episode], count: int) -> list[Segme
 
 
 def _features(session: Session, segments: list[Segment]) -> Float32:
-    use_actions = session.config.reward.use_actions
-    return np.stack(
-        [segment_features(s, action_space=session.action_space, use_actions=use_actions) for s in segments]
-    )
+    return np.stack([session.inputs.segment(segment) for segment in segments])
 
 
 def _publish(

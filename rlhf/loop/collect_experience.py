@@ -16,16 +16,16 @@ from rlhf.types.protocols import ActingPolicy
 _EXPLORE_SHARE = 0.2
 """Of a run's steps, at most: the rest is for learning."""
 _EXPLORED_CLIPS = 2
-"""Length of a random episode in clips, where the horizon is not shorter. What moves at random soon lies on
-the ground; practice starts where it still stands, so that is what there must be answers about."""
+"""Length of a random episode in clips, where nothing else ends it. What moves at random soon lies on the
+ground; practice starts where it still stands, so that is what there must be answers about."""
 
 
 def explore(session: Session, policy: ActingPolicy | None = None) -> None:
     """Gather behaviour for the questions before there is a reward: diverse, from random networks.
 
     Takes ``collect.explore_steps``, but no more than a fifth of the run, and a horizon in every environment
-    at least; random episodes are cut after two clips, so it starts often. Uses environments of its own, so
-    that the policy's own experience starts from fresh episodes.
+    at least; random episodes that nothing ends are cut after two clips, so it starts often. Uses
+    environments of its own, so that the policy's own experience starts from fresh episodes.
 
     Args:
         session: of a run that begins.
@@ -36,13 +36,13 @@ def explore(session: Session, policy: ActingPolicy | None = None) -> None:
         num_envs = session.config.collect.num_envs
         seed = int(generator(session.seed, "explore").integers(2**31))
         task, num_steps = session.task, explore_length(session.config, session.task.horizon)
-        if policy is None:
+        if policy is None and not task.ends_early:
             task = dataclasses.replace(task, horizon=min(task.horizon, _EXPLORED_CLIPS * task.segment_steps))
-        else:
-            num_steps = task.horizon
         stepper = VectorStepper(task, num_envs, seed)
         if policy is None:
             policy = RandomPolicies(stepper.action_space, stepper.observation_dim, num_envs)
+        else:
+            num_steps = task.horizon
         collected = Collector(stepper).collect(policy, num_steps, generator(session.seed, "explore", "act"))
         stepper.close()
     session.memory.add_explored(collected.episodes, collected.true_rewards)

@@ -6,8 +6,6 @@ compared last, so that however few comparisons there are, they lead from the fir
 newest.
 """
 
-from typing import Any
-
 import numpy as np
 import sqlalchemy as sa
 
@@ -18,7 +16,7 @@ from rlhf.loop.config import resolve
 from rlhf.loop.report import acts_by_mean
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import segment_features
+from rlhf.reward.features import RewardInputs
 from rlhf.seeding import generator
 from rlhf.storage import answers, jobs, models, queries, runs, segments
 from rlhf.storage.blobs import Blobs
@@ -109,8 +107,8 @@ def _predicted(
     with reading(engine) as connection:
         row = models.get_reward_version(connection, newer["run_id"], newer["reward_version"])
     reward = RewardModel.from_arrays(blobs.read_arrays(row["arrays"])[0])
-    options: dict[str, Any] = {"action_space": space, "use_actions": reward.config.use_actions}
-    features = [segment_features(segment, **options) for pair in pairs for segment, _ in pair]
+    inputs = RewardInputs.of(reward.config, space)
+    features = [inputs.segment(segment) for pair in pairs for segment, _ in pair]
     index = 2 * np.arange(len(pairs))
     probs = reward.member_probs(reward.member_returns(np.stack(features)), index + 1, index)
     return [float(prob) for prob in probs.mean(axis=0)]

@@ -344,7 +344,8 @@ def resolve(task: Task, overrides: Mapping[str, Any]) -> RunConfig:
     Raises:
         ConfigError: a setting does not exist or its value does not fit.
     """
-    return override(override(RunConfig(), task.overrides), overrides)
+    own = {"reward.use_endings": task.ends_early, **task.overrides}
+    return override(override(RunConfig(), own), overrides)
 
 
 def _require_at_least(least: int, config: Any, *names: str) -> None:

@@ -16,7 +16,7 @@ from rlhf.loop.grade_reward import grade_reward
 from rlhf.loop.report import acts_by_mean
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import transition_features
+from rlhf.reward.features import RewardInputs
 from rlhf.seeding import generator
 from rlhf.storage import models, runs, segments
 from rlhf.storage.blobs import Blobs
@@ -88,12 +88,5 @@ def _predicted(
 def predicted_return(reward: RewardModel, episode: Episode, task: Task, action_space: ActionSpace) -> float:
     """Return the sum of predicted rewards over the whole horizon, absorbing steps included."""
     whole = cut(episode, 0, task.horizon if episode.terminated else episode.num_steps, task.horizon)
-    features = transition_features(
-        whole.observations[:-1],
-        whole.actions,
-        whole.observations[1:],
-        whole.absorbing,
-        action_space=action_space,
-        use_actions=reward.config.use_actions,
-    )
+    features = RewardInputs.of(reward.config, action_space).segment(whole)
     return float(np.sum(reward.rewards(features)[0], dtype=np.float64))

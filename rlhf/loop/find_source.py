@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from rlhf.experience.tasks import get_task
 from rlhf.loop.config import RunConfig
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import feature_names
+from rlhf.reward.features import RewardInputs
 from rlhf.reward.source import Source, match_features
 from rlhf.storage import models, origins, runs
 from rlhf.storage.engine import reading
@@ -39,15 +39,15 @@ def find_source(session: "Session") -> Source | None:
         source_task = get_task(runs.get_run(connection, run_id)["task"])
         stored = models.get_reward_version(connection, run_id, version)["arrays"]
     model = RewardModel.from_arrays(session.blobs.read_arrays(stored)[0])
-    use_actions = session.config.reward.use_actions
-    if source_task.env_id == session.task.env_id and model.config.use_actions == use_actions:
+    if source_task.env_id == session.task.env_id and session.inputs == RewardInputs.of(
+        model.config, session.action_space
+    ):
         return Source(model=model, columns=np.arange(model.num_features))
-    ours = feature_names(
-        session.task.feature_names, action_space=session.action_space, use_actions=use_actions
-    )
-    columns = match_features(_observed(source_task), ours)
+    theirs = _observed(source_task, use_endings=model.config.use_endings)
+    columns = match_features(theirs, session.inputs.names(session.task.feature_names))
     # Actions of one body mean nothing to another, so the source sees none of them.
-    return Source(model=model, columns=np.insert(columns, -1, [-1] * (model.num_features - len(columns))))
+    hidden = [-1] * (model.num_features - len(columns))
+    return Source(model=model, columns=np.insert(columns, theirs.index("absorbing"), hidden))
 
 
 def named_source(connection: sa.Connection, run_id: str, config: RunConfig) -> tuple[str, int] | None:
@@ -76,5 +76,5 @@ def check_source(connection: sa.Connection, task: Task, config: RunConfig) -> No
         match_features(_observed(source_task), _observed(task))
 
 
-def _observed(task: Task) -> tuple[str, ...]:
-    return feature_names(task.feature_names, action_space=_NO_ACTIONS, use_actions=False)
+def _observed(task: Task, *, use_endings: bool = False) -> tuple[str, ...]:
+    return RewardInputs(action_space=_NO_ACTIONS, use_endings=use_endings).names(task.feature_names)

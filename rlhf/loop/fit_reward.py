@@ -1,7 +1,5 @@
 """Feedback -> reward: a new version of the reward model when there are enough new answers."""
 
-from typing import Any
-
 import numpy as np
 import sqlalchemy as sa
 
@@ -15,7 +13,6 @@ from rlhf.loop.session import Session
 from rlhf.loop.store_reward import store_reward
 from rlhf.reward.design import DesignedReward
 from rlhf.reward.encoder import episode_sequences
-from rlhf.reward.features import segment_features, transition_features
 from rlhf.reward.fit import FitReport, fit, fit_design
 from rlhf.storage import acts, answers, designs, segments
 from rlhf.storage.engine import reading
@@ -95,22 +92,9 @@ def _begin_with(session: Session, designed: DesignedReward) -> FitReport:
     return report
 
 
-def rollout_features(session: Session, rollout: Rollout) -> tuple[Float32, Float32]:
-    """Return the reward's inputs for the steps of a rollout, and for one absorbing step after each.
-
-    Returns:
-        Two arrays (T, N, F).
-    """
-    options: dict[str, Any] = {
-        "action_space": session.action_space,
-        "use_actions": session.config.reward.use_actions,
-    }
-    present = np.zeros_like(rollout.terminated)
-    actions, after = rollout.applied_actions(), rollout.next_observations
-    return (
-        transition_features(rollout.observations, actions, after, present, **options),
-        transition_features(after, actions, after, ~present, **options),
-    )
+def rollout_features(session: Session, rollout: Rollout) -> Float32:
+    """Return the reward's inputs for the steps of a rollout, (T, N, F)."""
+    return session.inputs.steps(rollout.observations, rollout.applied_actions(), rollout.next_observations)
 
 
 def segment_inputs(session: Session, segment_id: str) -> Float32:
@@ -118,9 +102,7 @@ def segment_inputs(session: Session, segment_id: str) -> Float32:
     if segment_id not in session.features:
         with reading(session.engine) as connection:
             segment = segments.load_segment(connection, session.blobs, segment_id)
-        session.features[segment_id] = segment_features(
-            segment, action_space=session.action_space, use_actions=session.config.reward.use_actions
-        )
+        session.features[segment_id] = session.inputs.segment(segment)
     return session.features[segment_id]
 
 
@@ -218,9 +200,8 @@ def _reference(session: Session, answered: Float32) -> Float32:
     """
     answered = answered.reshape(-1, answered.shape[-1])
     recent = [
-        features.reshape(-1, features.shape[-1])
+        rollout_features(session, rollout).reshape(-1, answered.shape[-1])
         for rollout in session.memory.rollouts
-        for features in rollout_features(session, rollout)[:1]
     ]
     if not recent:
         return answered
@@ -234,9 +215,5 @@ def _sequences(session: Session) -> Float32 | None:
     """Return steps of remembered episodes with those that followed, (B, K, F); None if there are none."""
     memory = session.memory
     episodes = {e.reset_seed: e for e in (*memory.explored, *memory.older, *memory.recent)}
-    use_actions = session.config.reward.use_actions
-    found = [
-        episode_sequences(episode, action_space=session.action_space, use_actions=use_actions)
-        for episode in episodes.values()
-    ]
+    found = [episode_sequences(episode, session.inputs) for episode in episodes.values()]
     return np.concatenate(found) if found else None

@@ -17,8 +17,9 @@ from rlhf.loop.memory import Memory
 from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
 from rlhf.policy.foresight import Choices, ForesightConfig, Planner
 from rlhf.policy.ppo import PPO
+from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import transition_features
+from rlhf.reward.features import RewardInputs
 from rlhf.reward.normalise import combine_members
 from rlhf.seeding import generator
 from rlhf.storage import models, runs
@@ -62,15 +63,20 @@ class RunJudge:
     def __init__(self, policy: PPO, reward: RewardModel, action_space: ActionSpace, pessimism: float) -> None:
         self.discount = policy.config.discount
         self._policy, self._reward, self._space, self._pessimism = policy, reward, action_space, pessimism
+        self._inputs = RewardInputs.of(reward.config, action_space)
 
     def rewards(
         self, states: Float32, actions: Actions, following: Float32, ended: Bool
     ) -> tuple[Float32, Bool]:
         """Return the rewards of steps; where one ends the episode, with all of the absorbing state's."""
-        rewards = self._paid(states, actions, following, np.zeros_like(ended))
+        is_discrete = self._space.kind == "discrete"
+        features = self._inputs.steps(states, actions[..., 0] if is_discrete else actions, following)
+        members = self._reward.member_rewards(features.reshape(-1, features.shape[-1]))
+        paid, _ = combine_members(members, pessimism=self._pessimism, clip=self._reward.config.clip)
+        rewards = paid.reshape(ended.shape)
         if ended.any():
-            last, taken = following[ended], actions[ended]
-            after = self._paid(last, taken, last, np.ones(len(last), np.bool_))
+            endings = score_endings(self._reward, self._space, following[ended], pessimism=self._pessimism)
+            after = endings.per_step(self.discount)
             rewards[ended] += self.discount / (1.0 - self.discount) * after
         return rewards, ended
 
@@ -85,20 +91,6 @@ class RunJudge:
         if self._space.kind == "continuous":
             actions = np.clip(actions, -1.0, 1.0).astype(np.float32)
         return actions.reshape(*states.shape[:3], -1)
-
-    def _paid(self, states: Float32, actions: Actions, following: Float32, absorbing: Bool) -> Float32:
-        is_discrete = self._space.kind == "discrete"
-        features = transition_features(
-            states,
-            actions[..., 0] if is_discrete else actions,
-            following,
-            absorbing,
-            action_space=self._space,
-            use_actions=self._reward.config.use_actions,
-        )
-        members = self._reward.member_rewards(features.reshape(-1, features.shape[-1]))
-        paid, _ = combine_members(members, pessimism=self._pessimism, clip=self._reward.config.clip)
-        return paid.reshape(absorbing.shape)
 
 
 class ForeseeingPolicy:

@@ -123,6 +123,7 @@ def _settings(source: Source, taken: set[str], update: Update, overrides: dict[s
         settings["ppo.hidden"] = list(before.ppo.hidden)
     if taken & {"reward", "answers"}:
         settings["reward.use_actions"] = before.reward.use_actions
+        settings["reward.use_endings"] = before.reward.use_endings
     if "answers" in taken:  # so that a teacher gives as many new ones as it was to give in all
         settings["schedule.labels"] = resolve(target, settings).schedule.labels + source.num_answers
     return settings

@@ -9,7 +9,7 @@ from rlhf.evaluation.agreement import rank_correlation
 from rlhf.evaluation.reward_distance import shaping_invariant_distance
 from rlhf.loop.report import finite
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import segment_features
+from rlhf.reward.features import RewardInputs
 from rlhf.storage import models, queries, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
@@ -44,12 +44,8 @@ def grade_reward(
         shown = [segments.load_segment(connection, blobs, one) for one in ids]
         true_rewards = segments.load_true_rewards(connection, blobs, ids)
     reward = RewardModel.from_arrays(blobs.read_arrays(stored)[0])
-    features = np.stack(
-        [
-            segment_features(one, action_space=action_space, use_actions=reward.config.use_actions)
-            for one in shown
-        ]
-    )
+    inputs = RewardInputs.of(reward.config, action_space)
+    features = np.stack([inputs.segment(one) for one in shown])
     by_member = reward.member_rewards(features.reshape(-1, features.shape[-1]))
     predicted = by_member.mean(axis=0, dtype=np.float64).reshape(features.shape[:2])
     true = np.stack(true_rewards)

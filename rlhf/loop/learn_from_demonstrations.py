@@ -6,14 +6,12 @@ compared without asking anybody.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.session import Session
-from rlhf.reward.features import segment_features
 from rlhf.seeding import generator
 from rlhf.storage import demonstrations, segments
 from rlhf.storage.blobs import Blobs
@@ -78,11 +76,7 @@ def _sample(session: Session, episodes: Sequence[Episode], count: int, rng: np.r
     """Return the features (count or fewer, L, F) of random segments."""
     task = session.task
     chosen = sample_segments(list(episodes), count, task.segment_steps, task.horizon, rng)
-    options: dict[str, Any] = {
-        "action_space": session.action_space,
-        "use_actions": session.config.reward.use_actions,
-    }
-    return np.stack([segment_features(segment, **options) for segment in chosen])
+    return np.stack([session.inputs.segment(segment) for segment in chosen])
 
 
 def _are_matched(session: Session, better: Float32, worse: Float32) -> bool:

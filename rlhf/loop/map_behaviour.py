@@ -20,7 +20,7 @@ from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.behaviour_map import BehaviourMap, Facts, PointSource, Verdict, read_map, write_map
 from rlhf.queries.diversity import describe_motion, motion_names
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import segment_features
+from rlhf.reward.features import RewardInputs
 from rlhf.seeding import generator
 from rlhf.storage import answers, maps, models, runs
 from rlhf.storage.blobs import Blobs
@@ -188,11 +188,8 @@ class _Reader:
         """Return each member's returns in logits and mean normalised rewards per step, (M, P) each."""
         if self._reward is None:
             return np.zeros((0, len(segments)), np.float32), np.zeros((0, len(segments)), np.float32)
-        options: dict[str, Any] = {
-            "action_space": self._action_space,
-            "use_actions": self._reward.config.use_actions,
-        }
-        features = np.stack([segment_features(segment, **options) for segment in segments])
+        inputs = RewardInputs.of(self._reward.config, self._action_space)
+        features = np.stack([inputs.segment(segment) for segment in segments])
         rewards = self._reward.member_rewards(features.reshape(-1, features.shape[-1]))
         per_step = rewards.reshape(len(rewards), *features.shape[:2])
         return self._reward.member_returns(features), per_step.mean(axis=-1)

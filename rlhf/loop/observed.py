@@ -4,12 +4,12 @@ import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError
 from rlhf.experience.presets import PRESETS
-from rlhf.reward.features import feature_names, feature_units
+from rlhf.reward.features import RewardInputs
 from rlhf.storage import runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.types.task import ActionSpace, base_name
 
-_NO_ACTIONS = ActionSpace("continuous", 0)
+_WITHOUT_ACTIONS = RewardInputs(action_space=ActionSpace("continuous", 0))
 
 
 def observed(task: str, dim: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -45,10 +45,4 @@ def designable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str
             raise FeedbackError(f"run {run_id} has shown no behaviour yet; start it, then design its reward.")
         dim = segments.load_segment(connection, blobs, row["id"]).observations.shape[1]
     names, units = observed(task, dim)
-    return dict(
-        zip(
-            feature_names(names, action_space=_NO_ACTIONS, use_actions=False),
-            feature_units(units, action_space=_NO_ACTIONS, use_actions=False),
-            strict=True,
-        )
-    )
+    return dict(zip(_WITHOUT_ACTIONS.names(names), _WITHOUT_ACTIONS.units(units), strict=True))

@@ -1,14 +1,11 @@
 """The design that holds and present behaviour -> where the reward of a run starts from."""
 
-from typing import Any
-
 import numpy as np
 
 from rlhf.experience.segments import num_starts, sample_segments
 from rlhf.loop.observed import observed
 from rlhf.loop.session import Session
 from rlhf.reward.design import DesignedReward
-from rlhf.reward.features import feature_names, segment_features
 from rlhf.reward.shaping import make_shaping
 from rlhf.seeding import generator
 from rlhf.types.design import Design
@@ -27,16 +24,14 @@ def designed_reward(session: Session, number: int, design: Design) -> DesignedRe
     """
     if not design.terms and design.potential is None:
         return None
-    space, task = session.action_space, session.task
-    options: dict[str, Any] = {"action_space": space, "use_actions": session.config.reward.use_actions}
-    dim = session.collector.stepper.observation_dim
-    names = feature_names(observed(task.name, dim)[0], **options)
+    task, dim = session.task, session.collector.stepper.observation_dim
+    names = session.inputs.names(observed(task.name, dim)[0])
     # A stream of its own: a run that has no design must be what it was.
     rng = generator(session.seed, "design", session.reward_version)
     episodes = {e.reset_seed: e for e in (*session.memory.older, *session.memory.recent)}
     usable = [e for e in episodes.values() if num_starts(e, task.segment_steps, task.horizon)]
     chosen = sample_segments(usable, _SEGMENTS, task.segment_steps, task.horizon, rng)
-    features = np.stack([segment_features(segment, **options) for segment in chosen])
+    features = np.stack([session.inputs.segment(segment) for segment in chosen])
     shaping = None
     if (potential := design.potential) is not None:
         column = names.index(potential.feature)

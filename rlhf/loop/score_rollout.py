@@ -6,6 +6,7 @@ import numpy as np
 
 from rlhf.loop.fit_reward import rollout_features
 from rlhf.loop.session import Session
+from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.normalise import combine_members
 from rlhf.types.experience import Float32, Rollout
@@ -18,7 +19,7 @@ class Scored:
     rewards: Float32
     """The members' mean less ``pessimism`` spreads, clipped."""
     absorbing_rewards: Float32
-    """The same of one absorbing step after each step; zero where that did not terminate."""
+    """The constant reward that the absorbing state after each step is worth; zero where none came."""
     mean: Float32
     """The members' mean."""
     spread: Float32
@@ -41,17 +42,17 @@ def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessi
         reward: any version.
         pessimism: kappa; not the one the model was fitted with, as it changes in the course of a run.
     """
-    steps, absorbing = rollout_features(session, rollout)
+    steps, discount = rollout_features(session, rollout), session.config.ppo.discount
     shape, ended, clip = rollout.terminated.shape, rollout.terminated, reward.config.clip
     members = reward.member_rewards(steps.reshape(-1, steps.shape[-1]))
     rewards, spread = combine_members(members, pessimism=pessimism, clip=clip)
     absorbing_rewards = np.zeros(shape, np.float32)
     if ended.any():
-        after = reward.member_rewards(absorbing[ended])
-        absorbing_rewards[ended] = combine_members(after, pessimism=pessimism, clip=clip)[0]
+        last = rollout.next_observations[ended]
+        endings = score_endings(reward, session.action_space, last, pessimism=pessimism)
+        absorbing_rewards[ended] = endings.per_step(discount)
     shaping = np.zeros(shape, np.float32)
     if reward.shaping is not None:
-        discount = session.config.ppo.discount
         shaping = reward.shaping.rewards(rollout.observations, rollout.next_observations, ended, discount)
     return Scored(
         rewards=rewards.reshape(shape),

@@ -27,6 +27,7 @@ from rlhf.loop.schedule import pessimism
 from rlhf.loop.world_state import WorldState
 from rlhf.policy.ppo import PPO
 from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.features import RewardInputs
 from rlhf.seeding import generator, generator_state, restore_generator
 from rlhf.storage import models, queries, runs
 from rlhf.storage.blobs import Blobs
@@ -119,6 +120,11 @@ class Session:
     """What segments that were asked about look like, by id, so that each is read once."""
 
     @property
+    def inputs(self) -> RewardInputs:
+        """How the reward sees transitions."""
+        return RewardInputs.of(self.config.reward, self.action_space)
+
+    @property
     def progress(self) -> float:
         """Share of the run's steps done, in [0, 1]."""
         return min(1.0, self.steps / self.config.schedule.total_steps)
@@ -138,6 +144,12 @@ class Session:
     def is_finished(self) -> bool:
         """Whether all steps are done."""
         return self.steps >= self.config.schedule.total_steps
+
+    def begin_with(self, reward: RewardModel) -> None:
+        """Go on from a reward that is stored: by an earlier program it may see less than one would today."""
+        self.reward = reward
+        seen = dataclasses.replace(self.config.reward, use_endings=reward.config.use_endings)
+        self.config = dataclasses.replace(self.config, reward=seen)
 
     def close(self) -> None:
         """Release the simulators and end the processes beside this one."""
@@ -326,7 +338,7 @@ def _restore(session: Session, arrays: dict[str, Any], details: dict[str, Any]) 
     session.collector.load_state_dict(part("collector") | details["collector"])
     session.memory.load_state_dict(part("memory"), details["memory"])
     if reward := part("reward"):
-        session.reward = RewardModel.from_arrays(reward)
+        session.begin_with(RewardModel.from_arrays(reward))
     for name, state in details["rngs"].items():
         restore_generator(session.rngs[name], state)
     if session.world is not None and "world" in details:

@@ -15,8 +15,9 @@ from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig
 from rlhf.policy.ppo import PPO
 from rlhf.policy.transfer import start_from
+from rlhf.reward.endings import Endings, score_endings
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import transition_features
+from rlhf.reward.features import RewardInputs
 from rlhf.seeding import generator
 from rlhf.types.experience import Float32, Rollout
 from rlhf.types.task import ActionSpace, Task
@@ -62,42 +63,39 @@ def short_arm(
         for round_ in range(rounds):
             tick()
             collected = collector.collect(policy, config.ppo.num_steps, act)
+            ended = collected.rollout.terminated
             if reward is None:
                 rewards = collected.rollout_true_rewards.astype(np.float32)
-                absorbing = np.zeros_like(rewards)
+                endings = Endings(*np.zeros((2, ended.sum()), np.float32))
             else:
-                rewards, absorbing = _predicted(collected.rollout, reward, stepper.action_space)
+                rewards, endings = _predicted(collected.rollout, reward, stepper.action_space)
+            absorbing = np.zeros_like(rewards)
+            absorbing[ended] = endings.per_step(config.ppo.discount)
             policy.update(collected.rollout, rewards, absorbing, progress=round_ / rounds)
-            means.append(_mean_reward(collected, rewards, absorbing, task.horizon))
+            means.append(_mean_reward(collected, rewards, endings, task.horizon))
     finally:
         stepper.close()
         policy.close()
     return float(np.mean(means[-max(1, round(_LAST * rounds)) :]))
 
 
-def _mean_reward(collected: Collected, rewards: Float32, absorbing: Float32, horizon: int) -> float:
+def _mean_reward(collected: Collected, rewards: Float32, endings: Endings, horizon: int) -> float:
     """Return the mean reward per step, those in the absorbing state after a termination included.
 
     Without them a pole that falls at once would be worth as much as one that never does.
     """
-    missing = sum(horizon - episode.num_steps for episode in collected.episodes if episode.terminated)
-    after = float(absorbing[collected.rollout.terminated].mean()) if missing else 0.0
-    return (float(rewards.sum()) + missing * after) / (rewards.size + missing)
+    missing = [horizon - episode.num_steps for episode in collected.episodes if episode.terminated]
+    if not sum(missing):
+        return float(rewards.mean())
+    first, later = float(endings.first.mean()), float(endings.later.mean())
+    after = sum(first + (steps - 1) * later for steps in missing if steps)
+    return (float(rewards.sum()) + after) / (rewards.size + sum(missing))
 
 
-def _predicted(rollout: Rollout, reward: RewardModel, space: ActionSpace) -> tuple[Float32, Float32]:
-    """Return the learned reward of each step, and of an absorbing step after it, both (T, N)."""
-    present = np.zeros_like(rollout.terminated)
-    after = rollout.next_observations
-    found = []
-    for before, absorbing in ((rollout.observations, present), (after, ~present)):
-        features = transition_features(
-            before,
-            rollout.applied_actions(),
-            after,
-            absorbing,
-            action_space=space,
-            use_actions=reward.config.use_actions,
-        )
-        found.append(reward.rewards(features.reshape(-1, features.shape[-1]))[0].reshape(present.shape))
-    return found[0], found[1]
+def _predicted(rollout: Rollout, reward: RewardModel, space: ActionSpace) -> tuple[Float32, Endings]:
+    """Return the learned reward of each step (T, N), and those after its terminations."""
+    inputs = RewardInputs.of(reward.config, space)
+    features = inputs.steps(rollout.observations, rollout.applied_actions(), rollout.next_observations)
+    rewards = reward.rewards(features.reshape(-1, features.shape[-1]))[0].reshape(rollout.terminated.shape)
+    last = rollout.next_observations[rollout.terminated]
+    return rewards, score_endings(reward, space, last, pessimism=reward.config.pessimism)

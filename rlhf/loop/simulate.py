@@ -23,7 +23,6 @@ from rlhf.loop.report import Progress, Stopwatch, acts_by_mean, evaluate_acting,
 from rlhf.loop.session import Session, open_session
 from rlhf.parallel import peak_rss_mb
 from rlhf.policy.snapshot import PolicySnapshot
-from rlhf.reward.features import segment_features
 from rlhf.seeding import generator
 from rlhf.storage import answers, models, runs
 from rlhf.storage.blobs import Blobs
@@ -158,11 +157,7 @@ def _spearman(session: Session) -> float | None:
     rng = generator(session.seed, "spearman")
     task = session.task
     segments = sample_segments(episodes, _SPEARMAN_SEGMENTS, task.segment_steps, task.horizon, rng)
-    options: dict[str, Any] = {
-        "action_space": session.action_space,
-        "use_actions": session.config.reward.use_actions,
-    }
-    features = np.stack([segment_features(segment, **options) for segment in segments])
+    features = np.stack([session.inputs.segment(segment) for segment in segments])
     predicted = session.reward.member_returns(features).mean(axis=0).astype(np.float64)
     true = np.array([session.memory.true_rewards_of(segment).sum() for segment in segments])
     return finite(rank_correlation(predicted, true))

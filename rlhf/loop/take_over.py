@@ -65,7 +65,7 @@ def _take_reward(session: Session, version: int, known_reward: int, with_answers
     with reading(session.engine) as connection:
         row = models.get_reward_version(connection, session.run_id, version)
         newest = answers.last_id(connection, session.run_id)
-    session.reward = RewardModel.from_arrays(session.blobs.read_arrays(row["arrays"])[0])
+    session.begin_with(RewardModel.from_arrays(session.blobs.read_arrays(row["arrays"])[0]))
     session.reward_version = version
     session.reward_is_new = known_reward != version
     session.critic_reward = 0 if session.reward_is_new else version

@@ -12,7 +12,7 @@ from rlhf.errors import NotFoundError
 from rlhf.loop.observed import observed
 from rlhf.reward.attribution import attribute
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import feature_names, feature_units, segment_features
+from rlhf.reward.features import RewardInputs
 from rlhf.storage import models, runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
@@ -67,11 +67,10 @@ def trace_segments(
         raise NotFoundError(f"run {run_id} has no segment {strange[0]!r}.")
     model = RewardModel.from_arrays(blobs.read_arrays(model_row["arrays"])[0])
     found = [Segment.from_arrays(blobs.read_arrays(row["arrays"])[0]) for row in rows]
-    action_space = _action_space(model, found[0])
-    use_actions = model.config.use_actions
+    inputs = RewardInputs.of(model.config, _action_space(model, found[0]))
     average, traces = 0.0, []
     for row, segment in zip(rows, found, strict=True):
-        features = segment_features(segment, action_space=action_space, use_actions=use_actions)
+        features = inputs.segment(segment)
         made_of = attribute(model, features)
         average = float(made_of.base.mean())
         traces.append(
@@ -88,17 +87,20 @@ def trace_segments(
     return Traces(
         version=version,
         base=average,
-        names=feature_names(names, action_space=action_space, use_actions=use_actions),
-        units=feature_units(units, action_space=action_space, use_actions=use_actions),
+        names=inputs.names(names),
+        units=inputs.units(units),
         traces=tuple(traces),
     )
+
+
+_NO_ACTIONS = ActionSpace("continuous", 0)
 
 
 def _action_space(model: RewardModel, segment: Segment) -> ActionSpace:
     """Return how actions look, from what is stored: making the environment would load its simulator."""
     if segment.actions.ndim == 2:
         return ActionSpace("continuous", segment.actions.shape[1])
-    others = 2 * segment.observations.shape[1] + 1
+    others = RewardInputs.of(model.config, _NO_ACTIONS).num(segment.observations.shape[1])
     return ActionSpace("discrete", max(1, model.num_features - others))
 
 

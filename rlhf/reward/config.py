@@ -38,6 +38,12 @@ class RewardConfig:
     """Widths of the hidden layers of ``mlp`` and ``encoded``."""
     use_actions: bool = False
     """Whether the reward may depend on the action itself. People judge what they see, which is motion."""
+    use_endings: bool = False
+    """Whether an episode's outcome is an input of its own, see ``RewardInputs``. On by itself where a task's
+    episodes can end early: a landing, a fall, a goal that is reached."""
+    solved_start: bool = True
+    """Whether a network adds to a linear or quadratic reward that is solved for, exactly and at once; else it
+    starts from nothing and learns all by descent, as is usual elsewhere."""
     noise: float = 0.1
     """Share of answers taken to be random. Keeps one wrong answer from bending the reward; 0 to 0.3.
     Source: https://arxiv.org/abs/1706.03741 sec. 2.2.3."""
@@ -65,7 +71,9 @@ class RewardConfig:
     """kappa: how many ensemble standard deviations are taken off the reward; 0 to 1. More keeps the
     policy where the ensemble agrees."""
     clip: float = 5.0
-    """Bound on the absolute normalised reward."""
+    """Bound on the absolute normalised reward of a step."""
+    ending_clip: float = 100.0
+    """The same where an episode ends: an outcome may outweigh all that led to it."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -81,7 +89,7 @@ class RewardConfig:
             raise ValueError(
                 f"weight_decays is {self.weight_decays}; give one or more that are not negative."
             )
-        for name in ("batch_size", "max_epochs", "patience", "learning_rate", "clip"):
+        for name in ("batch_size", "max_epochs", "patience", "learning_rate", "clip", "ending_clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         not_negative = ("steps_per_segment", "pessimism", "selection_margin", "reselect_growth")

@@ -15,9 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rlhf.reward.features import transition_features
+from rlhf.reward.features import RewardInputs
 from rlhf.types.experience import Episode, Float32
-from rlhf.types.task import ActionSpace
 
 AHEAD = (1, 5)
 """Steps ahead that are foreseen."""
@@ -55,17 +54,9 @@ def sequences_of(features: Float32) -> Float32:
     return np.stack([features[ahead : ahead + count] for ahead in (0, *AHEAD)], axis=1)
 
 
-def episode_sequences(episode: Episode, *, action_space: ActionSpace, use_actions: bool) -> Float32:
+def episode_sequences(episode: Episode, inputs: RewardInputs) -> Float32:
     """Return ``sequences_of`` an episode's raw features, (B, 1 + len(AHEAD), F)."""
-    features = transition_features(
-        episode.observations[:-1],
-        episode.actions,
-        episode.observations[1:],
-        np.zeros(episode.num_steps, np.bool_),
-        action_space=action_space,
-        use_actions=use_actions,
-    )
-    return sequences_of(features)
+    return sequences_of(inputs.steps(episode.observations[:-1], episode.actions, episode.observations[1:]))
 
 
 def train_encoder(sequences: Float32, generator: torch.Generator) -> Encoder:

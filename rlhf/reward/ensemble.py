@@ -60,8 +60,11 @@ class RewardModel:
         The reward is what the policy should be trained on: the mean of the normalised members less
         ``pessimism`` standard deviations, clipped.
         """
-        normalised = self.member_rewards(features)
-        return combine_members(normalised, pessimism=self.config.pessimism, clip=self.config.clip)
+        config = self.config
+        clip = np.full(len(features), config.clip, np.float32)
+        if config.use_endings:  # the last column says whether the episode ends
+            clip[features[:, -1] > 0] = config.ending_clip
+        return combine_members(self.member_rewards(features), pessimism=config.pessimism, clip=clip)
 
     def member_rewards(self, features: Float32) -> Float32:
         """Return every member's normalised reward, float32 (M, B), for raw features (B, F)."""

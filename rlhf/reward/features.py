@@ -1,115 +1,143 @@
-"""What the reward model sees of a transition: columns [s, s' - s, action, absorbing].
+"""What the reward model sees of a transition: columns [s, s' - s, action, absorbing, ending with s, ending].
 
 Raw units throughout: the reward model carries its own frozen normaliser, so features stored years ago
 mean the same today. Knows nothing of networks.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from rlhf.checks import check_shape
 from rlhf.errors import ShapeError
+from rlhf.reward.config import RewardConfig
 from rlhf.types.experience import Actions, Bool, Float32, Segment
 from rlhf.types.task import ActionSpace
 
 
-def transition_features(
-    observations: Float32,
-    actions: Actions,
-    next_observations: Float32,
-    absorbing: Bool,
-    *,
-    action_space: ActionSpace,
-    use_actions: bool,
-) -> Float32:
-    """Return the reward model's input for each transition.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RewardInputs:
+    """How transitions of D observed numbers become F columns.
 
-    In absorbing steps nothing happens: the difference and the action are zero and the flag is one.
+    Every step has the observation, its change and, if used, the action (one-hot if discrete), and says
+    whether it was spent in the absorbing state, where nothing happens.
 
-    Args:
-        observations: raw, (..., D).
-        actions: as the environment saw them: float32 (..., A) in [-1, 1], or int64 (...) if discrete.
-        next_observations: raw, before any reset, (..., D).
-        absorbing: whether the step was spent in the absorbing state, (...).
-        action_space: says how actions look.
-        use_actions: whether the action is part of the input.
-
-    Returns:
-        float32 (..., F), F = 2 D + 1, plus the action's columns if used; a new array.
-
-    Raises:
-        ShapeError: the arrays do not belong together, or a discrete action is out of range.
+    With ``use_endings`` the outcome of an episode is an input of its own: the first absorbing step alone
+    shows the observation that the episode ended with, and the others show nothing, so that a crash may cost
+    what it does once, however long the wreck is looked at. Without, all of them show the last observation.
     """
-    check_shape("next_observations", next_observations, observations.shape)
-    check_shape("absorbing", absorbing, observations.shape[:-1])
-    present = ~absorbing[..., None]
-    columns = [observations, np.where(present, next_observations - observations, 0.0)]
-    if use_actions:
-        columns.append(np.where(present, _action_columns(actions, absorbing.shape, action_space), 0.0))
-    columns.append(absorbing[..., None])
-    return np.concatenate(columns, axis=-1, dtype=np.float32, casting="unsafe")
 
+    action_space: ActionSpace
+    use_actions: bool = False
+    use_endings: bool = False
 
-def segment_features(segment: Segment, *, action_space: ActionSpace, use_actions: bool) -> Float32:
-    """Return the features of a segment's L steps, float32 (L, F); see ``transition_features``."""
-    return transition_features(
-        segment.observations[:-1],
-        segment.actions,
-        segment.observations[1:],
-        segment.absorbing,
-        action_space=action_space,
-        use_actions=use_actions,
-    )
+    @classmethod
+    def of(cls, config: RewardConfig, action_space: ActionSpace) -> "RewardInputs":
+        """Return what a reward model with this configuration sees."""
+        return cls(action_space=action_space, use_actions=config.use_actions, use_endings=config.use_endings)
 
+    def steps(self, observations: Float32, actions: Actions, next_observations: Float32) -> Float32:
+        """Return the features of steps in which the episode was going on, float32 (..., F).
 
-def feature_names(
-    observation_names: Sequence[str], *, action_space: ActionSpace, use_actions: bool
-) -> tuple[str, ...]:
-    """Return one name per feature column, in order.
+        Args:
+            observations: raw, (..., D).
+            actions: as the environment saw them: float32 (..., A) in [-1, 1], or int64 (...) if discrete.
+            next_observations: raw, before any reset, (..., D).
 
-    Args:
-        observation_names: names of the D entries of an observation.
-        action_space: says how actions look.
-        use_actions: whether the action is part of the input.
+        Raises:
+            ShapeError: the arrays do not belong together, or a discrete action is out of range.
+        """
+        check_shape("next_observations", next_observations, observations.shape)
+        nothing = np.zeros(observations.shape[:-1], np.bool_)
+        change = next_observations - observations
+        return self._columns(observations, change, self._action_columns(actions, nothing), nothing, nothing)
 
-    Returns:
-        F names: the observation's own, ``change of <name>``, ``action <i>`` (``action is <i>`` if
-        discrete) and ``absorbing``.
-    """
-    names = [*observation_names, *(f"change of {name}" for name in observation_names)]
-    if use_actions:
-        word = "action is" if action_space.kind == "discrete" else "action"
-        names += [f"{word} {index}" for index in range(action_space.feature_size)]
-    return (*names, "absorbing")
+    def absorbing(self, last: Float32, *, ending: bool) -> Float32:
+        """Return the features of steps in the absorbing state, float32 (..., F).
 
-
-def feature_units(
-    observation_units: Sequence[str], *, action_space: ActionSpace, use_actions: bool
-) -> tuple[str, ...]:
-    """Return the unit of each feature column, in the order of ``feature_names``; "" where there is none.
-
-    A change over a step has the unit of what changes; actions and flags have none.
-    """
-    actions = action_space.feature_size if use_actions else 0
-    return (*observation_units, *observation_units, *[""] * actions, "")
-
-
-def num_features(observation_dim: int, *, action_space: ActionSpace, use_actions: bool) -> int:
-    """Return F, the number of feature columns for observations of ``observation_dim`` entries."""
-    return 2 * observation_dim + 1 + (action_space.feature_size if use_actions else 0)
-
-
-def _action_columns(actions: Actions, leading: tuple[int, ...], action_space: ActionSpace) -> Float32:
-    """Return the actions as float columns (..., A): one-hot if discrete."""
-    if action_space.kind == "continuous":
-        check_shape("actions", actions, (*leading, action_space.size))
-        return actions.astype(np.float32)
-    check_shape("actions", actions, leading)
-    if actions.size and not 0 <= actions.min() <= actions.max() < action_space.size:
-        raise ShapeError(
-            f"actions hold values from {actions.min()} to {actions.max()}; "
-            f"allowed are 0 to {action_space.size - 1}."
+        Args:
+            last: observations that the episodes ended with, (..., D).
+            ending: whether the steps are the first ones there.
+        """
+        present = np.ones(last.shape[:-1], np.bool_)
+        return self._columns(
+            last, np.zeros_like(last), self._no_actions(present), present, present & np.bool_(ending)
         )
-    is_taken: Bool = actions[..., None] == np.arange(action_space.size)
-    return is_taken.astype(np.float32)
+
+    def segment(self, segment: Segment) -> Float32:
+        """Return the features of a segment's L steps, float32 (L, F).
+
+        A segment starts before its episode ends, so the first absorbing step is seen if any is.
+        """
+        observations, absorbing = segment.observations[:-1], segment.absorbing
+        present = ~absorbing[:, None]
+        actions = self._action_columns(segment.actions, absorbing)
+        ending = absorbing & ~np.concatenate([absorbing[:1], absorbing[:-1]])
+        change = np.where(present, segment.observations[1:] - observations, 0.0)
+        return self._columns(observations, change, np.where(present, actions, 0.0), absorbing, ending)
+
+    def names(self, observation_names: Sequence[str]) -> tuple[str, ...]:
+        """Return one name per column, in order, from the names of the D entries of an observation.
+
+        The observation's own, ``change of <name>``, ``action <i>`` (``action is <i>`` if discrete),
+        ``absorbing``, ``ending with <name>`` and ``ending``.
+        """
+        names = [*observation_names, *(f"change of {name}" for name in observation_names)]
+        if self.use_actions:
+            word = "action is" if self.action_space.kind == "discrete" else "action"
+            names += [f"{word} {index}" for index in range(self.action_space.feature_size)]
+        names.append("absorbing")
+        if self.use_endings:
+            names += [*(f"ending with {name}" for name in observation_names), "ending"]
+        return tuple(names)
+
+    def units(self, observation_units: Sequence[str]) -> tuple[str, ...]:
+        """Return the unit of each column, in the order of ``names``; "" where there is none.
+
+        A change over a step has the unit of what changes; actions and flags have none.
+        """
+        actions = self.action_space.feature_size if self.use_actions else 0
+        endings = (*observation_units, "") if self.use_endings else ()
+        return (*observation_units, *observation_units, *[""] * actions, "", *endings)
+
+    def num(self, observation_dim: int) -> int:
+        """Return F, the number of columns for observations of ``observation_dim`` entries."""
+        actions = self.action_space.feature_size if self.use_actions else 0
+        return 2 * observation_dim + actions + 1 + (observation_dim + 1 if self.use_endings else 0)
+
+    def _columns(
+        self, observations: Float32, change: Float32, actions: Float32, absorbing: Bool, ending: Bool
+    ) -> Float32:
+        columns = [observations, change]
+        if self.use_endings:
+            columns[0] = np.where(absorbing[..., None], 0.0, observations)
+        if self.use_actions:
+            columns.append(actions)
+        columns.append(_as_column(absorbing))
+        if self.use_endings:
+            columns += [np.where(ending[..., None], observations, 0.0), _as_column(ending)]
+        return np.concatenate(columns, axis=-1, dtype=np.float32, casting="unsafe")
+
+    def _action_columns(self, actions: Actions, steps: Bool) -> Float32:
+        """Return the actions of steps (...) as columns (..., A), one-hot if discrete; zeros if unused."""
+        if not self.use_actions:
+            return self._no_actions(steps)
+        size = self.action_space.size
+        if self.action_space.kind == "continuous":
+            check_shape("actions", actions, (*steps.shape, size))
+            return actions.astype(np.float32)
+        check_shape("actions", actions, steps.shape)
+        if actions.size and not 0 <= actions.min() <= actions.max() < size:
+            raise ShapeError(
+                f"actions hold values from {actions.min()} to {actions.max()}; allowed are 0 to {size - 1}."
+            )
+        is_taken: Bool = actions[..., None] == np.arange(size)
+        return is_taken.astype(np.float32)
+
+    def _no_actions(self, steps: Bool) -> Float32:
+        return np.zeros((*steps.shape, self.action_space.feature_size), np.float32)
+
+
+def _as_column(flags: Bool) -> Float32:
+    return flags[..., None].astype(np.float32)

@@ -184,14 +184,16 @@ def fit(
         selection, candidates = select(problem, answer_model, config, rng, generator)
     weights = bootstrap_weights(data, config.num_members, rng)
     network, gain = fit_members(problem, answer_model, weights, selection, config, generator)
-    frozen = network.frozen()
+    frozen, scale_of = network.frozen(), reference_features
+    if config.use_endings:  # outcomes are rare and may be large; steps are what the scale is of
+        scale_of = scale_of[scale_of[:, -1] == 0]
     model = RewardModel(
         version=1 if previous is None else previous.version + 1,
         config=config,
         network=frozen,
         gain=gain,
         input_normaliser=normaliser,
-        output_normaliser=output_normaliser(frozen(normaliser(reference_features))),
+        output_normaliser=output_normaliser(frozen(normaliser(scale_of))),
         answer_model=answer_model,
         selection=selection,
         shaping=None if designed is None else designed.shaping,

@@ -84,7 +84,9 @@ def output_normaliser(outputs: Float32) -> OutputNormaliser:
     )
 
 
-def combine_members(normalised: Float32, *, pessimism: float, clip: float) -> tuple[Float32, Float32]:
+def combine_members(
+    normalised: Float32, *, pessimism: float, clip: float | Float32
+) -> tuple[Float32, Float32]:
     """Return (reward, spread), each (B,), from normalised member outputs (M, B).
 
     reward = clip(mean - pessimism * sd, -clip, clip),  spread = sd        over the M members

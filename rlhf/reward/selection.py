@@ -279,6 +279,8 @@ def start_networks(
     means, ridge = problem.means[selection.base], selection.ridge
     inputs = problem.solved_in(selection.base, ridge, selection.start)
     solved = solve(means, inputs, problem.data, model, weights, ridge=ridge, passes=selection.passes)
+    if adds_network and not config.solved_start:
+        solved = np.zeros_like(solved)
     network = EnsembleNetwork(
         len(weights),
         problem.inputs.shape[-1],

@@ -61,6 +61,8 @@ class Task:
     """Frames per second at normal speed."""
     frame_skip: int = 1
     """Draw every so many steps; a segment of L steps has ``L // frame_skip + 1`` frames."""
+    ends_early: bool = True
+    """Whether the environment can end an episode before the horizon."""
     has_true_reward: bool = True
     """Whether a true reward exists. It is for teachers and evaluation only."""
     feature_names: tuple[str, ...] = ()

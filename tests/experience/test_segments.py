@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rlhf.errors import ShapeError
-from rlhf.experience.segments import cut, num_starts, part_around, sample_segments
+from rlhf.experience.segments import cut, num_starts, part_around, sample_endings, sample_segments
 from rlhf.types.experience import Episode, Segment
 
 HORIZON = 100
@@ -127,3 +127,23 @@ def test_a_moment_of_a_recording_from_the_middle_of_an_episode_keeps_all_actions
 def test_a_moment_of_too_short_a_recording_is_refused() -> None:
     with pytest.raises(ShapeError, match="a part of 10 steps"):
         part_around(recorded(9, terminated=False), 3, 10, HORIZON, terminated=False)
+
+
+def test_endings_show_the_first_step_after_the_end() -> None:
+    episodes = [
+        episode(60, terminated=True, reset_seed=1),
+        episode(100, terminated=False, reset_seed=2),
+        episode(4, terminated=True, reset_seed=3),
+        episode(95, terminated=True, reset_seed=4),
+    ]
+    for seed in range(20):
+        found = sample_endings(episodes, 10, 30, HORIZON, np.random.default_rng(seed))
+        assert sorted(one.replay.reset_seed for one in found) == [1, 3, 4]
+        assert all(one.absorbing.any() and not one.absorbing[0] for one in found)
+    assert len(sample_endings(episodes, 2, 30, HORIZON, np.random.default_rng(0))) == 2
+
+
+def test_where_nothing_ended_there_are_no_endings_and_nothing_is_drawn() -> None:
+    rng = np.random.default_rng(0)
+    assert sample_endings([episode(100, terminated=False)], 5, 30, HORIZON, rng) == []
+    assert rng.random() == np.random.default_rng(0).random()

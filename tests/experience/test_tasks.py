@@ -8,6 +8,7 @@ import pytest
 
 from rlhf.config import PROJECT_ROOT
 from rlhf.errors import TaskError
+from rlhf.experience.spaces import action_space_of
 from rlhf.experience.tasks import get_task, list_tasks, make_env, spaces_of
 from rlhf.types.task import Task
 
@@ -65,10 +66,19 @@ def test_environments_have_no_time_limit() -> None:
     assert not any(env.step(np.zeros(1, np.float32))[3] for _ in range(300))
 
 
-def test_hopper_does_not_end_when_it_falls() -> None:
-    env = make_env(get_task("hopper-run"))
-    env.reset(seed=0)
-    assert not any(env.step(np.ones(3, np.float32))[2] for _ in range(200))
+@pytest.mark.parametrize("task", list_tasks(), ids=lambda task: task.name)
+def test_episodes_end_early_only_where_a_task_says_so(task: Task) -> None:
+    env, rng = make_env(task), np.random.default_rng(0)
+    space = action_space_of(env.action_space)
+    _, ended = env.reset(seed=0), False
+    for _ in range(task.horizon):
+        at_random = rng.uniform(-1.0, 1.0, space.size).astype(np.float32)
+        # pushing one way fells whatever can fall
+        ended = env.step(np.abs(at_random) if space.kind == "continuous" else 0)[2]
+        if ended:
+            break
+    needs_skill = ("mountaincar-climb", "acrobot-swingup")
+    assert ended == (task.ends_early and task.name not in needs_skill)
 
 
 def test_any_registered_environment_is_a_task() -> None:

@@ -9,7 +9,6 @@ from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.foresee_run import RunForesightConfig, RunJudge, evaluate_foresight, foresee_run
 from rlhf.loop.iterate import iterate
 from rlhf.loop.session import Session, open_session, save_checkpoint
-from rlhf.reward.features import transition_features
 from rlhf.ui.store import Store
 
 QUICK = override(
@@ -60,16 +59,15 @@ def test_what_ends_an_episode_has_the_worth_of_the_absorbing_state(learned: Call
     goes_on, over = (
         judge.rewards(states, actions, states, np.full((2, 1, 3), ended))[0] for ended in (False, True)
     )
-    at_rest = transition_features(
-        states.reshape(-1, 4),
-        np.ones(6, np.int64),
-        states.reshape(-1, 4),
-        np.ones(6, np.bool_),
-        action_space=session.action_space,
-        use_actions=session.config.reward.use_actions,
+    assert session.inputs.use_endings
+    outcome, at_rest = (
+        session.reward.member_rewards(session.inputs.absorbing(states.reshape(-1, 4), ending=ending))
+        for ending in (True, False)
     )
-    absorbing = np.clip(session.reward.member_rewards(at_rest).mean(axis=0), -10, 10)
-    lasting = judge.discount / (1 - judge.discount) * absorbing
+    clip, largest = session.config.reward.clip, session.config.reward.ending_clip
+    first = np.clip(outcome.mean(axis=0), -largest, largest)
+    later = np.clip(at_rest.mean(axis=0), -clip, clip)
+    lasting = judge.discount * (first + judge.discount / (1 - judge.discount) * later)
     assert (over - goes_on).ravel() == pytest.approx(lasting, rel=1e-3, abs=1e-3)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from rlhf.experience.segments import cut
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.choose_queries import choose_queries
 from rlhf.loop.collect_experience import explore
@@ -14,7 +13,6 @@ from rlhf.loop.fit_reward import fit_reward
 from rlhf.loop.learn_from_demonstrations import DEMONSTRATIONS, load_episodes, with_demonstrations
 from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.session import Session, open_session
-from rlhf.reward.features import segment_features
 from rlhf.storage import demonstrations, models
 from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import PreferenceData
@@ -40,8 +38,7 @@ def make_session(store: Store, new_small_run: Callable[..., str]) -> Iterator[Ca
 
 def shaped(session: Session, count: int) -> PreferenceData:
     """Answers whose features have the width of this session's own."""
-    segment = cut(session.memory.recent[0], 0, 5, session.task.horizon)
-    width = segment_features(segment, action_space=session.action_space, use_actions=False).shape[-1]
+    width = session.inputs.num(session.memory.recent[0].observations.shape[1])
     return PreferenceData(
         features=np.zeros((2 * count, session.task.segment_steps, width), np.float32),
         first=np.arange(count),

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from rlhf.reward.features import transition_features
+from rlhf.reward.features import RewardInputs
 from rlhf.types.experience import Float32, Float64
 from rlhf.types.feedback import PreferenceData
 from rlhf.types.task import ActionSpace
@@ -76,14 +76,8 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 def _features(observations: Float64) -> Float32:
     raw = observations.astype(np.float32)
-    return transition_features(
-        raw[:, :-1],
-        np.zeros((*raw[:, 1:].shape[:2], 1), np.float32),
-        raw[:, 1:],
-        np.zeros(raw[:, 1:].shape[:2], np.bool_),
-        action_space=ActionSpace("continuous", 1),
-        use_actions=False,
-    )
+    inputs = RewardInputs(action_space=ActionSpace("continuous", 1))
+    return inputs.steps(raw[:, :-1], np.zeros((*raw[:, 1:].shape[:2], 1), np.float32), raw[:, 1:])
 
 
 def _drifting(rng: np.random.Generator, num_segments: int = 1400, dim: int = 4) -> Float64:

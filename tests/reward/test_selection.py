@@ -109,6 +109,18 @@ def test_networks_start_at_the_solved_returns(base: str) -> None:
     assert 0.15 < float((returns - solved).std(dim=1).mean()) < 0.6
 
 
+def test_a_network_can_start_from_nothing() -> None:
+    data = make_truth("linear", 0, 60).data
+    problem = make_problem(data, input_normaliser(data.features)(data.features), ("mlp",))
+    config = dataclasses.replace(FEW_EPOCHS, model_class="mlp", solved_start=False)
+    selection = Selection(model_class="mlp", ridge=1.0)
+    model, weights = ordinary(data, 0.1), np.ones((2, len(data)), np.float32)
+    generator = torch.Generator().manual_seed(0)
+    network, training_set = start_networks(problem, model, weights, selection, config, generator)
+    assert not network.skip.any()
+    assert not training_set.linear_returns.any()
+
+
 def test_a_network_adds_to_the_class_that_foresees_more() -> None:
     mlp = dataclasses.replace(FEW_EPOCHS, model_class="mlp")
     assert run("linear", mlp)[0].base == "linear"
