@@ -24,7 +24,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import LOOP_CODE, source_digest, write_results
+from rlhf.benchmarks.results import PRESETS_MODULE, SIMULATE, code_digest, task_settings, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.clips.encode import encode_mp4
 from rlhf.clips.render import SegmentRenderer
@@ -87,10 +87,11 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     common = {
         "teacher": options.teacher,
         "config": to_dict(resolve(get_task(TASK), settings)),
-        "code": source_digest(LOOP_CODE),
+        "task": task_settings(get_task(TASK)),
+        "code": code_digest(SIMULATE, but=(PRESETS_MODULE,)),
     }
     keys = [{"seed": seed, **common} for seed in seed_range(options)]
-    found = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+    found = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell, keep_in=options.out)
     rates = [one["flips_per_3s"] for one in found]
     summary = {
         "command": f"python -m rlhf bench {NAME} --labels {options.labels} --teacher {options.teacher} "

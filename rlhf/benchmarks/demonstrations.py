@@ -20,7 +20,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import LOOP_CODE, source_digest, write_results
+from rlhf.benchmarks.results import SIMULATE, code_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.types.experience import Float64
@@ -81,12 +81,12 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     """
     steps = _QUICK if options.quick else {task: TASKS[task] for task in options.tasks}
     todo = [(task, arm, seed) for seed in seed_range(options) for task in steps for arm in ARMS]
-    code = source_digest(LOOP_CODE)
+    code = code_digest(SIMULATE)
     keys = [
         {"task": task, "steps": steps[task], "seed": seed, "options": ARMS[arm].options, "code": code}
         for task, arm, seed in todo
     ]
-    reports = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+    reports = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell, keep_in=options.out)
     rows = [
         {
             "task": task,

@@ -16,7 +16,7 @@ import numpy as np
 
 from rlhf.benchmarks.intervals import mean_interval
 from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, seed_range, seeds_as_typed
-from rlhf.benchmarks.results import source_digest, write_results
+from rlhf.benchmarks.results import code_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.benchmarks.transfer_pairs import NOISES, Behaviour, Noise, Taste, behaviour_of, compare, values_of
 from rlhf.evaluation.agreement import preference_accuracy
@@ -34,7 +34,6 @@ SURE = 0.5
 _TESTED = 300
 _TYPICAL = 200
 """Segments that say what typical is."""
-_CODE = ("reward", "tuning.py", "types/design.py", "benchmarks/transfer_pairs.py", "benchmarks/design.py")
 _NOTE = (
     "Share of unseen pairs ordered right, mean over seeds. The difference to no design is taken within a "
     "seed, with its 95 % bootstrap interval."
@@ -112,7 +111,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
             "seed": seed,
             "answers": list(answers),
             "sure": options.sure,
-            "code": source_digest(_CODE),
+            "code": code_digest("rlhf.benchmarks.design", "rlhf.benchmarks.transfer_pairs"),
         }
         for case, noise, seed in todo
     ]

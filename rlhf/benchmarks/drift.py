@@ -20,7 +20,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import source_digest, write_results
+from rlhf.benchmarks.results import SIMULATE, code_digest, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.experience.tasks import get_task
 from rlhf.types.experience import Float64
@@ -36,13 +36,6 @@ ARMS: Mapping[str, tuple[str, ...]] = {
     "alone": ("world.adapt=false",),
     "adapts": ("world.adapt=true",),
 }
-_CODE = (
-    *("policy", "experience", "reward", "queries", "feedback", "evaluation/changes.py"),
-    *(
-        f"loop/{name}.py"
-        for name in ("watch_world", "world_state", "change_world", "improve_policy", "gates")
-    ),
-)
 _LABELS = 30
 _QUICK_STEPS = 6_000
 _END = 0.25
@@ -174,7 +167,7 @@ def _run_key(task: str, arm: str, seed: int, *, is_quick: bool) -> dict[str, Any
         "seed": seed,
         "settings": ["world.watch=true", *ARMS[arm]],
         "overrides": dict(get_task(task).overrides),
-        "code": source_digest(_CODE),
+        "code": code_digest(SIMULATE),
     }
 
 

@@ -20,7 +20,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import measured_before, source_digest, write_results
+from rlhf.benchmarks.results import code_digest, keep_with_results, measured_before, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
@@ -36,19 +36,6 @@ UNLIKE_BAR = 0.95
 _GRID = 41
 _START, _END = 0.05, 0.75
 """The start is the first 5 % of the steps, the end the last quarter."""
-_CODE = (
-    "experience",
-    "types",
-    "policy/past_episodes.py",
-    "policy/soft_q.py",
-    "policy/partial.py",
-    "policy/networks.py",
-    "policy/adam.py",
-    "policy/kernels.py",
-    "policy/normalise.py",
-    "loop/learn_from_past.py",
-    "loop/transfer_task.py",
-)
 _QUICK_STEPS = 512
 _QUICK_SETTINGS = ("target.q.hidden=8,8,8", "target.curve_points=2", "target.curve_episodes=2")
 
@@ -142,8 +129,11 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     reports: Sequence[dict[str, Any] | None]
     if options.so_far:
         reports = [measured_before(NAME, key) for key in keys]
+        keep_with_results(options.out, NAME, keys)
     else:
-        reports = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell)
+        reports = measure_all(
+            NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell, keep_in=options.out
+        )
     found: dict[str, list[dict[str, Any]]] = {}
     for (name, _), report in zip(todo, reports, strict=True):
         if report is not None:
@@ -309,7 +299,7 @@ def _run_key(pair: Pair, seed: int, *, quick: bool) -> dict[str, Any]:
         "seed": seed,
         "steps": _QUICK_STEPS if quick else pair.steps,
         "settings": [*pair.settings, *(_QUICK_SETTINGS if quick else ())],
-        "code": source_digest(_CODE),
+        "code": code_digest("rlhf.loop.transfer_task", "rlhf.loop.learn_from_past"),
     }
 
 

@@ -22,7 +22,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import source_digest, write_results
+from rlhf.benchmarks.results import code_digest, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.experience.goal_tasks import get_goal_task
@@ -36,13 +36,6 @@ LEAST_GAIN = 0.15
 MOST_DROP = 0.5
 """Share of the drop after the change that is to be left."""
 
-_CODE = (
-    *her.CODE,
-    "policy/dynamics.py",
-    "policy/foresight.py",
-    "policy/goal_foresight.py",
-    "loop/measure_goals.py",
-)
 _QUICK = ("total_steps=800", "foresight.episodes=16", "foresight.plan.horizon=2", "foresight.plan.rounds=1")
 _COLUMNS = ("seed", "success", "alone", "overruled", "held_out_error")
 _MOMENTS = ("after a quarter", "after all steps")
@@ -67,7 +60,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     todo = [(task, arm, seed) for seed in seed_range(options) for task in options.tasks for arm in her.ARMS]
     quick = _QUICK if options.quick else ()
     keys = [_run_key(task, arm, seed, quick) for task, arm, seed in todo]
-    reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
+    reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell, keep_in=options.out)
     found: dict[str, list[dict[str, Any]]] = {}
     for (task, arm, _), report in zip(todo, reports, strict=True):
         for name, measured in _situations(task, arm, report).items():
@@ -168,7 +161,7 @@ def _run_key(task: str, arm: str, seed: int, quick: Sequence[str]) -> dict[str, 
         "settings": ["foresight.on=true", *her.ARMS[arm], *quick],
         "shift": SHIFTS[task] if with_hindsight else None,
         "overrides": dict(get_goal_task(task).overrides),
-        "code": source_digest(_CODE),
+        "code": code_digest("rlhf.loop.learn_goals", "rlhf.loop.measure_goals"),
     }
 
 

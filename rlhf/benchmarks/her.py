@@ -19,7 +19,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import source_digest, write_results
+from rlhf.benchmarks.results import code_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.experience.goal_tasks import GOAL_TASKS, get_goal_task
@@ -30,18 +30,6 @@ ARMS: Mapping[str, tuple[str, ...]] = {"with hindsight": (), "without": ("hindsi
 BARS: Mapping[str, tuple[float, float]] = {"bitflip-15": (0.9, 0.1), "four-rooms": (0.9, 0.4)}
 """Success that hindsight is to reach at least, and learning without it at most."""
 
-CODE = (
-    "types/goals.py",
-    "experience/goal_dynamics.py",
-    "experience/goal_envs.py",
-    "experience/goal_rollout.py",
-    "policy/hindsight.py",
-    "policy/q_learning.py",
-    "policy/networks.py",
-    "policy/adam.py",
-    "policy/kernels.py",
-    "loop/learn_goals.py",
-)
 _QUICK_STEPS = 800
 
 
@@ -63,7 +51,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     """
     todo = [(task, arm, seed) for seed in seed_range(options) for task in options.tasks for arm in ARMS]
     keys = [_run_key(task, arm, seed, _QUICK_STEPS if options.quick else None) for task, arm, seed in todo]
-    reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell)
+    reports = measure_all(NAME, keys, _train, _describe, jobs=options.jobs, tell=tell, keep_in=options.out)
     found: dict[str, dict[str, list[dict[str, Any]]]] = {
         task: {arm: [] for arm in ARMS} for task in options.tasks
     }
@@ -159,7 +147,7 @@ def _run_key(task: str, arm: str, seed: int, steps: int | None) -> dict[str, Any
         "steps": steps,
         "settings": list(ARMS[arm]),
         "overrides": dict(get_goal_task(task).overrides),
-        "code": source_digest(CODE),
+        "code": code_digest("rlhf.loop.learn_goals"),
     }
 
 

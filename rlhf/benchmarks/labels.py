@@ -16,7 +16,17 @@ from rlhf.benchmarks.labels_report import plot, summarise, text_notes, text_rows
 from rlhf.benchmarks.labels_scores import Scale, scale_of, training_return
 from rlhf.benchmarks.labels_tiers import TIERS, Asking, Tier
 from rlhf.benchmarks.processes import Tell, measure_all, verb_report
-from rlhf.benchmarks.results import LOOP_CODE, RESULTS, measured_before, source_digest, write_results
+from rlhf.benchmarks.results import (
+    PRESETS_MODULE,
+    RESULTS,
+    SIMULATE,
+    TRAIN,
+    code_digest,
+    keep_with_results,
+    measured_before,
+    task_settings,
+    write_results,
+)
 from rlhf.config import flatten, to_dict
 from rlhf.errors import ConfigError
 from rlhf.experience.tasks import get_task
@@ -72,8 +82,11 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     keys = run_keys(planned, tier)
     if options.so_far:
         found = [measured_before(NAME, key) for key in keys]
+        keep_with_results(options.out, NAME, keys)
     else:
-        found = list(measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell))
+        found = list(
+            measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell, keep_in=options.out)
+        )
     rows, scales = rows_of(planned, found)
     if not rows:
         raise ConfigError("no run is there to report yet; leave out --so-far to make them.")
@@ -96,11 +109,12 @@ def plan(tier: Tier, arms: Sequence[str]) -> list[Run]:
 
 def run_keys(planned: Sequence[Run], tier: Tier) -> list[dict[str, Any]]:
     """Return what each run depends on, as JSON data; arms with the same settings in the end share runs."""
-    reference_code, code = source_digest(), source_digest(LOOP_CODE)
+    code = code_digest(SIMULATE, but=(PRESETS_MODULE,))
+    reference_code = code_digest(TRAIN, but=(PRESETS_MODULE, "rlhf.loop.config"))
     keys: list[dict[str, Any]] = []
     for arm, task_name, asking, seed in planned:
         task = get_task(task_name)
-        common = {"task": task_name, "seed": seed}
+        common = {"task": task_name, "settings": task_settings(task), "seed": seed}
         steps: dict[str, Any] = {"schedule.total_steps": tier.tasks[task_name]}
         if asking is None:
             config = resolve(task, steps)

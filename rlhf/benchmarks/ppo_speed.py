@@ -19,7 +19,7 @@ import numpy as np
 
 from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import Tell, on_cores, usable_cores
-from rlhf.benchmarks.results import RESULTS, measured_once, source_digest, write_results
+from rlhf.benchmarks.results import RESULTS, TRAIN, code_digest, measured_once, write_results
 from rlhf.benchmarks.svg import Panel, Series, dots
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import ConfigError, JobError
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     todo = [(k, env_id, side) for k in range(rounds) for env_id in options.envs for side in sides]
     for done, (number, env_id, side) in enumerate(todo):
         tell(done, len(todo), f"{env_id}: {side}, round {number + 1}")
-        code = f"{side} {installed[side]}" if side in PEERS else source_digest()
+        code = f"{side} {installed[side]}" if side in PEERS else code_digest(TRAIN)
         key = {**settings, "env_id": env_id, "seed": number}
         measured = _measure(side, key, code, options.peers)
         if side in PEERS:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import Tell, measure_all, verb_report
-from rlhf.benchmarks.results import RESULTS, source_digest, write_results
+from rlhf.benchmarks.results import RESULTS, TRAIN, code_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.config import to_dict
 from rlhf.errors import ConfigError
@@ -118,7 +118,7 @@ def run_key(env_id: str, steps: int, seed: int, settings: Sequence[str]) -> dict
         "task": task.name,
         "seed": seed,
         "settings": list(settings),
-        "code": source_digest(),
+        "code": code_digest(TRAIN),
         "config": {name: to_dict(getattr(config, name)) for name in ("collect", "ppo", "schedule")},
     }
 

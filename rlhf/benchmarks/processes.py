@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlhf.benchmarks.results import RESULTS, measured_once
+from rlhf.benchmarks.results import RESULTS, keep_with_results, measured_once
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import ConfigError, JobError
 
@@ -87,6 +87,7 @@ def measure_all(
     *,
     jobs: int,
     tell: Tell,
+    keep_in: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Return the measurement of every key, in their order; equal keys are measured once.
 
@@ -98,6 +99,7 @@ def measure_all(
         jobs: measurements at the same time. If more than one, each keeps to a core of its own, so that
             they do not take turns on each other's.
         tell: hears how far it is.
+        keep_in: where the results will be: all measurements so far are kept there too.
     """
     cores = _free_cores(jobs)
 
@@ -114,6 +116,8 @@ def measure_all(
             for done, (text, future) in enumerate(futures.items()):
                 tell(done, len(futures), describe(distinct[text]))
                 found[text] = future.result()
+                if keep_in is not None:
+                    keep_with_results(keep_in, name, keys)
         except BaseException:
             for future in futures.values():
                 future.cancel()

@@ -4,11 +4,14 @@
     plot.svg
     summary.json        command, versions, hardware, settings and the summary that was printed
 
-Single measurements are kept in the data folder while a benchmark runs, so that it goes on where it stopped.
+Single measurements are kept in the data folder while a benchmark runs, so that it goes on where it stopped;
+benchmarks of many hours keep them beside their results too.
 """
 
 import ast
 import csv
+import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -19,18 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from rlhf.config import PROJECT_ROOT, Settings
+from rlhf.types.task import Task
 
 RESULTS = PROJECT_ROOT / "rlhf" / "benchmarks" / "results"
-TRAINING_CODE = (
-    "policy",
-    "experience",
-    "types",
-    "parallel.py",
-    "seeding.py",
-    "loop/train_on_true_reward.py",
-)
-LOOP_CODE = (*TRAINING_CODE[:-1], "loop", "reward", "queries", "feedback", "evaluation")
-"""What ``simulate`` depends on."""
+KEPT = "runs.jsonl"
+"""Beside a benchmark's results: its single measurements, so that it goes on elsewhere too."""
+TRAIN, SIMULATE = "rlhf.loop.train_on_true_reward", "rlhf.loop.simulate"
+"""What most measurements run, as ``code_digest`` takes it."""
+PRESETS_MODULE = "rlhf.experience.presets"
+"""Need not count where a key holds ``task_settings`` and the run's configuration."""
+_PLUMBING = ("rlhf.storage", "rlhf.benchmarks")
+"""Packages that change no measurement."""
 _OURS = ("torch", "gymnasium", "mujoco", "numpy")
 
 
@@ -53,12 +55,28 @@ def measured_once(name: str, key: Mapping[str, Any], measure: Callable[[], dict[
 
 
 def measured_before(name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the measurement that belongs to ``key`` if it was made before; see ``measured_once``."""
+    """Return the measurement that belongs to ``key`` if it was made here before or is among the results."""
     path = _kept_path(name, key)
-    if not path.exists():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["measured"]
-    return found
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["measured"]
+        return found
+    return _committed().get(path.stem)
+
+
+def keep_with_results(folder: Path, name: str, keys: Sequence[Mapping[str, Any]]) -> None:
+    """Write those of a benchmark's measurements that there are beside its results, one a line."""
+    ids = dict.fromkeys(_kept_path(name, key).stem for key in keys)
+    found = {_kept_path(name, key).stem: measured_before(name, key) for key in keys}
+    lines = [json.dumps({"id": one, "measured": found[one]}) for one in ids if found[one] is not None]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / KEPT, "".join(f"{line}\n" for line in lines))
+
+
+@functools.cache
+def _committed() -> dict[str, dict[str, Any]]:
+    files = sorted(RESULTS.glob(f"*/{KEPT}"))
+    lines = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    return {line["id"]: line["measured"] for line in lines}
 
 
 def _kept_path(name: str, key: Mapping[str, Any]) -> Path:
@@ -88,23 +106,47 @@ def write_results(
     _write(folder / "summary.json", json.dumps(whole, indent=1) + "\n")
 
 
-def source_digest(parts: Sequence[str] = TRAINING_CODE) -> str:
-    """Return a short hash of folders and files of the package; docstrings and comments do not count.
+@functools.cache
+def code_digest(*modules: str, but: tuple[str, ...] = ()) -> str:
+    """Return a short hash of modules and all of ours that they import; texts and comments do not count.
 
     Args:
-        parts: what the measurement depends on; by default the code that trains on the true reward.
+        modules: what a measurement runs, such as ``rlhf.loop.simulate``.
+        but: modules that do not count, because what is used of them is known otherwise.
     """
     sha = hashlib.sha256()
-    for part in parts:
-        root = PROJECT_ROOT / "rlhf" / part
-        for path in [root] if root.suffix else sorted(root.rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                body = getattr(node, "body", None)
-                if isinstance(body, list):
-                    node.body = [n for n in body if not _is_text(n)]  # type: ignore[attr-defined]
-            sha.update(ast.dump(tree).encode())
+    for name, tree in sorted(_imported(modules, but).items()):
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [n for n in body if not _is_text(n)]  # type: ignore[attr-defined]
+        sha.update(name.encode() + ast.dump(tree).encode())
     return sha.hexdigest()[:12]
+
+
+def task_settings(task: Task) -> dict[str, Any]:
+    """Return what a preset says of its task as JSON data, but for the settings that it suggests."""
+    found = dataclasses.asdict(dataclasses.replace(task, overrides={}, expert=None))
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in found.items()}
+
+
+def _imported(modules: Sequence[str], but: Sequence[str]) -> dict[str, ast.Module]:
+    """Return the syntax of modules and of all of ours that they import, by name."""
+    trees: dict[str, ast.Module] = {}
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        path = PROJECT_ROOT.joinpath(*name.split(".")).with_suffix(".py")
+        is_plumbing = name.startswith(_PLUMBING) and name not in modules
+        if name in trees or name in but or is_plumbing or not path.exists():
+            continue
+        trees[name] = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(trees[name]):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rlhf"):
+                todo += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                todo += [alias.name for alias in node.names if alias.name.startswith("rlhf.")]
+    return trees
 
 
 def hardware() -> dict[str, Any]:

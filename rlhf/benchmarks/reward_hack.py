@@ -23,7 +23,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from rlhf.benchmarks.processes import Tell, measure_all
-from rlhf.benchmarks.results import RESULTS, source_digest, write_results
+from rlhf.benchmarks.results import RESULTS, code_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.config import Settings
 from rlhf.loop.ask_teacher import ask_teacher
@@ -40,7 +40,6 @@ NAME = "reward-hack"
 FALL = 0.2
 """Share of what had been learned that may be lost before an alarm."""
 _TEACHER = "oracle"
-_CODE = ("experience", "feedback", "loop", "policy", "queries", "reward", "benchmarks/reward_hack.py")
 _ALARM, _REPAIR = "warning", "rollback"
 _EPISODES = 12
 """Latest episodes that a true return is the mean of."""
@@ -82,7 +81,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     Returns:
         The summary, its table as rows of text under a header, and what else there is to say.
     """
-    code = source_digest(_CODE)
+    code = code_digest("rlhf.benchmarks.reward_hack")
     keys = [
         dataclasses.asdict(HACKS[name])
         | {"hack": name, "planted": is_hacked, "seed": seed, "labels": options.labels, "code": code}

@@ -16,7 +16,7 @@ import numpy as np
 
 from rlhf.benchmarks.intervals import mean_interval
 from rlhf.benchmarks.processes import Tell, add_seed_options, measure_all, seed_range, seeds_as_typed
-from rlhf.benchmarks.results import source_digest, write_results
+from rlhf.benchmarks.results import code_digest, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.benchmarks.transfer_pairs import (
     NOISES,
@@ -47,7 +47,6 @@ _SOURCE_ANSWERS = 300
 _TESTED = 200
 _CLASS: ModelClass = "linear"
 """Of all rewards, so that arms differ in nothing but the source."""
-_CODE = ("reward", "tuning.py", "benchmarks/transfer_pairs.py", "benchmarks/transfer.py")
 _NOTE = (
     "Mean log loss of unseen answers in nats; mean over seeds. Differences are taken within a seed, with "
     "their 95 % bootstrap interval: tuner less scratch at as many answers, and with 30 % fewer of them."
@@ -74,7 +73,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     answers = ANSWERS[:1] if options.quick else ANSWERS
     torch.set_num_threads(1)
     todo = [(pair, noise, seed) for seed in seed_range(options) for pair in options.pairs for noise in NOISES]
-    code = source_digest(_CODE)
+    code = code_digest("rlhf.benchmarks.transfer", "rlhf.benchmarks.transfer_pairs")
     keys = [
         {"pair": pair, "noise": noise, "seed": seed, "answers": list(answers), "code": code}
         for pair, noise, seed in todo

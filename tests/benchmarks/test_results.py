@@ -1,10 +1,12 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rlhf.benchmarks import results
+from rlhf.experience.tasks import get_task
 
 
 def test_a_measurement_is_made_once_per_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,18 +35,60 @@ def test_results_hold_a_table_a_plot_and_what_is_needed_to_repeat_them(tmp_path:
     ]
 
 
-def test_comments_do_not_change_the_digest_of_the_code_but_code_does(
+@pytest.fixture
+def digest_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Returns the digest of ``rlhf.main`` in a package of these files."""
+    monkeypatch.setattr(results, "PROJECT_ROOT", tmp_path)
+
+    def digest(*, but: tuple[str, ...] = (), **texts: str) -> str:
+        (tmp_path / "rlhf" / "storage").mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (tmp_path / "rlhf" / f"{name.replace('__', '/')}.py").write_text(text)
+        results.code_digest.cache_clear()
+        return results.code_digest("rlhf.main", but=but)
+
+    return digest
+
+
+def test_comments_do_not_change_the_digest_of_the_code_but_code_does(digest_of: Callable[..., str]) -> None:
+    digests = [
+        digest_of(main=text)
+        for text in (
+            'def f():\n    """One."""\n    return 1\n',
+            "def f():\n    return 1  # one\n",
+            "def f():\n    return 2\n",
+        )
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_digest_is_that_of_everything_that_is_imported(digest_of: Callable[..., str]) -> None:
+    main = "from rlhf.storage import runs\ndef f():\n    from rlhf.near import g\n    return g()\n"
+    near = "import rlhf.far\ndef g(): return 1\n"
+    first = digest_of(main=main, near=near, far="a = 1\n", other="b = 1\n", storage__runs="c = 1\n")
+    assert digest_of(other="b = 2\n", storage__runs="c = 2\n") == first
+    assert digest_of(far="a = 2\n") != first
+    without = digest_of(but=("rlhf.far",))
+    assert digest_of(but=("rlhf.far",), far="a = 3\n") == without
+
+
+def test_measurements_among_the_results_are_not_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "rlhf" / "seeding.py"
-    file.parent.mkdir()
-    monkeypatch.setattr(results, "PROJECT_ROOT", tmp_path)
-    digests = []
-    for text in (
-        'def f():\n    """One."""\n    return 1\n',
-        "def f():\n    return 1  # one\n",
-        "def f():\n    return 2\n",
-    ):
-        file.write_text(text)
-        digests.append(results.source_digest(("seeding.py",)))
-    assert digests[0] == digests[1] != digests[2]
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    keys = [{"seed": seed} for seed in range(3)]
+    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "here"))
+    results.measured_once("x", keys[0], lambda: {"value": 7})
+    results.measured_once("x", keys[2], lambda: {"value": 9})
+    results.keep_with_results(tmp_path / "results" / "x", "x", keys)
+    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "elsewhere"))
+    results._committed.cache_clear()
+    assert [results.measured_before("x", key) for key in keys] == [{"value": 7}, None, {"value": 9}]
+    results._committed.cache_clear()
+
+
+def test_what_a_preset_says_is_data() -> None:
+    settings = results.task_settings(get_task("hopper-run"))
+    assert json.loads(json.dumps(settings))["env_kwargs"] == {"terminate_when_unhealthy": False}
+    assert settings["expert"] is None
+    assert settings["overrides"] == {}
