@@ -92,7 +92,10 @@ def large_run_in_the_making(
     if not any("large_run" in getattr(item, "fixturenames", ()) for item in request.session.items):
         yield None
         return
-    with contextlib.closing(LargeRunInTheMaking(tmp_path_factory.mktemp("large") / "data")) as making:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all processes of this run
+    with contextlib.closing(LargeRunInTheMaking(folder / "large-run")) as making:
         yield making
 
 

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from live_app import wait_until
+
 from rlhf.config import PROJECT_ROOT, Settings, child_environment, use_one_thread
 from rlhf.experience.tasks import get_task
 from rlhf.loop.evaluate_policy import evaluate_policy
@@ -24,6 +26,7 @@ NUM_ANSWERS = 1000
 NUM_POLICIES = 40
 NUM_DRAWN = 30
 """Latest answers whose clips are drawn; those of all 1,000 would take minutes."""
+_LONGEST_S = 300
 _SETTINGS = {
     "schedule.total_steps": 82_000,
     "schedule.labels": NUM_ANSWERS,
@@ -63,32 +66,38 @@ def make_large_run(data_dir: Path, *, teacher: str = "mistake:0.1") -> str:
 
 
 class LargeRunInTheMaking:
-    """A large run that a process of its own makes meanwhile."""
+    """A large run that a process of its own makes meanwhile, one for all who name the same folder."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "data"
+        self._made = folder / "made"
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return  # somebody else makes it
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(data_dir)],
+            [sys.executable, __file__, str(self.data_dir), str(self._made)],
             env=child_environment() | {"PYTHONPATH": str(PROJECT_ROOT)},
-            stdout=subprocess.PIPE,
-            text=True,
         )
 
     def result(self) -> str:
         """Wait for it and return its id."""
-        said, _ = self._process.communicate()
-        assert self._process.returncode == 0
-        return said.split()[-1]
+        wait_until(self._made.exists, _LONGEST_S, lambda: "the large run was not made")
+        return self._made.read_text()
 
     def close(self) -> None:
-        """End the process, if nobody waited for it."""
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        """Wait for the process that this one began: others may need what it makes."""
+        if self._process is not None:
+            self._process.wait(_LONGEST_S)
 
 
 if __name__ == "__main__":
     use_one_thread()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
-    print(f"RLHF_DATA_DIR={folder} holds run {make_large_run(folder)}")
+    run_id = make_large_run(folder)
+    print(f"RLHF_DATA_DIR={folder} holds run {run_id}")
+    if len(sys.argv) > 2:
+        part = Path(f"{sys.argv[2]}.part")
+        part.write_text(run_id)
+        part.replace(sys.argv[2])
