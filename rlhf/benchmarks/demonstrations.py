@@ -154,9 +154,8 @@ def plot(todo: Sequence[tuple[str, str, int]], reports: Sequence[Mapping[str, An
             own = [r["curve"] for (t, a, _), r in zip(todo, reports, strict=True) if (t, a) == (task, arm)]
             points = list(zip(*own, strict=False))  # a run that was slow to finish episodes has fewer
             xs = [float(np.mean([one["steps"] for one in point])) for point in points]
-            at = [mean_interval(np.array([one["true_return"] for one in point])) for point in points]
-            parts = [[one[part] for one in at] for part in ("mean", "low", "high")]
-            series.append(Series(name=arm, xs=xs, ys=parts[0], lows=parts[1], highs=parts[2]))
+            samples = [np.array([one["true_return"] for one in point]) for point in points]
+            series.append(Series.of_means(arm, xs, samples))
         panels.append(Panel(title=task, series=series))
     return curves(panels, "environment steps")
 

@@ -4,6 +4,9 @@ import dataclasses
 import html
 from collections.abc import Mapping, Sequence
 
+from rlhf.benchmarks.intervals import mean_interval
+from rlhf.types.experience import Float64
+
 WIDTH, HEIGHT, COLUMNS = 300, 210, 3
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 30
 _INK, _GREY = "#1a1a1a", "#8a8a8a"
@@ -20,6 +23,13 @@ class Series:
     ys: Sequence[float]
     lows: Sequence[float]
     highs: Sequence[float]
+
+    @classmethod
+    def of_means(cls, name: str, xs: Sequence[float], samples: Sequence[Float64]) -> "Series":
+        """Return the line of the means of samples (N,) at each x, with their 95 % intervals as its band."""
+        at = [mean_interval(sample) for sample in samples]
+        ys, lows, highs = ([point[part] for point in at] for part in ("mean", "low", "high"))
+        return cls(name=name, xs=xs, ys=ys, lows=lows, highs=highs)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

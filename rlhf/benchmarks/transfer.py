@@ -196,9 +196,8 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> str:
         counts = sorted({row["answers"] for row in own})
         series = []
         for arm in ARMS:
-            at = [mean_interval(np.array([r[arm] for r in own if r["answers"] == n])) for n in counts]
-            parts = [[point[part] for point in at] for part in ("mean", "low", "high")]
-            series.append(Series(name=arm, xs=counts, ys=parts[0], lows=parts[1], highs=parts[2]))
+            samples = [np.array([r[arm] for r in own if r["answers"] == n]) for n in counts]
+            series.append(Series.of_means(arm, counts, samples))
         panels.append(Panel(title=f"{pair}, {noise}", series=series))
     return curves(panels, "answers")
 
