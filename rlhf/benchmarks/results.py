@@ -64,10 +64,15 @@ def measured_before(name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def keep_with_results(folder: Path, name: str, keys: Sequence[Mapping[str, Any]]) -> None:
-    """Write those of a benchmark's measurements that there are beside its results, one a line."""
-    ids = dict.fromkeys(_kept_path(name, key).stem for key in keys)
-    found = {_kept_path(name, key).stem: measured_before(name, key) for key in keys}
-    lines = [json.dumps({"id": one, "measured": found[one]}) for one in ids if found[one] is not None]
+    """Write those of a benchmark's measurements that there are beside its results, one a line.
+
+    Others that are there, of arms that were not asked for now, stay.
+    """
+    found = _kept_in(folder / KEPT)
+    for key in keys:
+        if (measured := measured_before(name, key)) is not None:
+            found[_kept_path(name, key).stem] = measured
+    lines = [json.dumps({"id": one, "measured": measured}) for one, measured in found.items()]
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / KEPT, "".join(f"{line}\n" for line in lines))
 
@@ -75,7 +80,13 @@ def keep_with_results(folder: Path, name: str, keys: Sequence[Mapping[str, Any]]
 @functools.cache
 def _committed() -> dict[str, dict[str, Any]]:
     files = sorted(RESULTS.glob(f"*/{KEPT}"))
-    lines = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    return {one: measured for path in files for one, measured in _kept_in(path).items()}
+
+
+def _kept_in(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return {line["id"]: line["measured"] for line in lines}
 
 
