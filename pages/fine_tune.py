@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from rlhf.loop.look_at_source import Source
+from rlhf.loop.ways import Way
 from rlhf.types.task import Task
 from rlhf.ui import fine_tune_view, source_ranking_view
 from rlhf.ui.first_paint import paint_first
@@ -23,6 +25,11 @@ def which_source(run_id: str, target: Task) -> None:
     source_ranking_view.which_source(run_id, target)
 
 
+@st.fragment(run_every=REFRESH_S)
+def which_way(source: Source) -> None:
+    source_ranking_view.which_way(source)
+
+
 run_id = current_run()
 if run_id is None:
     st.title("Nothing to start from yet", anchor=False)
@@ -41,7 +48,9 @@ else:
         if source is not None:
             taken = fine_tune_view.choose_parts(source)
     if source is not None:
-        update = fine_tune_view.choose_update(source) if "policy" in taken else "all"
-        fine_tune_view.start(source, taken, update)
+        way = fine_tune_view.choose_way(source) if "policy" in taken else Way()
+        fine_tune_view.start(source, taken, way)
+        if "policy" in taken:
+            which_way(source)
         which_source(run_id, source.task)
     compare(run_id)

@@ -1,7 +1,8 @@
-"""``sources``: which saved policy to start a task from."""
+"""``sources``: which saved policy to start a task from, and in which way."""
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 
 from rlhf.cli.output import ProgressLine, add_json_option, add_seed_option, finish, table
 from rlhf.config import Settings
@@ -9,6 +10,7 @@ from rlhf.errors import ConfigError
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine
 from rlhf.storage.migrations import migrate
+from rlhf.types.ranked_source import RankedSource
 
 _COLUMNS = (
     "run",
@@ -19,6 +21,11 @@ _COLUMNS = (
     "predicted",
     "untrained",
     "after practice",
+)
+_WAYS = ("what learns", "parameters that learn", "learning rate x", "hold", "after practice")
+_WAYS_NOTE = (
+    "Hold: ppo.reference_kl, the weight of the divergence from the source at the start. Practice: reward per "
+    "step at its end; empty if given up early. If scratch is first, the source would rather harm."
 )
 _NOTE = (
     "Own: the true return where it was taught. Predicted and untrained: in the target, by the learned "
@@ -37,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--short-arm", type=int, default=0, metavar="STEPS", help="let candidates practise, and scratch too"
     )
+    parser.add_argument(
+        "--ways-of",
+        default="",
+        metavar="RUN:VERSION",
+        help="compare ways of fine-tuning this saved policy instead: what learns, how fast, how tightly held",
+    )
     parser.add_argument("--arm-seeds", type=int, default=2, help="times that each practises")
     parser.add_argument("--limit", type=int, default=8, help="candidates at most, of the newest runs")
     add_seed_option(parser)
@@ -47,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """Rank and print."""
     from rlhf.loop.order_ranking import RankConfig, parse_reward
     from rlhf.loop.rank_sources import rank_sources
+    from rlhf.loop.tune_start import tune_start
 
     try:
         config = RankConfig(
@@ -54,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
             short_steps=options.short_arm,
             seeds=options.arm_seeds,
             limit=options.limit,
+            ways_of=options.ways_of,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -61,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     engine = open_engine(settings.database_url)
     migrate(engine)
-    ranked = rank_sources(
+    ranked = (tune_start if config.ways_of else rank_sources)(
         engine,
         Blobs(settings.blob_url),
         options.target,
@@ -71,24 +86,41 @@ def run(options: argparse.Namespace) -> int:
         reward_from=reward_from,
     )
     result = {"target": options.target, "sources": [dataclasses.asdict(source) for source in ranked]}
-    rows = [
+    if not ranked:
+        return finish(options, result, f"No saved policy fits {options.target}: none has its sizes.")
+    columns, rows = (_WAYS, _rows_of_ways(ranked)) if config.ways_of else (_COLUMNS, _rows_of_sources(ranked))
+    note = _WAYS_NOTE if config.ways_of else _NOTE
+    return finish(options, result, f"{table(columns, rows)}\n\n{note}")
+
+
+def _rows_of_sources(ranked: Sequence[RankedSource]) -> list[tuple[str, ...]]:
+    return [
         (
             source.run_id or "from scratch",
             source.task,
             str(source.version),
             f"{source.num_parameters:,}",
-            *(
-                "" if value is None else f"{value:.3g}"
-                for value in (
-                    source.own_return,
-                    source.predicted_return,
-                    source.zero_shot_return,
-                    source.short_arm,
-                )
+            *map(
+                _number,
+                (source.own_return, source.predicted_return, source.zero_shot_return, source.short_arm),
             ),
         )
         for source in ranked
     ]
-    if not ranked:
-        return finish(options, result, f"No saved policy fits {options.target}: none has its sizes.")
-    return finish(options, result, f"{table(_COLUMNS, rows)}\n\n{_NOTE}")
+
+
+def _rows_of_ways(ranked: Sequence[RankedSource]) -> list[tuple[str, ...]]:
+    return [
+        (
+            way.update or "from scratch",
+            f"{way.num_parameters:,}",
+            f"{way.pace:g}",
+            f"{way.hold:g}",
+            _number(way.short_arm),
+        )
+        for way in ranked
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"

@@ -16,7 +16,7 @@ from rlhf.loop.copy_answers import copy_answers
 from rlhf.loop.look_at_source import PARTS, Source, look_at_source
 from rlhf.loop.start_run import check_teacher
 from rlhf.policy.config import Update
-from rlhf.policy.transfer import check_update, widths_of
+from rlhf.policy.transfer import check_update
 from rlhf.storage import models, origins, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
@@ -112,13 +112,11 @@ def _settings(source: Source, taken: set[str], update: Update, overrides: dict[s
     """Return the new run's settings: its networks and features must be those of what is taken."""
     own, target = get_task(source.run["task"]), source.task
     before = resolve(own, source.run["overrides"])
-    settings = dict(source.run["overrides"]) if own.name == target.name else {}
-    settings |= {"ppo.update": update, **overrides}
+    settings = source.kept_settings | {"ppo.update": update, **overrides}
     if "policy" in taken:
         check_update(source.policy, source.observation_dim, source.action_space, update)
         settings.pop("demonstrations.clone", None)
-        settings["ppo.hidden"] = list(widths_of(source.policy)[1:-1])
-        settings["ppo.observation_clip"] = float(source.policy["observation_clip"])
+        settings |= source.fitting_settings
     elif "critic" in taken:
         settings["ppo.hidden"] = list(before.ppo.hidden)
     if taken & {"reward", "answers"}:

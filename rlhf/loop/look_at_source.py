@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from rlhf.errors import RlhfError
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.policy.config import Update
-from rlhf.policy.partial import count_learned
+from rlhf.policy.partial import count_learned, learning_layers
 from rlhf.policy.transfer import Arrays, new_layers, widths_of
 from rlhf.storage import answers, models, runs
 from rlhf.storage.blobs import Blobs
@@ -50,6 +51,23 @@ class Source:
     def new_layers(self) -> set[int]:
         """Layers of the policy that would start anew."""
         return new_layers(self.policy, self.observation_dim, self.action_space)
+
+    @property
+    def kept_settings(self) -> dict[str, Any]:
+        """What a new run has of the source's settings: those of the same task."""
+        return dict(self.run["overrides"]) if self.run["task"] == self.task.name else {}
+
+    @property
+    def fitting_settings(self) -> dict[str, Any]:
+        """What a run has to be set to for the policy to fit."""
+        return {
+            "ppo.hidden": list(widths_of(self.policy)[1:-1]),
+            "ppo.observation_clip": float(self.policy["observation_clip"]),
+        }
+
+    def allows(self, update: Update) -> bool:
+        """Return whether no layer would be both new and frozen."""
+        return 0 not in self.new_layers or 0 in learning_layers(update, len(self.widths) - 1)
 
     @property
     def widths(self) -> tuple[int, ...]:

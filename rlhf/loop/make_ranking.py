@@ -1,4 +1,4 @@
-"""A comparison of sources that somebody ordered -> what it found, kept where pages show it."""
+"""A comparison that somebody ordered, of sources or of ways to start from one -> what pages show of it."""
 
 import dataclasses
 import time
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from rlhf.errors import JobStoppedError, NotFoundError
 from rlhf.loop.order_ranking import RankConfig, parse_reward
 from rlhf.loop.rank_sources import rank_sources
+from rlhf.loop.tune_start import tune_start
 from rlhf.storage import source_rankings
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
@@ -31,7 +32,7 @@ def make_ranking(
 
     Raises:
         JobStoppedError: somebody stopped it.
-        NotFoundError: the reward that was to judge is no longer there.
+        NotFoundError: the reward that was to judge, or the policy, is no longer there.
     """
     with reading(engine) as connection:
         try:
@@ -52,11 +53,13 @@ def make_ranking(
             if not source_rankings.note_progress(connection, ranking_id, done, in_all, text):
                 raise JobStoppedError("the comparison of sources was stopped.")
 
-    found = rank_sources(
+    config = RankConfig(**settings)
+    compare = tune_start if config.ways_of else rank_sources
+    found = compare(
         engine,
         blobs,
         row["target"],
-        RankConfig(**settings),
+        config,
         seed=_SEED,
         progress=progress,
         reward_from=reward_from,

@@ -24,18 +24,24 @@ class RankConfig:
     """Times that each practises, all candidates with the same seeds."""
     limit: int = 8
     """Candidates at most that are measured, those with the newest runs."""
+    ways_of: str = ""
+    """``RUN:VERSION`` of a saved policy of which ways of fine-tuning it are compared; empty: sources are."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         for name, least in (("episodes", 1), ("short_steps", 0), ("seeds", 1), ("limit", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
+        if self.ways_of and not self.short_steps:
+            raise ValueError("short_steps is 0; ways of fine-tuning can only be told apart by practice.")
 
 
 def order_ranking(
     engine: sa.Engine, run_id: str, target: str, config: RankConfig, *, reward_from: str = ""
 ) -> str:
-    """Have saved policies compared as sources for a task, unless that is going on already; return its id.
+    """Have sources for a task compared, or ways of fine-tuning one of them, and return its id.
+
+    One that is going on already is not begun twice.
 
     Args:
         engine: of the store.
@@ -46,13 +52,15 @@ def order_ranking(
 
     Raises:
         TaskError: there is no such task.
-        ConfigError: the reward is not named like that.
+        ConfigError: the reward or the policy is not named like that.
     """
     get_task(target)
     parse_reward(reward_from)
+    if config.ways_of:
+        parse_version(config.ways_of)
     settings = dataclasses.asdict(config) | {"reward_from": reward_from}
     with writing(engine) as connection:
-        begun = source_rankings.newest_ranking(connection, target, is_finished=False)
+        begun = source_rankings.newest_ranking(connection, target, ways_of=config.ways_of, is_finished=False)
         if begun is not None:
             job = jobs.find(connection, JobKind.RANK, begun["id"])
             if job is not None and job["state"] in (JobState.WAITING, JobState.CLAIMED):
@@ -71,7 +79,7 @@ def stop_ranking(engine: sa.Engine, ranking_id: str) -> None:
 
 
 def parse_reward(reward_from: str) -> tuple[str, int] | None:
-    """Return run and version of ``RUN:VERSION``; None if it is empty.
+    """Return run and version of a reward, ``RUN:VERSION``; None if it is empty.
 
     Raises:
         ConfigError: it does not look like that.
@@ -82,3 +90,15 @@ def parse_reward(reward_from: str) -> tuple[str, int] | None:
         return TransferConfig(reward_from=reward_from).source
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def parse_version(policy: str) -> tuple[str, int]:
+    """Return run and version of a saved policy, ``RUN:VERSION``.
+
+    Raises:
+        ConfigError: it does not look like that.
+    """
+    run_id, _, version = policy.partition(":")
+    if not run_id or not version.isascii() or not version.isdigit():
+        raise ConfigError(f"the policy is named {policy!r}; give RUN:VERSION, such as cartpole-1a2b3c:12.")
+    return run_id, int(version)

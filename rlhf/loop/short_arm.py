@@ -4,17 +4,15 @@ Where a reward was learned for the target the policy follows that one, else the 
 then a reference like ``train``. Uses no store.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from rlhf.experience.rollout import Collected, Collector
 from rlhf.experience.vector import VectorStepper
 from rlhf.loop.config import RunConfig
 from rlhf.policy.ppo import PPO
-from rlhf.policy.transfer import start_from
+from rlhf.policy.transfer import Arrays, start_from
 from rlhf.reward.endings import Endings, score_endings
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import RewardInputs
@@ -31,7 +29,7 @@ def short_arm(
     config: RunConfig,
     seed: int,
     steps: int,
-    source: Mapping[str, npt.NDArray[Any]] | None,
+    source: Arrays | None,
     reward: RewardModel | None,
     tick: Callable[[], object] = lambda: None,
 ) -> float:
@@ -60,6 +58,8 @@ def short_arm(
             seen = num_envs * config.ppo.num_steps
             own, space = policy.policy_arrays(), stepper.action_space
             policy.load_state_dict(start_from(policy.state_dict(), own, source, space, num_observed=seen))
+            if config.ppo.reference_kl:
+                policy.hold_to_start(0.0)
         for round_ in range(rounds):
             tick()
             collected = collector.collect(policy, config.ppo.num_steps, act)

@@ -1,4 +1,4 @@
-"""Comparisons of saved policies as sources for a task: how far each is, and what it found."""
+"""Comparisons of sources for a task, or of ways to start from one: how far each is, and what it found."""
 
 import time
 import uuid
@@ -49,12 +49,21 @@ def get_ranking(connection: sa.Connection, ranking_id: str) -> sa.RowMapping:
     return row
 
 
-def newest_ranking(connection: sa.Connection, target: str, *, is_finished: bool) -> sa.RowMapping | None:
-    """Return the newest comparison for a task that is finished, or that is not; None if there is none."""
+def newest_ranking(
+    connection: sa.Connection, target: str, *, ways_of: str = "", is_finished: bool
+) -> sa.RowMapping | None:
+    """Return the newest comparison for a task that is finished, or that is not; None if there is none.
+
+    Args:
+        connection: to read with.
+        target: name of the task.
+        ways_of: the source whose ways are compared; empty: sources are.
+        is_finished: which.
+    """
     when = source_rankings.c.finished_at
     query = (
         sa.select(source_rankings)
-        .where(source_rankings.c.target == target, when.is_not(None) if is_finished else when.is_(None))
+        .where(_alike(target, ways_of), when.is_not(None) if is_finished else when.is_(None))
         .order_by(source_rankings.c.created_at.desc())
         .limit(1)
     )
@@ -74,15 +83,18 @@ def note_progress(
 
 
 def finish_ranking(connection: sa.Connection, ranking_id: str, sources: Sequence[Mapping[str, Any]]) -> None:
-    """Keep what a comparison found, in place of what earlier ones for the same task did.
+    """Keep what a comparison found, in place of what earlier ones of the same did.
 
     Raises:
         NotFoundError: it was stopped meanwhile.
     """
     row = get_ranking(connection, ranking_id)
-    of_target = (source_rankings.c.target == row["target"]) & (source_rankings.c.id != ranking_id)
     connection.execute(
-        source_rankings.delete().where(of_target, source_rankings.c.created_at <= row["created_at"])
+        source_rankings.delete().where(
+            _alike(row["target"], row["settings"].get("ways_of", "")),
+            source_rankings.c.id != ranking_id,
+            source_rankings.c.created_at <= row["created_at"],
+        )
     )
     connection.execute(
         source_rankings.update()
@@ -94,3 +106,9 @@ def finish_ranking(connection: sa.Connection, ranking_id: str, sources: Sequence
 def delete_ranking(connection: sa.Connection, ranking_id: str) -> None:
     """Forget a comparison, which ends it if it goes on."""
     connection.execute(source_rankings.delete().where(source_rankings.c.id == ranking_id))
+
+
+def _alike(target: str, ways_of: str) -> sa.ColumnElement[bool]:
+    """Return what holds of comparisons for a task of the same source's ways, or of sources."""
+    own = sa.func.coalesce(source_rankings.c.settings["ways_of"].as_string(), "")
+    return (source_rankings.c.target == target) & (own == ways_of)

@@ -11,14 +11,17 @@ from rlhf.experience.tasks import GYM_PREFIX, get_task, list_tasks
 from rlhf.loop.fork_run import fork_run
 from rlhf.loop.look_at_source import Source, best_policy, look_at_source
 from rlhf.loop.start_run import start_run
+from rlhf.loop.ways import HOLD, PACES, Way, usual_config
 from rlhf.policy.config import UPDATES, Update
 from rlhf.storage import origins
 from rlhf.storage.engine import reading
+from rlhf.types.ranked_source import RankedSource
 from rlhf.ui import lineage, training_view
 from rlhf.ui.access import visitor_here
 from rlhf.ui.network_picture import network_picture
 from rlhf.ui.replay_view import SavedPolicy, view_policies
 from rlhf.ui.session import turn_to_run
+from rlhf.ui.source_table import PACE_NAMES, UPDATE_NAMES
 from rlhf.ui.store import open_store
 
 TAKES = {
@@ -27,15 +30,12 @@ TAKES = {
     "reward": ("Reward model", "What it thinks people like. Without the answers it is soon learned anew."),
     "answers": ("Answers", "As copies: undoing one here leaves it in the other run."),
 }
-MODES: dict[Update, tuple[str, str]] = {
-    "all": ("Everything", "The most freedom; what the source could do may be forgotten."),
-    "adapters+head": (
-        "First layer and head",
-        "What it observes and what it does; what lies between is kept.",
-    ),
-    "head": ("Head only", "Other actions from the same understanding."),
-    "last-block": ("Last block and head", "The last hidden layer and the head."),
-    "low-rank": ("A little of every layer", "The head, and a change of rank 4 to each other layer."),
+_MEANINGS: dict[Update, str] = {
+    "all": "The most freedom; what the source could do may be forgotten.",
+    "adapters+head": "What it observes and what it does; what lies between is kept.",
+    "head": "Other actions from the same understanding.",
+    "last-block": "The last hidden layer and the head.",
+    "low-rank": "The head, and a change of rank 4 to each other layer.",
 }
 _CURVES = ("experience/true_return", "experience/predicted_return", "reward/out_of_bag_accuracy")
 _MOST_RUNS = 5
@@ -104,18 +104,19 @@ def choose_parts(source: Source) -> list[str]:
     return taken
 
 
-def choose_update(source: Source) -> Update:
-    """Let people choose which parameters of the policy learn, with a picture of the network."""
-    allowed = [mode for mode in UPDATES if 0 not in source.new_layers or mode in ("all", "adapters+head")]
+def choose_way(source: Source) -> Way:
+    """Let people choose how the policy learns, with a picture of the network."""
+    allowed = [mode for mode in UPDATES if source.allows(mode)]
+    of = f"{source.run['id']}-{source.task.name}"
     left, right = st.columns(2, gap="large")
     with left:
         mode = st.radio(
             "What learns",
             allowed,
             index=1 if source.new_layers else 0,
-            captions=[MODES[one][1] for one in allowed],
-            format_func=lambda one: MODES[one][0],
-            key=f"update-{source.run['id']}-{source.task.name}",
+            captions=[_MEANINGS[one] for one in allowed],
+            format_func=lambda one: UPDATE_NAMES[one],
+            key=f"update-{of}",
         )
         if len(allowed) < len(UPDATES):
             st.caption("The new task observes other numbers, so a new first layer has to learn.")
@@ -123,10 +124,23 @@ def choose_update(source: Source) -> Update:
         st.html(network_picture(source.widths, source.new_layers, mode))
         learned, total = source.count_learned(mode)
         st.markdown(f"**{learned / total:.0%} of the policy's parameters learn** ({learned:,} of {total:,})")
-    return mode
+        pace = st.radio(
+            "Learning rate",
+            PACES,
+            format_func=lambda one: PACE_NAMES[one].capitalize(),
+            horizontal=True,
+            key=f"pace-{of}",
+            help="What the source knows needs to be adapted, not found: slower forgets less.",
+        )
+        is_held = st.checkbox(
+            "Hold it to what it does now, less and less",
+            key=f"hold-{of}",
+            help="For the first third of the run, departing from the source's behaviour costs something.",
+        )
+    return Way(update=mode, pace=pace, hold=HOLD if is_held else 0.0)
 
 
-def start(source: Source, taken: Sequence[str], update: Update) -> None:
+def start(source: Source, taken: Sequence[str], way: Way) -> None:
     """Draw the button that makes and starts the run."""
     if not taken:
         st.caption("Take over something, or start from scratch on the Runs page.")
@@ -142,7 +156,7 @@ def start(source: Source, taken: Sequence[str], update: Update) -> None:
             task=source.task.name,
             take=taken,
             policy_version=source.policy_version,
-            update=update,
+            overrides=way.settings(usual_config(source)) if "policy" in taken else {},
             by=visitor_here().annotator_id or "studio",
         )
         start_run(store.engine, run_id)
@@ -152,11 +166,16 @@ def start(source: Source, taken: Sequence[str], update: Update) -> None:
     st.toast(f"Run {run_id} has started.")
 
 
-def fill_in(run_id: str, version: int, target: str) -> None:
-    """Turn to a run, with this saved policy and target chosen; for callbacks."""
-    turn_to_run(run_id)
-    st.session_state[f"policy-{run_id}"] = version
-    st.session_state[f"target-{run_id}"] = target
+def fill_in(source: RankedSource, target: str) -> None:
+    """Turn to a run, with this saved policy, target and way chosen; for callbacks."""
+    assert source.run_id is not None
+    turn_to_run(source.run_id)
+    chosen = st.session_state
+    chosen[f"policy-{source.run_id}"], chosen[f"target-{source.run_id}"] = source.version, target
+    if source.update is not None:
+        of = f"{source.run_id}-{target}"
+        chosen[f"update-{of}"], chosen[f"pace-{of}"] = source.update, source.pace
+        chosen[f"hold-{of}"] = bool(source.hold)
 
 
 def compare(run_id: str) -> None:

@@ -49,6 +49,7 @@ FOR_UI = (
     "rlhf.loop.look_at_source",
     "rlhf.loop.observed",
     "rlhf.loop.order_ranking",
+    "rlhf.loop.ways",
     "rlhf.loop.read_win_rate",
     "rlhf.loop.record_feedback",
     "rlhf.loop.record_item",

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from rlhf.experience.tasks import get_task
+from rlhf.loop.config import resolve
 from rlhf.loop.fork_run import fork_run
 from rlhf.loop.order_ranking import RankConfig, order_ranking
 from rlhf.policy.config import PPOConfig
@@ -56,7 +58,7 @@ def texts(page: AppTest) -> str:
 
 def test_what_cannot_be_taken_says_why(source: str) -> None:
     page = open_page(source)
-    states = {box.label: (box.value, box.disabled) for box in page.checkbox}
+    states = {box.label: (box.value, box.disabled) for box in page.checkbox if "Hold" not in box.label}
     assert states == {
         "Policy": (True, False),
         "Critic": (False, True),
@@ -135,7 +137,7 @@ def test_runs_page_shows_which_run_came_from_which(store: Store, source: str) ->
 
 def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str) -> None:
     page = open_page(source)
-    page.selectbox(key="practice-cartpole-balance").set_value(5000).run()
+    page.selectbox(key="practice-cartpole-balance-").set_value(5000).run()
     next(button for button in page.button if button.label == "Compare").click().run()
     assert not page.exception
     with writing(store.engine) as connection:
@@ -146,7 +148,7 @@ def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str)
         assert job is not None
         assert job["state"] is JobState.WAITING
     page.run()
-    assert not [button for button in page.button if button.label.startswith("Compare")]
+    assert not [button for button in page.button if button.label in ("Compare", "Compare again")]
     known = RankedSource(
         run_id=source,
         version=5,
@@ -163,7 +165,54 @@ def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str)
     page.run()
     assert page.dataframe[0].value["Run"].tolist() == [source]
     assert "after 5,000 steps of practice, by the true reward" in texts(page)
-    assert [button.label for button in page.button if button.label.startswith("Compare")] == ["Compare again"]
+    assert [one.label for one in page.button if "Compare" in one.label] == ["Compare ways", "Compare again"]
+
+
+def test_ways_are_compared_apart_from_sources_and_a_way_that_is_chosen_is_the_runs(
+    store: Store, source: str
+) -> None:
+    page = open_page(source)
+    next(button for button in page.button if button.label == "Compare ways").click().run()
+    assert not page.exception
+    with reading(store.engine) as connection:
+        assert source_rankings.newest_ranking(connection, "cartpole-balance", is_finished=False) is None
+        row = source_rankings.newest_ranking(
+            connection, "cartpole-balance", ways_of=f"{source}:5", is_finished=False
+        )
+    assert row is not None
+    assert row["settings"]["short_steps"] == 5000
+    way = RankedSource(
+        run_id=source,
+        version=5,
+        task="cartpole-balance",
+        num_parameters=9,
+        update="low-rank",
+        pace=0.3,
+        hold=0.1,
+    )
+    scratch = RankedSource(run_id=None, version=0, task="cartpole-balance", num_parameters=90, short_arm=0.9)
+    found = [dataclasses.asdict(one) for one in (scratch, way)]
+    with writing(store.engine) as connection:
+        source_rankings.finish_ranking(connection, row["id"], found)
+    page.run()
+    assert page.dataframe[0].value["What learns"].tolist() == [
+        "Everything, from scratch",
+        "A little of every layer",
+    ]
+    assert "from scratch did best" in page.warning[0].value
+    chosen = f"{source}-cartpole-balance"
+    page.session_state[f"update-{chosen}"] = "low-rank"
+    page.session_state[f"pace-{chosen}"] = 0.3
+    page.session_state[f"hold-{chosen}"] = True
+    page.run()
+    next(button for button in page.button if "fine-tuning" in button.label).click().run()
+    with reading(store.engine) as connection:
+        (origin,) = origins.list_origins(connection)
+        made = runs.get_run(connection, origin["run_id"])
+    rate = resolve(get_task("cartpole-balance"), {}).ppo.learning_rate
+    assert made["overrides"]["ppo.update"] == "low-rank"
+    assert made["overrides"]["ppo.learning_rate"] == pytest.approx(0.3 * rate)
+    assert made["overrides"]["ppo.reference_kl"] == 0.1
 
 
 def test_a_comparison_that_failed_says_why_and_can_be_ordered_again(store: Store, source: str) -> None:

@@ -1,0 +1,88 @@
+"""Candidates -> who learns a task best: all practise shortly, and the better half goes on to more.
+
+The first candidate stays to the end, so that the last word is a comparison with it at the full budget: let it
+be whoever should win where the others prove nothing, such as a policy from scratch.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlhf.loop.config import RunConfig
+from rlhf.loop.order_ranking import RankConfig
+from rlhf.loop.report import Progress
+from rlhf.loop.short_arm import short_arm
+from rlhf.policy.transfer import Arrays
+from rlhf.reward.ensemble import RewardModel
+from rlhf.seeding import generator
+from rlhf.tuning import SHARES, TransferTuner
+from rlhf.types.task import Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Somebody who practises."""
+
+    name: str
+    """For people who wait."""
+    config: RunConfig
+    """How it learns."""
+    policy: Arrays | None
+    """A saved policy to start from; None starts from scratch."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Practised:
+    """How that went."""
+
+    short_arm: float | None
+    """Mean reward per step at the end of the practice, over the seeds; None if it was given up early."""
+    share: float
+    """Of the budget that it got."""
+
+
+def practise(
+    candidates: Sequence[Candidate],
+    task: Task,
+    reward: RewardModel | None,
+    config: RankConfig,
+    *,
+    seed: int,
+    progress: Progress,
+) -> list[Practised]:
+    """Let candidates race over paired seeds and return how each did.
+
+    Args:
+        candidates: the first one stays to the end.
+        task: what is practised.
+        reward: learned for it; None: its own.
+        config: steps and seeds.
+        seed: of the practice.
+        progress: hears how far it is; candidates that are given up leave it short of its end.
+    """
+    in_all, tried = practices(len(candidates), config), 0
+    share_of = [0.0] * len(candidates)
+
+    def loss(index: int, arm: int, share: float) -> float:
+        nonlocal tried
+        one, said = candidates[index], tried
+        tried += 1
+        share_of[index] = share
+        steps = round(share * config.short_steps)
+        text = f"{one.name}, {share:.0%} of the practice"
+        return -short_arm(
+            task, one.config, arm, steps, one.policy, reward, tick=lambda: progress(said, in_all, text)
+        )
+
+    arms = [int(generator(seed, "short arm", arm).integers(2**31)) for arm in range(config.seeds)]
+    tuned = TransferTuner(choices=tuple(range(len(candidates)))).by_race(loss, arms)
+    return [
+        Practised(short_arm=-score.loss if np.isfinite(score.loss) else None, share=share)
+        for score, share in zip(tuned.scores, share_of, strict=True)
+    ]
+
+
+def practices(num_candidates: int, config: RankConfig) -> int:
+    """Return how often somebody practises at most."""
+    return num_candidates * config.seeds * len(SHARES)
