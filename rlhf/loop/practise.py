@@ -19,6 +19,9 @@ from rlhf.seeding import generator
 from rlhf.tuning import SHARES, TransferTuner
 from rlhf.types.task import Task
 
+_LEAST_ROLLOUTS = 4
+"""However short the practice: before the first update ways of learning all do the same."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -57,7 +60,7 @@ def practise(
         candidates: the first one stays to the end.
         task: what is practised.
         reward: learned for it; None: its own.
-        config: steps and seeds.
+        config: steps and seeds. Four rollouts are made at least.
         seed: of the practice.
         progress: hears how far it is; candidates that are given up leave it short of its end.
     """
@@ -69,7 +72,8 @@ def practise(
         one, said = candidates[index], tried
         tried += 1
         share_of[index] = share
-        steps = round(share * config.short_steps)
+        rollout = one.config.collect.num_envs * one.config.ppo.num_steps
+        steps = max(round(share * config.short_steps), _LEAST_ROLLOUTS * rollout)
         text = f"{one.name}, {share:.0%} of the practice"
         return -short_arm(
             task, one.config, arm, steps, one.policy, reward, tick=lambda: progress(said, in_all, text)

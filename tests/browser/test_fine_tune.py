@@ -1,20 +1,23 @@
 """A run from another run's policy, by mouse in a real browser, and the tree of runs on a phone."""
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from live_app import ROOT, live_app
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from rlhf.config import child_environment
 from rlhf.policy.config import PPOConfig
 from rlhf.policy.ppo import PPO
 from rlhf.storage import models, runs, source_rankings
 from rlhf.storage.engine import reading, writing
+from rlhf.types.ranked_source import RankedSource
 from rlhf.types.task import ActionSpace
 from rlhf.ui.store import Store
 
@@ -94,14 +97,43 @@ def test_sources_are_compared_in_the_background_and_a_row_fills_in_the_form(
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     see(page.get_by_text("Compared just now, untrained, by the true reward"))
     page.reload()  # what was found is kept
-    table = page.get_by_test_id("stDataFrame")
-    see(table)
-    rows = [source["run_id"] for source in found(store)]
-    place = {"x": 20.0, "y": ROW_PX * (rows.index(other_run) + 1.5)}
-    table.click(position=place)  # type: ignore[arg-type]
+    choose_row(page, [source["run_id"] for source in found(store)].index(other_run))
     see(page.get_by_label("What the policy of 1,500 steps"))
     assert f"run={other_run}" in page.url
     see(page.get_by_role("button", name="Start fine-tuning on cartpole-balance"))
+
+
+def test_the_way_that_is_chosen_fills_in_the_form(
+    chromium: Browser, app: Callable[[str], str], store: Store
+) -> None:
+    page = chromium.new_context(viewport={"width": 1280, "height": 1400}).new_page()
+    page.set_default_timeout(FIRST_PAINT_MS)
+    page.goto(app("fine_tune"))
+    page.get_by_role("button", name="Compare ways", exact=True).click()
+    see(page.get_by_text("Waiting for a worker."))
+    with writing(store.engine) as connection:
+        (run,) = runs.list_runs(connection)
+        of = f"{run['id']}:5"
+        row = source_rankings.newest_ranking(connection, "cartpole-balance", ways_of=of, is_finished=False)
+        assert row is not None
+        known: dict[str, Any] = {"run_id": run["id"], "version": 5, "task": "cartpole-balance"}
+        ways = [
+            RankedSource(**known, num_parameters=4610, update="all", short_arm=1.0),
+            RankedSource(**known, num_parameters=130, update="head", pace=0.3, hold=0.1, short_arm=0.9),
+        ]
+        source_rankings.finish_ranking(connection, row["id"], [dataclasses.asdict(way) for way in ways])
+    see(page.get_by_text("Compared just now, after 5,000 steps of practice"))
+    choose_row(page, 1)
+    see(page.get_by_role("img", name="First layer stays; Trunk stays; Head learns"))
+    expect(page.get_by_role("radio", name="Three tenths of it")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Hold it to what it does now")).to_be_checked()
+
+
+def choose_row(page: Page, row: int) -> None:
+    """Choose a row of the page's only table."""
+    table = page.get_by_test_id("stDataFrame")
+    see(table)
+    table.click(position={"x": 20.0, "y": ROW_PX * (row + 1.5)})
 
 
 @pytest.fixture
