@@ -75,6 +75,38 @@ def test_actions_that_follow_from_nothing_are_not_learned_by_heart() -> None:
     assert made.report.epochs <= 10
 
 
+def crowded(count: int) -> list[Shown]:
+    """Episodes whose action is the sign of the first of many numbers, but for a fifth of mistakes."""
+    rng, episodes = np.random.default_rng(1), []
+    for _ in range(count):
+        seen = rng.normal(size=(12, 20)).astype(np.float32)
+        episodes.append((seen, ((seen[:, 0] > 0) ^ (rng.random(12) < 0.2)).astype(np.int64)))
+    return episodes
+
+
+@pytest.mark.parametrize("holding", [{"noises": (1.0,)}, {"weight_decays": (30.0,)}])
+def test_what_holds_back_is_used_where_unseen_episodes_are_foretold_better(
+    holding: dict[str, tuple[float, ...]],
+) -> None:
+    space = ActionSpace("discrete", 2)
+    plain, held = cloned(crowded(5), space), cloned(crowded(5), space, **holding)
+    assert (plain.report.noise, plain.report.weight_decay) == (0.0, 0.0)
+    assert (held.report.noise,) == holding.get("noises", (0.0,))
+    assert (held.report.weight_decay,) == holding.get("weight_decays", (0.0,))
+    fresh, said = (np.concatenate(parts) for parts in zip(*crowded(100)[5:], strict=True))
+
+    def loss(made: Clone) -> float:
+        outputs = made.actor.numpy_forward(made.observations(fresh))
+        return -float(log_likelihoods(outputs, said, None).mean())
+
+    assert loss(held) < loss(plain)
+
+
+def test_what_holds_back_too_much_is_not_used() -> None:
+    made = cloned(crowded(5), ActionSpace("discrete", 2), noises=(100.0,), weight_decays=(300.0,))
+    assert (made.report.noise, made.report.weight_decay) == (0.0, 0.0)
+
+
 def test_spread_stays_above_its_floor() -> None:
     seen = np.linspace(-1, 1, 60, dtype=np.float32)[:, None]
     made = cloned([(seen, 0.5 * seen)] * 3, ActionSpace("continuous", 1), min_log_std=-1.0)
@@ -106,7 +138,10 @@ def test_actions_of_another_space_are_refused() -> None:
         cloned([(np.zeros((5, 2), np.float32), np.zeros(5, np.int64))] * 2, ActionSpace("continuous", 1))
 
 
-@pytest.mark.parametrize("config", [{"learning_rates": ()}, {"learning_rates": (0.0,)}, {"max_folds": 1}])
+@pytest.mark.parametrize(
+    "config",
+    [{"learning_rates": ()}, {"learning_rates": (0.0,)}, {"max_folds": 1}, {"noises": (0.1, 0.0)}],
+)
 def test_settings_that_cannot_work_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(config))):
         CloneConfig(**config)  # type: ignore[arg-type]
