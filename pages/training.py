@@ -10,6 +10,7 @@ from rlhf.ui.run_view import view_run
 from rlhf.ui.session import current_run
 from rlhf.ui.store import open_store
 from rlhf.ui.win_rate import win_rate
+from rlhf.ui.world_view import change_the_world
 
 REFRESH_S = 5.0
 
@@ -37,6 +38,11 @@ def curves(run_id: str) -> None:
     training_view.draw_events(events)
 
 
+@st.fragment  # of its own, so that nothing is drawn anew while somebody types
+def world(run_id: str) -> None:
+    change_the_world(view_run(open_store().engine, run_id))
+
+
 run_id = current_run()
 if run_id is None:
     st.title("No curves yet", anchor=False)
@@ -45,3 +51,4 @@ else:
     with st.container(horizontal=True, vertical_alignment="center"):
         run_heading(run_id)
     curves(run_id)
+    world(run_id)

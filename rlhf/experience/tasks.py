@@ -20,7 +20,7 @@ from rlhf.experience.envpool_env import EnvPoolEnv
 from rlhf.experience.presets import PRESETS, expert_for, overrides_for
 from rlhf.experience.spaces import action_space_of, observation_size, with_policy_actions
 from rlhf.experience.variants import SIGN, apply_changes, name_changes, parse_changes
-from rlhf.types.task import ActionSpace, Task
+from rlhf.types.task import ActionSpace, Task, base_name
 
 GYM_PREFIX = "gym:"
 ENVPOOL_PREFIX = "envpool:"
@@ -64,8 +64,13 @@ def get_task(name: str) -> Task:
 
 def has_expert(name: str) -> bool:
     """Return whether the task of this name has a scripted expert, without making an environment."""
-    env_id = PRESETS[name].env_id if name in PRESETS else name.removeprefix(GYM_PREFIX)
-    return expert_for(env_id) is not None
+    return SIGN not in name and expert_for(env_id_of(name)) is not None
+
+
+def env_id_of(name: str) -> str:
+    """Return the Gymnasium id behind a task's name, without making an environment or importing its module."""
+    base = base_name(name)
+    return PRESETS[base].env_id if base in PRESETS else base.removeprefix(GYM_PREFIX)
 
 
 def make_env(task: Task, *, render_mode: str | None = None) -> Any:

@@ -15,6 +15,8 @@ from rlhf.errors import TaskError
 SIGN = "+"
 """Stands before each change in a task's name."""
 
+
+_WITHOUT_STATES = ("LunarLander-v3",)
 _CHANGE = re.compile(r"([a-z][a-z0-9_]*)=([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)")
 
 
@@ -35,6 +37,15 @@ class Change:
 def changes_of(env_id: str) -> Mapping[str, Change]:
     """Return by name what can be changed about a Gymnasium environment; empty where nothing can."""
     return _CHANGES.get(env_id, {})
+
+
+def can_change_live(env_id: str) -> bool:
+    """Return whether there is something to change while a run goes on.
+
+    There is where an environment's states can be set. Elsewhere clips are replayed from the reset on, and
+    would show what never happened.
+    """
+    return env_id in _CHANGES and env_id not in _WITHOUT_STATES
 
 
 def parse_changes(text: str, env_id: str) -> dict[str, float]:

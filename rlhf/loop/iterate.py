@@ -9,11 +9,11 @@ waited for: as long as nobody answers, the policy goes on learning from the rewa
 import enum
 import time
 
-from rlhf.loop.change_world import follow_world
 from rlhf.loop.choose_queries import choose_queries
 from rlhf.loop.clone_policy import clone_policy
 from rlhf.loop.collect_experience import collect_experience, explore
 from rlhf.loop.fit_reward import fit_reward
+from rlhf.loop.follow_world import follow_world
 from rlhf.loop.gates import check_gates
 from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting

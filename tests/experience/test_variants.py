@@ -15,8 +15,10 @@ from rlhf.experience.replay import restored_observations
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.spaces import with_policy_actions
-from rlhf.experience.tasks import get_task, has_expert, make_env, spaces_of
-from rlhf.experience.variants import changes_of
+from rlhf.experience.tasks import get_task, has_expert, list_tasks, make_env, spaces_of
+from rlhf.experience.variants import can_change_live, changes_of
+from rlhf.experience.vector import VectorStepper
+from rlhf.types.task import Task
 
 ATTRIBUTES: dict[str, dict[str, float]] = {
     "cartpole-balance+gravity=20": {"gravity": 20.0},
@@ -189,3 +191,8 @@ def test_every_change_of_a_classic_task_has_the_usual_value_of_its_dynamics(env_
 def test_what_cannot_be_changed_is_refused(name: str, says: str) -> None:
     with pytest.raises(TaskError, match=says):
         get_task(name)
+
+
+@pytest.mark.parametrize("task", [task for task in list_tasks() if changes_of(task.env_id)], ids=str)
+def test_a_world_can_change_under_a_run_where_its_states_can_be_set(task: Task) -> None:
+    assert can_change_live(task.env_id) == (VectorStepper(task, 1, 0).sim_states is not None)

@@ -208,6 +208,29 @@ def test_reward_page_gives_the_accuracy_on_pairs_judged_before(labelled_run: str
     assert shown["Ties among them"] == "4"
 
 
+def test_the_world_of_a_run_is_changed_and_the_run_not_told(store: Store, labelled_run: str) -> None:
+    page = open_page("training.py", labelled_run)
+    (button,) = [one for one in page.button if one.label == "Change the world"]
+    assert button.disabled
+    gravity, mass = page.number_input
+    assert (gravity.label, gravity.value, mass.value) == ("Gravity", 10.0, 1.0)
+    mass.set_value(1.5).run()
+    next(one for one in page.button if one.label == "Change the world").click().run()
+    assert not page.exception
+    with reading(store.engine) as connection:
+        assert runs.get_run(connection, labelled_run)["task"] == "pendulum-swingup+mass=1.5"
+        (event,) = [e for e in runs.list_events(connection, labelled_run, 50) if e["kind"] == "world"]
+    assert "The run was not told" in event["message"]
+    assert next(one for one in page.button if one.label == "Change the world").disabled  # as it is now
+
+
+def test_what_cannot_change_under_a_run_offers_nothing(store: Store, make_run: Callable[..., str]) -> None:
+    run_id = make_run(task="lunarlander-land")
+    with writing(store.engine) as connection:
+        runs.update_run(connection, run_id, state=RunState.RUNNING)
+    assert not open_page("training.py", run_id).number_input
+
+
 def test_replays_offer_the_first_and_the_newest(labelled_run: str) -> None:
     page = open_page("replays.py", labelled_run)
     assert [box.value for box in page.selectbox] == ["0", "3"]
