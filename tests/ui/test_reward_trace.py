@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from http_browser import Browser
 from small_rewards import linear_reward
 
+from rlhf.loop.trace_segments import Trace, Traces
 from rlhf.storage import models
 from rlhf.storage.engine import writing
-from rlhf.ui.reward_trace import trace_address
+from rlhf.ui.reward_trace import as_json, trace_address
 from rlhf.ui.store import Store
 
 Make = Callable[..., str]
@@ -46,6 +48,23 @@ def test_clips_come_in_order_with_the_same_features(
         steps = len(clip["members"][0])
         assert [len(values) for values in clip["values"]] == [steps] * len(body["features"])
         assert len(clip["contributions"]) == len(body["features"]) + 1
+
+
+def test_what_decides_in_one_step_is_named_before_a_little_in_each() -> None:
+    contributions = np.full((100, 8), 0.1, np.float32)
+    contributions[:, 7] = 0.0
+    contributions[60, 7] = -4.0  # a landing
+    trace = Trace(
+        segment_id=ID,
+        rewards=np.zeros((2, 100), np.float32),
+        contributions=contributions,
+        values=np.zeros((100, 8), np.float32),
+        absorbing=np.zeros(100, np.bool_),
+        steps_per_frame=1,
+    )
+    names = tuple(f"feature {index}" for index in range(8))
+    body = as_json(Traces(version=1, base=0.0, names=names, units=("",) * 8, traces=(trace,)))
+    assert body["features"][0]["name"] == "feature 7"
 
 
 def test_contributions_and_the_average_step_add_up(

@@ -45,7 +45,7 @@ def traces(request: Request) -> Response:
         return JSONResponse({"error": problem}, status_code=400)
     try:
         store = open_store()
-        body = _plain(trace_segments(store.engine, store.blobs, run_id, int(version), ids.split(",")))
+        body = as_json(trace_segments(store.engine, store.blobs, run_id, int(version), ids.split(",")))
     except NotFoundError as error:
         return JSONResponse({"error": str(error)}, status_code=404)
     except RlhfError as error:
@@ -53,9 +53,10 @@ def traces(request: Request) -> Response:
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
-def _plain(found: Traces) -> dict[str, Any]:
+def as_json(found: Traces) -> dict[str, Any]:
     """Return traces as JSON data, with the features that matter most by name and the others as one sum."""
-    weight = np.concatenate([np.abs(trace.contributions) for trace in found.traces]).mean(axis=0)
+    # Squares, so that what decides in a few steps, such as a landing, counts more than a little in each.
+    weight = np.concatenate([np.square(trace.contributions) for trace in found.traces]).mean(axis=0)
     shown = np.argsort(-weight, kind="stable")[:_SHOWN_FEATURES]
     return {
         "version": found.version,
