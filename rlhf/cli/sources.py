@@ -60,7 +60,6 @@ def run(options: argparse.Namespace) -> int:
     """Rank and print."""
     from rlhf.loop.order_ranking import RankConfig, parse_reward
     from rlhf.loop.rank_sources import rank_sources
-    from rlhf.loop.tune_start import tune_start
 
     try:
         config = RankConfig(
@@ -76,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     engine = open_engine(settings.database_url)
     migrate(engine)
-    ranked = (tune_start if config.ways_of else rank_sources)(
+    ranked = rank_sources(
         engine,
         Blobs(settings.blob_url),
         options.target,

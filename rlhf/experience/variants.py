@@ -15,8 +15,7 @@ from rlhf.errors import TaskError
 SIGN = "+"
 """Stands before each change in a task's name."""
 
-
-_WITHOUT_STATES = ("LunarLander-v3",)
+_WITHOUT_STATES = ("LunarLander-v3",)  # Box2D's cannot be set
 _CHANGE = re.compile(r"([a-z][a-z0-9_]*)=([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)")
 
 

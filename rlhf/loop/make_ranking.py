@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from rlhf.errors import JobStoppedError, NotFoundError
 from rlhf.loop.order_ranking import RankConfig, parse_reward
 from rlhf.loop.rank_sources import rank_sources
-from rlhf.loop.tune_start import tune_start
 from rlhf.storage import source_rankings
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
@@ -53,13 +52,11 @@ def make_ranking(
             if not source_rankings.note_progress(connection, ranking_id, done, in_all, text):
                 raise JobStoppedError("the comparison of sources was stopped.")
 
-    config = RankConfig(**settings)
-    compare = tune_start if config.ways_of else rank_sources
-    found = compare(
+    found = rank_sources(
         engine,
         blobs,
         row["target"],
-        config,
+        RankConfig(**settings),
         seed=_SEED,
         progress=progress,
         reward_from=reward_from,

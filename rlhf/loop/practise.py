@@ -8,7 +8,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import sqlalchemy as sa
 
+from rlhf.errors import ConfigError
 from rlhf.loop.config import RunConfig
 from rlhf.loop.order_ranking import RankConfig
 from rlhf.loop.report import Progress
@@ -16,6 +18,9 @@ from rlhf.loop.short_arm import short_arm
 from rlhf.policy.transfer import Arrays
 from rlhf.reward.ensemble import RewardModel
 from rlhf.seeding import generator
+from rlhf.storage import models
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import reading
 from rlhf.tuning import SHARES, TransferTuner
 from rlhf.types.task import Task
 
@@ -90,3 +95,21 @@ def practise(
 def practices(num_candidates: int, config: RankConfig) -> int:
     """Return how often somebody practises at most."""
     return num_candidates * config.seeds * len(SHARES)
+
+
+def judge_of(
+    engine: sa.Engine, blobs: Blobs, task: Task, reward_from: tuple[str, int] | None
+) -> RewardModel | None:
+    """Return the learned reward that practice follows; None: the task's own.
+
+    Raises:
+        NotFoundError: it is not there.
+        ConfigError: none is named, and the task has none.
+    """
+    if reward_from is not None:
+        with reading(engine) as connection:
+            stored = models.get_reward_version(connection, *reward_from)["arrays"]
+        return RewardModel.from_arrays(blobs.read_arrays(stored)[0])
+    if not task.has_true_reward:
+        raise ConfigError(f"task {task.name!r} has no true reward to practise with; name a learned one.")
+    return None

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import sqlalchemy as sa
 
-from rlhf.errors import ConfigError
 from rlhf.experience.rollout import play_episodes
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.order_ranking import RankConfig
-from rlhf.loop.practise import Candidate, practices, practise
+from rlhf.loop.practise import Candidate, judge_of, practices, practise
 from rlhf.loop.report import Progress, acts_by_mean
+from rlhf.loop.tune_start import tune_start
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.policy.transfer import Arrays
 from rlhf.reward.ensemble import RewardModel
@@ -34,7 +34,9 @@ def rank_sources(
     progress: Progress,
     reward_from: tuple[str, int] | None = None,
 ) -> list[RankedSource]:
-    """Return the saved policies that fit a task, the most promising first.
+    """Return the saved policies that fit a task, the most promising first; or ways to start from one of them.
+
+    Ways where ``config.ways_of`` names one, see ``tune_start``; what follows is of policies.
 
     A policy fits if observations, actions and hidden layers are of the target's sizes. Of each run the newest
     saved policy is a candidate. Practice, where there is any, decides the order, and scratch takes part in
@@ -53,6 +55,10 @@ def rank_sources(
         TaskError, NotFoundError: there is no such task or reward.
         ConfigError: practice needs a reward, and the target has neither.
     """
+    if config.ways_of:
+        return tune_start(
+            engine, blobs, target, config, seed=seed, progress=progress, reward_from=reward_from
+        )
     task = get_task(target)
     settings = resolve(task, {})
     reward = judge_of(engine, blobs, task, reward_from) if reward_from or config.short_steps else None
@@ -85,24 +91,6 @@ def rank_sources(
             for source, one in zip([scratch, *ranked], practised, strict=True)
         ]
     return sorted(ranked, key=RankedSource.promise, reverse=True)
-
-
-def judge_of(
-    engine: sa.Engine, blobs: Blobs, task: Task, reward_from: tuple[str, int] | None
-) -> RewardModel | None:
-    """Return the learned reward that practice follows; None: the task's own.
-
-    Raises:
-        NotFoundError: it is not there.
-        ConfigError: none is named, and the task has none.
-    """
-    if reward_from is not None:
-        with reading(engine) as connection:
-            stored = models.get_reward_version(connection, *reward_from)["arrays"]
-        return RewardModel.from_arrays(blobs.read_arrays(stored)[0])
-    if not task.has_true_reward:
-        raise ConfigError(f"task {task.name!r} has no true reward to practise with; name a learned one.")
-    return None
 
 
 def _candidates(

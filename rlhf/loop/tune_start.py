@@ -12,8 +12,7 @@ from rlhf.config import override
 from rlhf.errors import ConfigError
 from rlhf.loop.look_at_source import look_at_source
 from rlhf.loop.order_ranking import RankConfig, parse_version
-from rlhf.loop.practise import Candidate, practise
-from rlhf.loop.rank_sources import judge_of
+from rlhf.loop.practise import Candidate, judge_of, practise
 from rlhf.loop.report import Progress
 from rlhf.loop.ways import usual_config, ways_for
 from rlhf.storage.blobs import Blobs
