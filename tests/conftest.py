@@ -34,17 +34,17 @@ CLIP = bytes(range(256)) * 8
 POSTER = b"\x89PNG\r\n\x1a\n of no size"
 
 
-_ALONE = ("browser", "worker")
-"""Folders of tests that wait for other processes: each in one process, even where pytest has several."""
+_ALONE = "worker"
+"""Folder of tests that time a process under test: all in one process, even where pytest has several."""
 
 
 class _ByFile(LoadScopeScheduling):
-    """Deals out whole files, whose tests share what they set up, and the folders ``_ALONE`` as a whole."""
+    """Deals out whole files, whose tests share what they set up, and the folder ``_ALONE`` as a whole."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
         folder = path.split("/")[1]
-        return folder if folder in _ALONE else path
+        return folder if folder == _ALONE else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
