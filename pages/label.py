@@ -18,6 +18,8 @@ REFRESH_S = 2.0
 @st.fragment(run_every=REFRESH_S)
 def standing(run_id: str) -> None:
     view = view_run(open_store().engine, run_id)
+    if view.state is RunState.CREATED and view.wanted is not RunState.RUNNING:
+        st.caption("The run is not started yet; start it below.")
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**What the agent is learning**")
@@ -44,13 +46,12 @@ if run_id is None:
     else:
         st.write("Ask whoever invited you for a link to what is being taught.")
 else:
-    view = view_run(open_store().engine, run_id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run_heading(run_id)
         mode = chosen_mode()
         st.caption(mode.question, width="content")
     mode.player(run_id=run_id, key=f"{mode.name}-{run_id}")
-    if view.state is RunState.CREATED:
-        st.caption("The run is not started yet" + ("; start it below." if is_researcher else "."))
     if is_researcher:  # what the model has learned would sway whoever only answers
         standing(run_id)
+    elif view_run(open_store().engine, run_id).state is RunState.CREATED:
+        st.caption("The run is not started yet.")

@@ -30,7 +30,7 @@ from rlhf.clips.encode import encode_mp4
 from rlhf.clips.render import SegmentRenderer
 from rlhf.config import Settings, to_dict
 from rlhf.errors import ConfigError
-from rlhf.evaluation.backflips import STEP_S, count_backflips
+from rlhf.evaluation.backflips import count_backflips
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, make_env, spaces_of
@@ -41,6 +41,7 @@ from rlhf.storage import models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, reading
 from rlhf.types.experience import Episode
+from rlhf.types.hopper import STEP_S
 
 NAME = "backflip"
 TASK = "hopper-backflip"

@@ -7,18 +7,14 @@ down on its foot. It knows the hopper's shape (Gymnasium's ``hopper.xml``) and n
 import numpy as np
 
 from rlhf.checks import check_finite, check_shape
-from rlhf.types.experience import Bool, Float32, Float64, Int64
+from rlhf.types.experience import Bool, Float32, Int64
+from rlhf.types.hopper import OBSERVATION_SIZE, posture_of, touches
 
-STEP_S = 0.008
-"""Seconds between two observations."""
 UPRIGHT = np.pi / 3
 """The torso counts as upright up to this far from the vertical, in radians."""
-CLEARANCE = 0.01
-"""What is higher than this, in metres, does not touch the ground."""
-RECOVERY_STEPS = 25
+RECOVERY_STEPS = 12
 """A fifth of a second."""
 _TURN = 2.0 * np.pi
-_OBSERVATION_SIZE = 11
 
 
 def count_backflips(observations: Float32) -> int:
@@ -35,25 +31,25 @@ def backflip_landings(observations: Float32) -> Int64:
     knee may touch first, but the hopper must be on its foot within ``RECOVERY_STEPS``.
 
     Args:
-        observations: of one episode of the hopper, (T+1, 11), as the environment gives them: height of the
-            torso, its angle (radians, falling when it turns backwards), angles of thigh, leg and foot, and
-            six velocities, which are not looked at.
+        observations: of one episode of the task, (T+1, 12): height of the torso, sine of its angle (which
+            falls when it turns backwards), angles of thigh, leg and foot in radians, six velocities, which
+            are not looked at, and the cosine.
 
     Raises:
         ShapeError: they are not a hopper's, or not finite.
     """
-    check_shape("observations", observations, (None, _OBSERVATION_SIZE))
+    check_shape("observations", observations, (None, OBSERVATION_SIZE))
     check_finite("observations", observations)
-    posture = observations[:, :5].astype(np.float64)
-    body, foot = lowest_points(posture)
-    on_foot = (foot <= CLEARANCE) & (body > CLEARANCE)
+    posture = posture_of(observations)
+    body_touches, foot_touches = touches(posture)
+    on_foot = foot_touches & ~body_touches
     angle = np.unwrap(posture[:, 1])
     turn = np.floor(0.5 - angle / _TURN)
     """How many times it has been upside down backwards, less those forwards."""
     upright = np.abs(angle + _TURN * turn) <= UPRIGHT
     landings = []
     ground = 0  # the step at which it came down last
-    for start, end in _flights(np.minimum(body, foot) > CLEARANCE):
+    for start, end in _flights(~(body_touches | foot_touches)):
         stood = upright[ground:start] & (turn[ground:start] == turn[start])
         turned_over = turn[end] == turn[start] + 1
         landing = np.flatnonzero(on_foot[end : end + RECOVERY_STEPS])
@@ -62,26 +58,6 @@ def backflip_landings(observations: Float32) -> Int64:
             landings += [end + landing[0]] if stays_up else []
         ground = end
     return np.array(landings, np.int64)
-
-
-def lowest_points(posture: Float64) -> tuple[Float64, Float64]:
-    """Return the height of the lowest point of body (torso, thigh, leg) and of the foot, two (T,) in metres.
-
-    Args:
-        posture: height of the torso's middle, its angle, and the angles of thigh, leg and foot, (T, 5).
-    """
-    height, torso_angle = posture[:, 0], posture[:, 1]
-    thigh_angle, leg_angle, foot_angle = (
-        torso_angle - np.cumsum(posture[:, 2:], axis=1).T[k] for k in range(3)
-    )
-    head = height + 0.2 * np.cos(torso_angle)
-    hip = height - 0.2 * np.cos(torso_angle)
-    knee = hip - 0.45 * np.cos(thigh_angle)
-    ankle = knee - 0.5 * np.cos(leg_angle)
-    heel = ankle + 0.13 * np.sin(foot_angle)
-    toe = ankle - 0.26 * np.sin(foot_angle)
-    body = np.minimum.reduce([head - 0.05, hip - 0.05, knee - 0.05, ankle - 0.04])
-    return body, np.minimum(heel, toe) - 0.06
 
 
 def _flights(is_flying: Bool) -> list[tuple[int, int]]:

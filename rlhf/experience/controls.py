@@ -12,6 +12,7 @@ import numpy as np
 
 from rlhf.errors import TaskError
 from rlhf.types.experience import Float32
+from rlhf.types.hopper import TUMBLER
 from rlhf.types.task import ActionSpace, Task
 
 MAX_DISCRETE = 9
@@ -133,6 +134,7 @@ _KNOWN: Mapping[str, Controls] = MappingProxyType(
         ),
         "LunarLander-v3": _LANDER,
         "Hopper-v5": _HOPPER,
+        TUMBLER: _HOPPER,
         "Swimmer-v5": _joints(
             ("First joint", ("ArrowLeft", "ArrowRight")), ("Second joint", ("ArrowDown", "ArrowUp"))
         ),

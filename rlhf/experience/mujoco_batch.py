@@ -18,6 +18,7 @@ from rlhf.experience.spaces import action_space_of, observation_size, to_env_act
 from rlhf.experience.tasks import make_env
 from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS, MujocoStep
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
+from rlhf.types.hopper import TUMBLER, observe_turning
 from rlhf.types.task import Task, base_name
 
 MAX_CONTACT = 1.0
@@ -51,6 +52,8 @@ class Layout:
     """Leading entries of qpos that the observation leaves out."""
     velocity_limit: float = np.inf
     """Velocities are clipped to +- this in the observation."""
+    observe: Callable[[Float64], Float64] | None = None
+    """(positions and velocities) -> observations, where they are not the same."""
     reset_noise: float
     """Half width of the uniform noise on the first positions."""
     normal_velocities: bool
@@ -71,6 +74,12 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             reset_noise=5e-3,
             normal_velocities=False,
             is_healthy=hopper_is_healthy,
+        ),
+        TUMBLER: Layout(
+            hidden_positions=1,
+            observe=observe_turning,
+            reset_noise=5e-3,
+            normal_velocities=False,
         ),
         "Walker2d-v5": Layout(
             hidden_positions=1,
@@ -214,6 +223,8 @@ class MujocoBatchedEnv:
             velocities = observations[:, -num_velocities:]
             np.maximum(velocities, -layout.velocity_limit, out=velocities)
             np.minimum(velocities, layout.velocity_limit, out=velocities)
+        if layout.observe is not None:
+            return layout.observe(observations)
         if self._contact_forces is None:
             return observations
         # The first body is the world.

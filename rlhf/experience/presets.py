@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rlhf.experience import experts
+from rlhf.types.hopper import TUMBLER
 from rlhf.types.task import Expert, Task
 
 _HOPPER_FEATURES = (
@@ -26,6 +27,10 @@ _HOPPER_FEATURES = (
     "foot angular velocity",
 )
 
+_TUMBLER_FEATURES = (
+    *("sine of the torso angle" if name == "torso angle" else name for name in _HOPPER_FEATURES),
+    "cosine of the torso angle",
+)
 _WALKER_JOINTS = ("right thigh", "right leg", "right foot", "left thigh", "left leg", "left foot")
 _CHEETAH_JOINTS = ("back thigh", "back shin", "back foot", "front thigh", "front shin", "front foot")
 _ANT_JOINTS = tuple(
@@ -192,14 +197,12 @@ _TASKS = (
     Task(
         name="hopper-backflip",
         goal="Do a backflip",
-        env_id="Hopper-v5",
-        env_kwargs={"terminate_when_unhealthy": False},
+        env_id=TUMBLER,
         ends_early=False,
-        horizon=1000,
-        segment_steps=125,
+        horizon=250,
+        segment_steps=63,
         playback_fps=30,
-        frame_skip=2,
-        feature_names=_HOPPER_FEATURES,
+        feature_names=_TUMBLER_FEATURES,
         overrides={"collect.num_envs": 8, "ppo.num_steps": 256, "ppo.entropy_coef": 0.001},
     ),
     Task(

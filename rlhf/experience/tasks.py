@@ -20,6 +20,7 @@ from rlhf.experience.envpool_env import EnvPoolEnv
 from rlhf.experience.presets import PRESETS, expert_for, overrides_for
 from rlhf.experience.spaces import action_space_of, observation_size, with_policy_actions
 from rlhf.experience.variants import SIGN, apply_changes, name_changes, parse_changes
+from rlhf.types.hopper import TUMBLER
 from rlhf.types.task import ActionSpace, Task, base_name
 
 GYM_PREFIX = "gym:"
@@ -60,6 +61,9 @@ def get_task(name: str) -> Task:
         f"there is no task {name!r}; the closest are {', '.join(near)}. "
         "Any Gymnasium environment also works as gym:<EnvId>."
     )
+
+
+gymnasium.register(TUMBLER, entry_point="rlhf.experience.tumbler:Tumbler")
 
 
 def has_expert(name: str) -> bool:

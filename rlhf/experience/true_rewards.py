@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rlhf.types.experience import Bool, Float32, Float64
+from rlhf.types.hopper import TORSO_TURNING, posture_of, touches
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,18 +46,22 @@ def upright_velocity(step: MujocoStep) -> Float64:
 
 
 def backflip(step: MujocoStep) -> Float64:
-    """Return how fast the hopper turns backwards in the air, and a little for standing up, (N,).
+    """Return how fast the hopper turns backwards off the ground, less what a person would mind, (N,).
 
-        -turn * clip(height - 0.6, 0, 1) + 0.3 [height > 0.9]
+        -0.7 turn clip((height - 0.5) / 0.4, 0, 1) + 0.3 [height > 0.9]
+            - 4 [the body touches the ground] - 2 [the foot touches it] (1 - cos(angle))
 
-    Turning counts with height, as it does to a person: on the ground it is rolling, which is what PPO learns
-    from the formula that OpenAI published for comparison with "Learning from human preferences" (blog,
-    13 June 2017), as that pays at any height. Turning forwards costs what turning backwards earns; where it
-    cost less, PPO learned to rock to and fro. Observed velocities stay within 10 rad/s.
+    Turning on the ground is rolling, which is what PPO learns from the formula that OpenAI published for
+    comparison with "Learning from human preferences" (blog, 13 June 2017), as that pays at any height; so
+    turning counts with height here. What is minded keeps it from tumbling, off its head and with the foot
+    under a torso upside down. Turning forwards costs what turning backwards earns; where it cost less, PPO
+    learned to rock to and fro.
     """
-    height, turn = step.observations[:, 0], step.observations[:, 7]
-    reward: Float64 = -turn * np.clip(height - 0.6, 0.0, 1.0) + 0.3 * (height > 0.9)
-    return reward
+    seen = step.observations
+    height, turning = seen[:, 0], seen[:, TORSO_TURNING]
+    body_touches, foot_touches = touches(posture_of(seen))
+    reward: Float64 = -0.7 * turning * np.clip((height - 0.5) / 0.4, 0.0, 1.0) + 0.3 * (height > 0.9)
+    return reward - 4.0 * body_touches - 2.0 * foot_touches * (1.0 - seen[:, -1])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rlhf.errors import TaskError
+from rlhf.types.hopper import TUMBLER
 
 SIGN = "+"
 """Stands before each change in a task's name."""
@@ -148,6 +149,7 @@ _BODY: Mapping[str, Change] = MappingProxyType(
     }
 )
 """Factors on all masses, motor strengths, contact frictions, and on gravity."""
+_HOPPER = MappingProxyType({**_BODY, "foot": _actuators((2,))})
 
 _CHANGES: Mapping[str, Mapping[str, Change]] = MappingProxyType(
     {
@@ -176,7 +178,8 @@ _CHANGES: Mapping[str, Mapping[str, Change]] = MappingProxyType(
         },
         "HalfCheetah-v5": {**_BODY, "back_leg": _actuators((0, 1, 2)), "front_leg": _actuators((3, 4, 5))},
         "Walker2d-v5": {**_BODY, "right_leg": _actuators((0, 1, 2)), "left_leg": _actuators((3, 4, 5))},
-        "Hopper-v5": {**_BODY, "foot": _actuators((2,))},
+        "Hopper-v5": _HOPPER,
+        TUMBLER: _HOPPER,
         "Swimmer-v5": {"mass": _BODY["mass"], "gear": _BODY["gear"]},
         "Ant-v5": {**_BODY, "front_left_leg": _actuators((2, 3))},
     }

@@ -4,10 +4,13 @@ import pytest
 from rlhf.experience.mujoco_batch import MujocoBatchedEnv
 from rlhf.experience.tasks import get_task, list_tasks, make_env
 from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS, MujocoStep, backflip
+from rlhf.types.hopper import TORSO_ANGLE, TORSO_TURNING, observe_turning
 
 
 def test_every_mujoco_preset_has_its_own_reward() -> None:
-    mujoco = {t.name for t in list_tasks() if t.env_id.startswith(("Hop", "Half", "Walker", "Swim", "Ant"))}
+    mujoco = {
+        t.name for t in list_tasks() if t.env_id.startswith(("Hop", "Tumbl", "Half", "Walker", "Swim", "Ant"))
+    }
     assert {name for name in MUJOCO_TRUE_REWARDS if not name.startswith("gym:")} == mujoco
 
 
@@ -26,12 +29,14 @@ def test_running_is_paid_by_forward_velocity_and_height(name: str, with_height: 
     ours.close()
 
 
-def flip(height: float, turn: float) -> float:
-    observation = np.zeros((1, 11))
-    observation[0, [0, 7]] = [height, turn]
+def flip(height: float, turning: float, angle: float = 0.0) -> float:
+    """Of a straight hopper, whose foot is on the ground at a height of 1.205 when it is upright."""
+    state = np.zeros((1, 11))
+    state[0, [0, TORSO_ANGLE, TORSO_TURNING]] = [height, angle, turning]
+    state[0, 4] = angle  # the foot stays level, so that it is lowest where the ankle is
     step = MujocoStep(
         velocity=np.zeros(1),
-        observations=observation,
+        observations=observe_turning(state),
         controls=np.zeros((1, 3), np.float32),
         healthy=np.ones(1, np.bool_),
         contact_forces=None,
@@ -40,12 +45,18 @@ def flip(height: float, turn: float) -> float:
 
 
 def test_backflip_reward_worked_by_hand() -> None:
-    assert flip(1.2, -5.0) == pytest.approx(5.0 * 0.6 + 0.3)
+    assert flip(2.0, -5.0) == pytest.approx(5.0 * 0.7 + 0.3)
+    assert flip(0.7, -5.0, np.pi) == pytest.approx(5.0 * 0.7 * 0.5)
 
 
 def test_turning_on_the_ground_earns_nothing() -> None:
-    assert flip(0.4, -10.0) == 0.0
+    assert flip(0.3, -10.0, np.pi / 2) == flip(0.3, 0.0, np.pi / 2)
+
+
+def test_touching_the_ground_with_the_head_costs_more_than_standing_earns() -> None:
+    assert flip(0.25, 0.0, np.pi) < -4.0 + 0.3
+    assert flip(1.205, 0.0) == pytest.approx(0.3)
 
 
 def test_rocking_to_and_fro_earns_no_more_than_standing() -> None:
-    assert flip(1.2, -5.0) + flip(1.2, 5.0) == pytest.approx(2 * flip(1.2, 0.0))
+    assert flip(2.0, -5.0) + flip(2.0, 5.0) == pytest.approx(2 * flip(2.0, 0.0))
