@@ -105,7 +105,7 @@ def measure_shift(
             lengths = np.clip(missing - before, 0, episodes.lengths)
             foresight.add(dataclasses.replace(episodes, lengths=lengths))
             missing -= int(lengths.sum())
-        foresight.model.fit(_ADAPTATION_UPDATES)
+        foresight.model.adapt(_ADAPTATION_UPDATES)
         return {"settings": dict(settings), **measure_foresight(envs, learner, foresight, seed)}
     finally:
         envs.close()

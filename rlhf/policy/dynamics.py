@@ -20,6 +20,8 @@ from rlhf.policy.normalise import ObservationNormaliser
 from rlhf.seeding import generator_state, restore_generator
 from rlhf.types.experience import Bool, Float32, Int64
 
+_ADAPT_CHECKED = 25
+"""Updates after which ``adapt`` looks how well it does."""
 _HELD_OUT_EVERY = 10
 _CLIP = 10.0
 _SMALLEST = 1e-4
@@ -182,6 +184,21 @@ class DynamicsModel:
                 passes.backward()
                 member = self._members[index]
                 self._adams[index].step(member.parameters, member.gradient, self._config.learning_rate)
+
+    def adapt(self, num_updates: int) -> None:
+        """Take so many steps as ``fit`` does, then go back to where held-out steps were foretold best.
+
+        That may be where it began: few steps of a world can teach a model more wrong than right, and those
+        who look ahead by it then do worse than without. Where nothing is held out it stays where it ends.
+        """
+        least, best = self.held_out_error(), [member.parameters.copy() for member in self._members]
+        for done in range(0, num_updates, _ADAPT_CHECKED):
+            self.fit(min(_ADAPT_CHECKED, num_updates - done))
+            error = self.held_out_error()
+            if not error >= least:  # also where there is none
+                least, best = error, [member.parameters.copy() for member in self._members]
+        for member, parameters in zip(self._members, best, strict=True):
+            member.load_parameters(parameters)
 
     def step(self, states: Float32, actions: Float32) -> tuple[Float32, Bool]:
         """Foretell one step.

@@ -99,6 +99,42 @@ def test_after_forgetting_a_changed_world_is_learned_from_few_steps() -> None:
     assert model.held_out_error() < 0.03
 
 
+def test_noise_teaches_nothing_and_a_changed_world_much() -> None:
+    rng = np.random.default_rng(3)
+    old, few = linear_steps(3000, np.random.default_rng(0)), linear_steps(60, rng)
+    noisy = few._replace(
+        following=few.following + rng.normal(0.0, 0.5, few.following.shape).astype(np.float32)
+    )
+    turned = few._replace(following=(few.following + 0.3 * few.actions).astype(np.float32))
+    errors = {}
+    for name, steps in (("noisy", noisy), ("turned", turned)):
+        for way in ("fit", "adapt"):
+            model = learned(old)
+            model.forget()
+            model.add(steps)
+            getattr(model, way)(1000)
+            errors[name, way] = error_of(model, linear_steps(500, np.random.default_rng(4)), steps is turned)
+    assert errors["noisy", "adapt"] < 0.5 * errors["noisy", "fit"]
+    assert errors["turned", "adapt"] < 0.1
+
+
+def error_of(model: DynamicsModel, new: Steps, turned: bool) -> float:
+    """Root mean squared error in a world without noise."""
+    truth = new.following + 0.3 * new.actions * turned
+    foretold, _ = model.step(for_all(new.states), for_all(new.actions))
+    return float(np.sqrt(np.mean((foretold.mean(axis=0) - truth) ** 2)))
+
+
+def test_without_held_out_steps_adapting_is_learning() -> None:
+    steps = linear_steps(400, np.random.default_rng(0))
+    steps = steps._replace(episodes=np.ones(400, np.int64))
+    one, other = (learned(steps, updates=0) for _ in range(2))
+    one.fit(60)
+    other.adapt(60)
+    for key, value in one.state_dict().items():
+        np.testing.assert_array_equal(value, other.state_dict()[key], err_msg=key)
+
+
 def test_the_same_seed_learns_the_same() -> None:
     steps = linear_steps(300, np.random.default_rng(0))
     inputs = for_all(steps.states), for_all(steps.actions)
