@@ -8,11 +8,11 @@ import numpy as np
 
 from rlhf.checks import check_finite, check_shape
 from rlhf.types.experience import Bool, Float32, Int64
-from rlhf.types.hopper import OBSERVATION_SIZE, posture_of, touches
+from rlhf.types.hopper import OBSERVATION_SIZE, STEP_S, TORSO_ANGLE, posture_of, touches
 
 UPRIGHT = np.pi / 3
 """The torso counts as upright up to this far from the vertical, in radians."""
-RECOVERY_STEPS = 12
+RECOVERY_STEPS = int(0.2 / STEP_S)
 """A fifth of a second."""
 _TURN = 2.0 * np.pi
 
@@ -43,7 +43,7 @@ def backflip_landings(observations: Float32) -> Int64:
     posture = posture_of(observations)
     body_touches, foot_touches = touches(posture)
     on_foot = foot_touches & ~body_touches
-    angle = np.unwrap(posture[:, 1])
+    angle = np.unwrap(posture[:, TORSO_ANGLE])
     turn = np.floor(0.5 - angle / _TURN)
     """How many times it has been upside down backwards, less those forwards."""
     upright = np.abs(angle + _TURN * turn) <= UPRIGHT

@@ -9,7 +9,8 @@ import pytest
 
 from rlhf.errors import ShapeError
 from rlhf.evaluation.backflips import backflip_landings, count_backflips
-from rlhf.types.hopper import lowest_points, observe_turning, posture_of
+from rlhf.experience.tasks import get_task, make_env
+from rlhf.types.hopper import STEP_S, lowest_points, observe_turning, posture_of
 
 ROLLOUTS = Path(__file__).parent / "assets" / "hopper_rollouts.npz"
 STANDING, HIGH = 1.205, 2.0
@@ -129,6 +130,12 @@ def test_lowest_points_are_where_mujoco_has_contacts() -> None:
             compared += 1
     env.close()
     assert compared > 100
+
+
+def test_a_tumbler_takes_the_steps_that_seconds_are_counted_in() -> None:
+    env = make_env(get_task("hopper-backflip"))
+    assert env.unwrapped.dt == pytest.approx(STEP_S)
+    env.close()
 
 
 def test_other_observations_are_refused() -> None:
