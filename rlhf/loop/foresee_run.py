@@ -15,7 +15,7 @@ from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
 from rlhf.loop.memory import Memory
 from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
-from rlhf.policy.foresight import Choices, ForesightConfig, Planner
+from rlhf.policy.foresight import Choices, ForesightConfig, Planner, RealFutures
 from rlhf.policy.ppo import PPO
 from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
@@ -161,7 +161,7 @@ def foresee_run(engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesig
     model.fit(config.updates)
     judge = RunJudge(policy, RewardModel.from_arrays(learned), action_space, config.pessimism)
     planner = Planner(config.plan, model, choices)
-    planner.calibrate(*_futures(episodes, config.plan.horizon, rng), judge)
+    planner.calibrate(_futures(episodes, config.plan.horizon, rng), judge)
     acting = ForeseeingPolicy(planner, judge, action_space, policy.version)
     return Foreseen(task=task, seed=run["seed"], policy=policy, model=model, choices=choices, acting=acting)
 
@@ -210,12 +210,17 @@ def _steps(episode: Episode, number: int, choices: Choices) -> Steps:
     )
 
 
-def _futures(episodes: list[Episode], horizon: int, rng: np.random.Generator) -> tuple[Float32, Actions]:
-    """Return states (B, D) and what was done from there, (B, horizon, dims), of random moments."""
+def _futures(episodes: list[Episode], horizon: int, rng: np.random.Generator) -> RealFutures:
+    """Return what followed random moments."""
     long = [episode for episode in episodes if episode.num_steps >= horizon]
     chosen = [long[index] for index in rng.integers(len(long), size=_FUTURES_MEASURED)]
     starts = [int(rng.integers(episode.num_steps - horizon + 1)) for episode in chosen]
     pairs = list(zip(chosen, starts, strict=True))
-    states: Float32 = np.stack([episode.observations[start] for episode, start in pairs])
     actions: Any = np.stack([_as_choices(e.actions[start : start + horizon]) for e, start in pairs])
-    return states, actions
+    ended = np.zeros((len(pairs), horizon), np.bool_)
+    ended[:, -1] = [e.terminated and start + horizon == e.num_steps for e, start in pairs]
+    return RealFutures(
+        states=np.stack([e.observations[start : start + horizon + 1] for e, start in pairs]),
+        actions=actions,
+        ended=ended,
+    )

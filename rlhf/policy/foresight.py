@@ -5,8 +5,8 @@ A sequence of actions is worth, by the mean of the model's members,
     J = mean_m [ sum_k gamma^k r(s_k) + gamma^H V(s_H) ] - caution * mean_k spread_m(s_k)
 
 in units of the standard deviation of V. Its first action replaces the policy's only where J is better than
-that of the policy's own future by more than ``margin``, and where the members agree about it as well as they
-do about most of what has really happened.
+that of the policy's own future by more than ``margin`` and what J usually misses, and where the members agree
+about it as well as they do about most of what has really happened.
 """
 
 import dataclasses
@@ -29,6 +29,8 @@ class ForesightConfig:
     """Steps imagined. More: sees further, by a model that is wrong in more ways. 1 to 15."""
     margin: float = 0.1
     """How much better a future must be to overrule the policy, in standard deviations of V. 0 to 1."""
+    doubt: float = 1.0
+    """Added to the margin for each unit of the error (RMS) in what real futures are worth. 0 to 2."""
     caution: float = 0.5
     """What is taken off for each unit of the members' disagreement. 0 to 2."""
     trusted: float = 0.9
@@ -44,10 +46,10 @@ class ForesightConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.horizon < 1 or self.margin < 0 or self.caution < 0 or not 0 < self.trusted <= 1:
+        if self.horizon < 1 or min(self.margin, self.doubt, self.caution) < 0 or not 0 < self.trusted <= 1:
             raise ValueError(
-                f"horizon is {self.horizon}, margin {self.margin}, caution {self.caution} and trusted "
-                f"{self.trusted}; they must be >= 1, >= 0, >= 0 and in (0, 1]."
+                f"horizon is {self.horizon}, margin {self.margin}, doubt {self.doubt}, caution "
+                f"{self.caution} and trusted {self.trusted}; they must be >= 1, >= 0 (three) and in (0, 1]."
             )
         if self.max_sequences < 1 or self.rounds < 1 or not 1 <= self.elites <= self.candidates:
             raise ValueError(
@@ -111,6 +113,17 @@ class Plan(NamedTuple):
     """(N,), how much better the best future is than the policy's, in standard deviations of V."""
 
 
+class RealFutures(NamedTuple):
+    """B of the futures that happened."""
+
+    states: Float32
+    """(B, horizon + 1, D)."""
+    actions: Actions
+    """(B, horizon, dims)."""
+    ended: Bool
+    """(B, horizon): whether a step led to an absorbing state."""
+
+
 class _Future:
     """S imagined futures for each of N situations, under way."""
 
@@ -127,6 +140,13 @@ class _Future:
         self.going_on = np.repeat(self.going_on, times, axis=2)
         self.spread = np.repeat(self.spread, times, axis=1)
 
+    def go_to(self, following: Float32, ended: Bool, taken: Actions, step: int, judge: Judge) -> None:
+        """Take one step with actions (M, N, S, dims), judged. What is over stays where it is."""
+        rewards, is_over = judge.rewards(self.states, taken, following, ended)
+        self.returns += judge.discount**step * rewards * self.going_on
+        self.states = np.where(self.going_on[..., None], following, self.states)
+        self.going_on &= ~is_over
+
 
 class Planner:
     """Plans with a model. ``calibrate`` first, and again when model or values have changed.
@@ -139,23 +159,30 @@ class Planner:
 
     def __init__(self, config: ForesightConfig, model: DynamicsModel, choices: Choices) -> None:
         self._config, self._model, self._choices = config, model, choices
-        self._value_sd, self._most_spread = 1.0, np.inf
+        self._value_sd, self._most_spread, self._least_gain = 1.0, np.inf, config.margin
         self._enumerates = choices.options ** (choices.dims * config.horizon) <= config.max_sequences
         self._enumerates &= choices.options > 0
 
-    def calibrate(self, states: Float32, actions: Actions, judge: Judge) -> None:
-        """Measure the unit of futures, and how much the members disagree about real ones.
+    def calibrate(self, real: RealFutures, judge: Judge) -> None:
+        """Measure the unit of futures, and how much the members disagree and are wrong about real ones.
 
         Args:
-            states: from experience, (B, D).
-            actions: what was done from there, (B, horizon, dims).
-            judge: of B situations.
+            real: from experience.
+            judge: of their B situations.
         """
-        future = self._begin(states)
-        self._value_sd = max(float(judge.values(future.states[:1]).std()), 1e-6)
-        for step in range(actions.shape[1]):
-            self._advance(future, actions[None, :, None, step], step, judge)
-        self._most_spread = float(np.quantile(future.spread, self._config.trusted))
+        foretold, happened = self._begin(real.states[:, 0]), _Future(real.states[None, :, None, 0])
+        self._value_sd = max(float(judge.values(happened.states).std()), 1e-6)
+        for step in range(real.actions.shape[1]):
+            actions = real.actions[None, :, None, step]
+            self._advance(foretold, actions, step, judge)
+            following, ended = real.states[None, :, None, step + 1], real.ended[None, :, None, step]
+            happened.go_to(following, ended, actions, step, judge)
+        self._most_spread = float(np.quantile(foretold.spread, self._config.trusted))
+        for future in (foretold, happened):
+            self._finish(future, judge)
+        missed = (foretold.returns.mean(axis=0) - happened.returns[0]) / self._value_sd
+        error = float(np.sqrt(np.square(missed).mean()))
+        self._least_gain = self._config.margin + self._config.doubt * error
 
     def plan(self, states: Float32, judge: Judge, rng: np.random.Generator) -> Plan:
         """Return what to do in states (N, D).
@@ -177,7 +204,7 @@ class Planner:
         rows, best = np.arange(len(states)), scores.argmax(axis=1)
         gains = scores[rows, best] - own_score
         better = actions[rows, best]
-        overruled = (gains > self._config.margin) & (better != first).any(axis=1)
+        overruled = (gains > self._least_gain) & (better != first).any(axis=1)
         return Plan(np.where(overruled[:, None], better, first), overruled, gains)
 
     def imagine_policy(self, states: Float32, judge: Judge) -> tuple[_Future, Actions]:
@@ -203,10 +230,7 @@ class Planner:
             future.states.reshape(members, -1, width), columns.reshape(members, -1, columns.shape[-1])
         )
         following, ended = following.reshape(shape), ended.reshape(shape[:3])
-        rewards, is_over = judge.rewards(future.states, taken, following, ended)
-        future.returns += judge.discount**step * rewards * future.going_on
-        future.states = np.where(future.going_on[..., None], following, future.states)
-        future.going_on &= ~is_over
+        future.go_to(following, ended, taken, step, judge)
         future.spread += self._model.spread(future.states) / self._config.horizon
 
     def _finish(self, future: _Future, judge: Judge) -> None:

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps, distinct
-from rlhf.policy.foresight import Choices, ForesightConfig, Plan, Planner
+from rlhf.policy.foresight import Choices, ForesightConfig, Plan, Planner, RealFutures
 from rlhf.policy.q_learning import QLearner
 from rlhf.types.experience import Actions, Bool, Float32, Int64
 from rlhf.types.goals import GoalEpisodes, GoalSpace, Reached
@@ -162,9 +162,10 @@ class GoalForesight:
         self._recent.clear()
 
     def calibrate(self) -> None:
-        """Measure the unit and the trust anew, on remembered futures under their own actions and goals."""
+        """Measure anew what to trust, on remembered futures under their own actions and goals."""
         states, actions, goals = (np.concatenate(part) for part in zip(*self._recent, strict=True))
-        self.planner.calibrate(states, actions, self._judge(goals))
+        real = RealFutures(states, actions, np.zeros(actions.shape[:2], np.bool_))
+        self.planner.calibrate(real, self._judge(goals))
 
     def plan(self, observations: Float32, goals: Float32) -> Plan:
         """Return what to do in observations (N, D) for goals (N, G); anything where the goal is reached."""
@@ -198,11 +199,11 @@ class GoalForesight:
         horizon = self.config.plan.horizon
         rows = np.flatnonzero(episodes.lengths >= horizon)
         starts = (self._rng.random(len(rows)) * (episodes.lengths[rows] - horizon + 1)).astype(np.int64)
-        during = starts[:, None] + np.arange(horizon)
+        during = starts[:, None] + np.arange(horizon + 1)
         self._recent.append(
             (
-                episodes.observations[rows, starts],
-                episodes.actions[rows[:, None], during],
+                episodes.observations[rows[:, None], during],
+                episodes.actions[rows[:, None], during[:, :-1]],
                 episodes.desired[rows],
             )
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
-from rlhf.policy.foresight import Choices, ForesightConfig, Planner
+from rlhf.policy.foresight import Choices, ForesightConfig, Planner, RealFutures
 from rlhf.types.experience import Actions, Bool, Float32
 
 CELLS = 7
@@ -57,8 +57,18 @@ def everywhere() -> Float32:
 
 def planner(model: DynamicsModel, judge: Corridor, config: ForesightConfig = PLAN) -> Planner:
     made = Planner(config, model, LEFT_RIGHT)
-    made.calibrate(everywhere(), np.ones((CELLS, config.horizon, 1), np.int64), judge)
+    made.calibrate(going_right(config.horizon), judge)
     return made
+
+
+def going_right(horizon: int, speed: int = 1) -> RealFutures:
+    """Return what follows from each cell, in a corridor where a step right takes one so many cells on."""
+    cells = np.clip(np.arange(CELLS)[:, None] + speed * np.arange(horizon + 1), 0, CELLS - 1)
+    return RealFutures(
+        states=np.eye(CELLS, dtype=np.float32)[cells],
+        actions=np.ones((CELLS, horizon, 1), np.int64),
+        ended=np.zeros((CELLS, horizon), np.bool_),
+    )
 
 
 @pytest.mark.parametrize("most", [1024, 1])
@@ -103,6 +113,35 @@ def test_nobody_is_overruled_for_less_than_the_margin(corridor: DynamicsModel) -
             assert not plan.overruled[plan.gains <= config.margin].any()
 
 
+def test_who_foretold_real_futures_wrongly_needs_a_greater_gain(corridor: DynamicsModel) -> None:
+    judge = Corridor([0, 1, 2, 3, 4, 5, 6])
+    as_foretold, turned_round = 1, -1
+    overruled = {}
+    for speed in (as_foretold, turned_round):
+        for doubt in (0.0, 1.0):
+            config = dataclasses.replace(PLAN, doubt=doubt)
+            made = Planner(config, corridor, LEFT_RIGHT)
+            made.calibrate(going_right(config.horizon, speed), judge)
+            plan = made.plan(everywhere(), judge, np.random.default_rng(0))
+            overruled[speed, doubt] = int(plan.overruled.sum())
+    assert overruled[as_foretold, 1.0] == overruled[as_foretold, 0.0] == CELLS
+    assert overruled[turned_round, 1.0] < overruled[turned_round, 0.0] == CELLS
+
+
+def test_real_futures_end_where_they_ended(corridor: DynamicsModel) -> None:
+    # What comes after the end is worth nothing, so that it cannot have been foretold wrongly.
+    judge = Corridor([1, 0, 0, 0, 0, 0, 0], end=1)
+    real = going_right(PLAN.horizon)
+    nonsense = real.states.copy()
+    nonsense[0, 2:] = np.eye(CELLS, dtype=np.float32)[0]  # cell 0 pays, but its future is over by then
+    plans = []
+    for states in (real.states, nonsense):
+        made = Planner(PLAN, corridor, LEFT_RIGHT)
+        made.calibrate(real._replace(states=states), judge)
+        plans.append(made.plan(everywhere(), judge, np.random.default_rng(0)))
+    assert np.array_equal(plans[0].overruled, plans[1].overruled)
+
+
 class Line:
     """Rewards being near 0. The policy does nothing."""
 
@@ -135,8 +174,10 @@ def taught(low: float, high: float) -> DynamicsModel:
 
 def line_planner(model: DynamicsModel, states: Float32) -> Planner:
     made = Planner(dataclasses.replace(PLAN, horizon=3, candidates=64, elites=8), model, Choices(1, 0))
-    actions = np.random.default_rng(0).uniform(-1, 1, (len(states), 3, 1)).astype(np.float32)
-    made.calibrate(states, actions, Line())
+    actions = np.random.default_rng(0).uniform(-0.3, 0.3, (len(states), 3, 1)).astype(np.float32)
+    moved = 0.3 * np.concatenate([np.zeros((len(states), 1, 1), np.float32), actions], axis=1)
+    happened = states[:, None] + moved.cumsum(axis=1, dtype=np.float32)
+    made.calibrate(RealFutures(happened, actions, np.zeros((len(states), 3), np.bool_)), Line())
     return made
 
 
@@ -164,7 +205,8 @@ def test_actions_become_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"horizon": 0}, {"margin": -0.1}, {"trusted": 0.0}, {"elites": 200}, {"rounds": 0}]
+    "changes",
+    [{"horizon": 0}, {"margin": -0.1}, {"doubt": -1.0}, {"trusted": 0.0}, {"elites": 200}, {"rounds": 0}],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
