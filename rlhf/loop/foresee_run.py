@@ -14,8 +14,8 @@ from rlhf.experience.rollout import play_episodes
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
 from rlhf.loop.memory import Memory
-from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
-from rlhf.policy.foresight import Choices, ForesightConfig, Planner, RealFutures
+from rlhf.policy.dynamics import Choices, DynamicsConfig, DynamicsModel, Steps
+from rlhf.policy.foresight import ForesightConfig, Planner, RealFutures
 from rlhf.policy.ppo import PPO
 from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel

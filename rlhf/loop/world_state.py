@@ -6,8 +6,7 @@ import numpy as np
 
 from rlhf.evaluation.changes import Cusum
 from rlhf.loop.config import WorldConfig
-from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
-from rlhf.policy.foresight import Choices
+from rlhf.policy.dynamics import Choices, DynamicsConfig, DynamicsModel, Steps
 from rlhf.types.experience import Rollout
 from rlhf.types.task import ActionSpace
 

@@ -18,7 +18,7 @@ from rlhf.policy.kernels import Backpropagation
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser
 from rlhf.seeding import generator_state, restore_generator
-from rlhf.types.experience import Bool, Float32, Int64
+from rlhf.types.experience import Actions, Bool, Float32, Int64
 
 _ADAPT_CHECKED = 25
 """Updates after which ``adapt`` looks how well it does."""
@@ -74,6 +74,26 @@ class Steps(NamedTuple):
         """Return some of the steps."""
         states, actions, following, ended, episodes = self
         return Steps(states[rows], actions[rows], following[rows], ended[rows], episodes[rows])
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """Which actions there are: ``dims`` numbers in [-1, 1] where ``options`` is 0, else in [0, options)."""
+
+    dims: int
+    options: int
+
+    @property
+    def columns(self) -> int:
+        """Columns of an action as the model sees it."""
+        return self.dims * max(1, self.options)
+
+    def to_columns(self, actions: Actions) -> Float32:
+        """Return actions (..., dims) as the model sees them, (..., columns): one-hot where discrete."""
+        if not self.options:
+            return np.asarray(actions, np.float32)
+        taken: Bool = actions[..., None] == np.arange(self.options)
+        return taken.reshape(*actions.shape[:-1], self.columns).astype(np.float32)
 
 
 def distinct(rows: Float32) -> tuple[Int64, Int64]:

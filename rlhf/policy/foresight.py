@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rlhf.policy.dynamics import DynamicsModel
+from rlhf.policy.dynamics import Choices, DynamicsModel
 from rlhf.types.experience import Actions, Bool, Float32, Int64
 
 _LEAST_CHANCE = 0.02
@@ -56,26 +56,6 @@ class ForesightConfig:
                 f"max_sequences is {self.max_sequences}, rounds {self.rounds}, elites {self.elites} and "
                 f"candidates {self.candidates}; they must be >= 1, and elites at most candidates."
             )
-
-
-@dataclasses.dataclass(frozen=True)
-class Choices:
-    """Which actions there are: ``dims`` numbers in [-1, 1] where ``options`` is 0, else in [0, options)."""
-
-    dims: int
-    options: int
-
-    @property
-    def columns(self) -> int:
-        """Columns of an action as the model sees it."""
-        return self.dims * max(1, self.options)
-
-    def to_columns(self, actions: Actions) -> Float32:
-        """Return actions (..., dims) as the model sees them, (..., columns): one-hot where discrete."""
-        if not self.options:
-            return np.asarray(actions, np.float32)
-        taken: Bool = actions[..., None] == np.arange(self.options)
-        return taken.reshape(*actions.shape[:-1], self.columns).astype(np.float32)
 
 
 class Judge(Protocol):

@@ -8,8 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps, distinct
-from rlhf.policy.foresight import Choices, ForesightConfig, Plan, Planner, RealFutures
+from rlhf.policy.dynamics import Choices, DynamicsConfig, DynamicsModel, Steps, distinct
+from rlhf.policy.foresight import ForesightConfig, Plan, Planner, RealFutures
 from rlhf.policy.q_learning import QLearner
 from rlhf.types.experience import Actions, Bool, Float32, Int64
 from rlhf.types.goals import GoalEpisodes, GoalSpace, Reached

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rlhf.policy.dynamics import DynamicsConfig, DynamicsModel, Steps
-from rlhf.policy.foresight import Choices, ForesightConfig, Planner, RealFutures
+from rlhf.policy.dynamics import Choices, DynamicsConfig, DynamicsModel, Steps
+from rlhf.policy.foresight import ForesightConfig, Planner, RealFutures
 from rlhf.types.experience import Actions, Bool, Float32
 
 CELLS = 7
