@@ -101,14 +101,13 @@ def _cut_segments(session: Session, count: int) -> list[Segment]:
     """Return segments to choose pairs from: of all the exploration at first, then old and recent ones."""
     memory = session.memory
     if session.reward is None:
-        episodes = {e.reset_seed: e for e in (*memory.explored, *memory.older, *memory.recent)}
+        all_of_them = (*memory.explored, *memory.older, *memory.recent)
+        episodes = list({episode.reset_seed: episode for episode in all_of_them}.values())
         wanted = count * _INITIAL_SEGMENTS_PER_QUERY
         # an outcome is rare among the clips of a long episode, and may be all that the goal is about
         length, horizon = session.task.segment_steps, session.task.horizon
-        endings = sample_endings(
-            list(episodes.values()), wanted // 2, length, horizon, session.rngs["queries"]
-        )
-        return _sample(session, list(episodes.values()), wanted - len(endings)) + endings
+        endings = sample_endings(episodes, wanted // 2, length, horizon, session.rngs["queries"])
+        return _sample(session, episodes, wanted - len(endings)) + endings
     num_candidates = count * session.config.queries.candidates_per_query
     older = _sample(session, memory.older, num_candidates // 2)
     return older + _sample(session, list(memory.recent), num_candidates)

@@ -31,23 +31,21 @@ def explore(session: Session, policy: ActingPolicy | None = None) -> None:
         session: of a run that begins.
         policy: one that knows something already; an episode of its own in every environment is enough then.
     """
-    is_diverse = policy is None
     with session.timed("experience"):
         num_envs = session.config.collect.num_envs
         seed = int(generator(session.seed, "explore").integers(2**31))
         task, num_steps = session.task, explore_length(session.config, session.task.horizon)
-        if policy is None and not task.ends_early:
+        if policy is not None:
+            num_steps = task.horizon
+        elif not task.ends_early:
             task = dataclasses.replace(task, horizon=min(task.horizon, _EXPLORED_CLIPS * task.segment_steps))
         stepper = VectorStepper(task, num_envs, seed)
-        if policy is None:
-            policy = RandomPolicies(stepper.action_space, stepper.observation_dim, num_envs)
-        else:
-            num_steps = task.horizon
-        collected = Collector(stepper).collect(policy, num_steps, generator(session.seed, "explore", "act"))
+        acting = policy or RandomPolicies(stepper.action_space, stepper.observation_dim, num_envs)
+        collected = Collector(stepper).collect(acting, num_steps, generator(session.seed, "explore", "act"))
         stepper.close()
     session.memory.add_explored(collected.episodes, collected.true_rewards)
     session.steps += collected.rollout.num_steps
-    if is_diverse:
+    if policy is None:
         _say_how_far(session)
     if session.task.has_true_reward:
         baseline = measure_baseline(session.task, session.seed)

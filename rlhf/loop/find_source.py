@@ -39,9 +39,8 @@ def find_source(session: "Session") -> Source | None:
         source_task = get_task(runs.get_run(connection, run_id)["task"])
         stored = models.get_reward_version(connection, run_id, version)["arrays"]
     model = RewardModel.from_arrays(session.blobs.read_arrays(stored)[0])
-    if source_task.env_id == session.task.env_id and session.inputs == RewardInputs.of(
-        model.config, session.action_space
-    ):
+    its_inputs = RewardInputs.of(model.config, session.action_space)
+    if source_task.env_id == session.task.env_id and session.inputs == its_inputs:
         return Source(model=model, columns=np.arange(model.num_features))
     theirs = _observed(source_task, use_endings=model.config.use_endings)
     columns = match_features(theirs, session.inputs.names(session.task.feature_names))
