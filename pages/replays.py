@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rlhf.ui import replay_list
+from rlhf.ui.foresight_view import would_foresight_help
 from rlhf.ui.replay_player import replay_player
 from rlhf.ui.replay_view import view_demonstrations, view_policies
 from rlhf.ui.run_heading import run_heading
@@ -36,6 +37,7 @@ def replays(run_id: str) -> None:
     replay_list.ask(run_id, moments)
     replay_list.way_to_label(run_id)
     win_rate(engine, run_id, key=f"win-rate-{run_id}")
+    would_foresight_help(run_id)
     replay_list.table(saved)
 
 

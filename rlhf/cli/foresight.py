@@ -50,10 +50,13 @@ def run(options: argparse.Namespace) -> int:
     if options.clip:
         write_clip(options.clip, film_run_foresight(found, _FILMED))
     result = {"run": options.run_id, **evaluate_foresight(found, options.episodes)}
+    is_true = bool(result["with"])
+    looked, alone = (np.mean(result[name if is_true else f"predicted_{name}"]) for name in ("with", "alone"))
+    missed = result["held_out_error"]
     text = (
-        f"True return {np.mean(result['with']):.1f} with foresight, {np.mean(result['alone']):.1f} without, "
-        f"over {options.episodes} episodes from the same states; {result['overruled']:.0%} of actions "
-        f"overruled. The model misses {result['held_out_error']:.1%} of what changes in episodes it has not "
-        "seen."
+        f"{'True' if is_true else 'Predicted'} return {looked:.1f} with foresight, {alone:.1f} without, over "
+        f"{options.episodes} episodes from the same states; {result['overruled']:.0%} of actions overruled. "
+        f"The model misses {'an unknown share' if missed is None else f'{missed:.1%}'} of what changes in "
+        "episodes it has not seen."
     )
     return finish(options, result, text)

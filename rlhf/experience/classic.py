@@ -51,7 +51,7 @@ def states_shown(env_id: str, observations: Float32) -> Float64:
         return np.column_stack((first, second, seen[:, 4:]))
     raise TaskError(
         f"what was imagined of {env_id} cannot be drawn, as its observations do not show the whole state; "
-        f"those of {', '.join(CLASSIC_DYNAMICS)} do."
+        f"those of {', '.join(CLASSIC_DYNAMICS)} and of MuJoCo's robots do."
     )
 
 

@@ -12,12 +12,12 @@ from rlhf.clips.encode import encode_mp4
 from rlhf.clips.resize import Frame, fit_frame
 from rlhf.clips.scenes import make_scene
 from rlhf.errors import TaskError
-from rlhf.experience.classic import states_shown
 from rlhf.experience.goal_envs import DYNAMICS
 from rlhf.experience.goal_pictures import draw
 from rlhf.experience.goal_rollout import collect_goal_episodes
 from rlhf.experience.goal_tasks import GoalTask, make_goal_envs
 from rlhf.experience.rollout import play_episodes
+from rlhf.experience.shown_states import states_shown
 from rlhf.experience.tasks import make_env
 from rlhf.loop.foresee_run import Foreseen
 from rlhf.policy.goal_foresight import GoalForesight
@@ -79,7 +79,10 @@ def film_run_foresight(found: Foreseen, num_clips: int) -> bytes:
             seen = episode.observations[start : start + length + 1]
             imagined = found.imagine(seen[0], episode.actions[start : start + length])
             pictures = [
-                [scene.draw_state(state) for state in states_shown(task.env_id, observations)]
+                [
+                    scene.draw_state(one)
+                    for one in states_shown(scene.env.unwrapped, task.env_id, observations)
+                ]
                 for observations in (seen, imagined)
             ]
             frames += side_by_side(*pictures)

@@ -4,6 +4,7 @@ Nothing is stored and nothing learns from it: PPO's data stay what its policy al
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from rlhf.errors import JobError
 from rlhf.experience.rollout import play_episodes
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
+from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.memory import Memory
+from rlhf.loop.report import Progress, finite
 from rlhf.policy.dynamics import Choices, DynamicsConfig, DynamicsModel, Steps
 from rlhf.policy.foresight import ForesightConfig, Planner, RealFutures
 from rlhf.policy.ppo import PPO
@@ -26,9 +29,12 @@ from rlhf.storage import models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Actions, Bool, Episode, Float32
+from rlhf.types.protocols import ActingPolicy
 from rlhf.types.task import ActionSpace, Task
 
 _FUTURES_MEASURED = 512
+_UPDATES_TOLD = 50
+"""Updates of the model between two notes of how far it is."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,6 +118,21 @@ class ForeseeingPolicy:
         return actions, np.zeros(len(observations), np.float32)
 
 
+class _Told:
+    """An ``ActingPolicy`` whose every step is told."""
+
+    def __init__(self, acting: ActingPolicy, tell: Callable[[int], None]) -> None:
+        self.version = acting.version
+        self._acting, self._tell, self._steps = acting, tell, 0
+
+    def act(
+        self, observations: Float32, rng: np.random.Generator, *, deterministic: bool = False
+    ) -> tuple[Actions, Float32]:
+        self._tell(self._steps)
+        self._steps += 1
+        return self._acting.act(observations, rng, deterministic=deterministic)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Foreseen:
     """A run in the state of its newest checkpoint, and the model of its behaviour."""
@@ -119,6 +140,7 @@ class Foreseen:
     task: Task
     seed: int
     policy: PPO
+    reward: RewardModel
     model: DynamicsModel
     choices: Choices
     acting: ForeseeingPolicy
@@ -130,8 +152,21 @@ class Foreseen:
         return mean
 
 
-def foresee_run(engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesightConfig) -> Foreseen:
+def _quiet(done: int, in_all: int, text: str) -> None:
+    """Tell nobody."""
+
+
+def foresee_run(
+    engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesightConfig, progress: Progress = _quiet
+) -> Foreseen:
     """Fit a model to the behaviour that a run remembers and return its policy with foresight.
+
+    Args:
+        engine: of the store.
+        blobs: of the store.
+        run_id: of the run.
+        config: how it looks ahead.
+        progress: hears how far it is.
 
     Raises:
         JobError: the run has no checkpoint yet, or no reward that was learned.
@@ -158,34 +193,56 @@ def foresee_run(engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesig
     episodes = [*memory.older, *memory.recent]
     for number, episode in enumerate(episodes):
         model.add(_steps(episode, number, choices))
-    model.fit(config.updates)
-    judge = RunJudge(policy, RewardModel.from_arrays(learned), action_space, config.pessimism)
+    for done in range(0, config.updates, _UPDATES_TOLD):
+        progress(done, config.updates, "learning what follows from what it does")
+        model.fit(min(_UPDATES_TOLD, config.updates - done))
+    reward = RewardModel.from_arrays(learned)
+    judge = RunJudge(policy, reward, action_space, config.pessimism)
     planner = Planner(config.plan, model, choices)
     planner.calibrate(_futures(episodes, config.plan.horizon, rng), judge)
     acting = ForeseeingPolicy(planner, judge, action_space, policy.version)
-    return Foreseen(task=task, seed=run["seed"], policy=policy, model=model, choices=choices, acting=acting)
+    return Foreseen(
+        task=task,
+        seed=run["seed"],
+        policy=policy,
+        reward=reward,
+        model=model,
+        choices=choices,
+        acting=acting,
+    )
 
 
-def evaluate_foresight(found: Foreseen, num_episodes: int) -> dict[str, Any]:
-    """Return true returns with foresight and without it, from the same states, by the likeliest actions.
+def evaluate_foresight(found: Foreseen, num_episodes: int, progress: Progress = _quiet) -> dict[str, Any]:
+    """Return what episodes bring with foresight and without it, from the same states.
+
+    The policy's likeliest actions are taken.
 
     Returns:
-        ``{"with", "alone", "difference", "overruled", "held_out_error"}``; the first two are lists.
+        ``{"with", "alone", "predicted_with", "predicted_alone", "difference", "overruled",
+        "held_out_error"}``; the first two are lists of true returns, empty where the task has none, the next
+        two of those that the learned reward gives, and the difference is of means of true returns, or null.
     """
     seed = int(generator(found.seed, "foresight evaluation").integers(2**31))
-    true_returns = [
-        [
-            float(paid.sum())
-            for paid in play_episodes(found.task, acting, num_episodes, seed, deterministic=True)[1]
-        ]
-        for acting in (found.acting, found.policy)
-    ]
+    task, space = found.task, spaces_of(found.task)[1]
+
+    def tell(step: int) -> None:
+        progress(step, task.horizon, "acting with foresight")
+
+    true_returns: list[list[float]] = []
+    predicted: list[list[float]] = []
+    for acting in (_Told(found.acting, tell), found.policy):
+        episodes, paid = play_episodes(task, acting, num_episodes, seed, deterministic=True)
+        true_returns.append([float(one.sum()) for one in paid] if task.has_true_reward else [])
+        predicted.append([predicted_return(found.reward, episode, task, space) for episode in episodes])
+    gains = np.subtract(true_returns[0], true_returns[1])
     return {
         "with": true_returns[0],
         "alone": true_returns[1],
-        "difference": float(np.mean(true_returns[0]) - np.mean(true_returns[1])),
+        "predicted_with": predicted[0],
+        "predicted_alone": predicted[1],
+        "difference": float(gains.mean()) if len(gains) else None,
         "overruled": float(np.concatenate(found.acting.overruled).mean()),
-        "held_out_error": found.model.held_out_error(),
+        "held_out_error": finite(found.model.held_out_error()),
     }
 
 

@@ -1,12 +1,12 @@
 """A comparison that somebody ordered, of sources or of ways to start from one -> what pages show of it."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from rlhf.errors import JobStoppedError, NotFoundError
+from rlhf.loop.note_progress import progress_noted
 from rlhf.loop.order_ranking import RankConfig, parse_reward
 from rlhf.loop.rank_sources import rank_sources
 from rlhf.storage import source_rankings
@@ -14,8 +14,6 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 
 _SEED = 0
-_SAY_S = 0.5
-"""Seconds between two notes of how far it is, each of which also hears whether it is still wanted."""
 
 
 def make_ranking(
@@ -40,17 +38,9 @@ def make_ranking(
             raise JobStoppedError(str(error)) from error
     settings = dict(row["settings"])
     reward_from = parse_reward(settings.pop("reward_from"))
-    said_at = -_SAY_S
 
-    def progress(done: int, in_all: int, text: str) -> None:
-        nonlocal said_at
-        check()
-        if time.monotonic() - said_at < _SAY_S:
-            return
-        said_at = time.monotonic()
-        with writing(engine) as connection:
-            if not source_rankings.note_progress(connection, ranking_id, done, in_all, text):
-                raise JobStoppedError("the comparison of sources was stopped.")
+    def note(connection: sa.Connection, done: int, in_all: int, text: str) -> bool:
+        return source_rankings.note_progress(connection, ranking_id, done, in_all, text)
 
     found = rank_sources(
         engine,
@@ -58,7 +48,7 @@ def make_ranking(
         row["target"],
         RankConfig(**settings),
         seed=_SEED,
-        progress=progress,
+        progress=progress_noted(engine, note, check, what="the comparison of sources"),
         reward_from=reward_from,
     )
     with writing(engine) as connection:

@@ -145,6 +145,11 @@ def _source_rankings(connection: sa.Connection) -> None:
     schema.source_rankings.create(connection)
 
 
+def _foresights(connection: sa.Connection) -> None:
+    """Add what looking ahead would bring runs."""
+    schema.foresights.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001_initial", _initial),
     ("0002_people", _people),
@@ -157,6 +162,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0009_origins", _origins),
     ("0010_reward_designs", _reward_designs),
     ("0011_source_rankings", _source_rankings),
+    ("0012_foresights", _foresights),
 )
 
 

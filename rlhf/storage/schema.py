@@ -425,6 +425,22 @@ source_rankings = sa.Table(
     sa.Index("source_rankings_of_target", "target", "created_at"),
 )
 
+# What looking ahead would bring a run, as somebody asked for it. What was found stays until there is more.
+foresights = sa.Table(
+    "foresights",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("begun_at", sa.Float),  # null while none is being made
+    sa.Column("num_done", sa.Integer, nullable=False),
+    sa.Column("num_in_all", sa.Integer, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),  # what is being done, for people
+    sa.Column(
+        "found", sa.JSON
+    ),  # what ``evaluate_foresight`` returns, and ``not_drawn``; null until there is any
+    sa.Column("clip", sa.String(80)),  # blob, what happened beside what was foreseen; null where not drawn
+    sa.Column("found_at", sa.Float),
+)
+
 # State to go on from after a crash; only the newest few are kept.
 checkpoints = sa.Table(
     "checkpoints",

@@ -22,7 +22,7 @@ class RunState(enum.Enum):
 
 @enum.unique
 class JobKind(enum.Enum):
-    """Which process takes a job: TRAIN the trainer, RANK a ranker, the others the renderer."""
+    """Which process takes a job: TRAIN the trainer, RANK and FORESEE a ranker, the others the renderer."""
 
     TRAIN = "train"
     RENDER = "render"
@@ -40,6 +40,12 @@ class JobKind(enum.Enum):
     """A stretch of work on a run's map of behaviour."""
     RANK = "rank"
     """Saved policies are compared as sources for a task, by a process of its own."""
+    FORESEE = "foresee"
+    """What looking ahead would bring a run is measured, by such a process too."""
+
+
+RANKER_KINDS = (JobKind.RANK, JobKind.FORESEE)
+"""Work of minutes, for which a process is started beside the renderer."""
 
 
 @enum.unique

@@ -24,7 +24,7 @@ from rlhf.loop.schedule import labels_due
 from rlhf.storage import answers, jobs, models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
-from rlhf.types.run import JobKind, RunState
+from rlhf.types.run import RANKER_KINDS, JobKind, RunState
 
 _TO_WATCH = (JobKind.EVALUATE, JobKind.DRAW, JobKind.REPLAY, JobKind.DEMONSTRATE, JobKind.MAP)
 RENDERS_PER_EVALUATION = 4
@@ -95,9 +95,9 @@ def call_demonstrator(job: sa.RowMapping) -> subprocess.Popen[str]:
 
 
 class Rankers:
-    """Starts a process that compares sources while somebody waits for that: it takes minutes.
+    """Starts a process for what takes minutes, such as comparing sources, while somebody waits for that.
 
-    It ends when there is nothing left to compare, or with this process.
+    It ends when there is nothing left to do, or with this process.
 
     Args:
         engine: the store's database.
@@ -115,7 +115,7 @@ class Rankers:
             return
         self._looked_at = now
         with reading(self._engine) as connection:
-            if not jobs.has_claimable(connection, (JobKind.RANK,)):
+            if not jobs.has_claimable(connection, RANKER_KINDS):
                 return
         command = [sys.executable, "-m", "rlhf", "worker", "--role", "ranker", "--once"]
         self._child = subprocess.Popen(

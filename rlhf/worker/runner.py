@@ -22,7 +22,7 @@ from rlhf.storage import jobs, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, reading, writing
 from rlhf.storage.migrations import migrate
-from rlhf.types.run import JobKind, JobState, RunState
+from rlhf.types.run import RANKER_KINDS, JobKind, JobState, RunState
 from rlhf.worker.lease import Heartbeat
 from rlhf.worker.priority import give_way
 
@@ -162,6 +162,7 @@ def _ranker(
     stop: threading.Event,
     once: bool,
 ) -> Callable[[], bool]:
+    from rlhf.loop.make_foresight import make_foresight
     from rlhf.loop.make_ranking import make_ranking
 
     def check() -> None:
@@ -171,14 +172,15 @@ def _ranker(
     def do(job: sa.RowMapping) -> None:
         state = JobState.DONE
         try:
-            make_ranking(engine, blobs, job["subject"], check)
+            make = make_ranking if job["kind"] is JobKind.RANK else make_foresight
+            make(engine, blobs, job["subject"], check)
         except JobStoppedError:
             if stop.is_set():
                 state = JobState.WAITING  # for the next worker
         with writing(engine) as connection:
             jobs.release(connection, job["id"], worker_id, state)
 
-    return lambda: _do_next(engine, (JobKind.RANK,), worker_id, heartbeat, do)
+    return lambda: _do_next(engine, RANKER_KINDS, worker_id, heartbeat, do)
 
 
 _ROLES = {"trainer": _trainer, "renderer": _renderer, "ranker": _ranker}

@@ -26,10 +26,11 @@ def halves(clip: bytes) -> tuple[np.ndarray, np.ndarray]:
     return frames[:, :, : middle - 4], frames[:, :, middle + 4 :]
 
 
+@pytest.mark.parametrize("name", ["pendulum-swingup", "hopper-run"])
 def test_what_was_imagined_of_a_run_is_beside_what_happened(
-    store: Store, new_small_run: Callable[..., str]
+    store: Store, new_small_run: Callable[..., str], name: str
 ) -> None:
-    session = open_session(store.engine, store.blobs, new_small_run("pendulum-swingup"), is_simulated=True)
+    session = open_session(store.engine, store.blobs, new_small_run(name), is_simulated=True)
     iterate(session)
     ask_teacher(store.engine, store.blobs, session.run_id, 100)
     iterate(session)

@@ -1,0 +1,110 @@
+"""Would looking ahead help? Measured when somebody asks, with what was foreseen beside what happened."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+import streamlit as st
+
+from rlhf.evaluation.statistics import bootstrap_interval
+from rlhf.loop.order_foresight import order_foresight, stop_foresight
+from rlhf.storage import foresights, jobs
+from rlhf.storage.engine import reading
+from rlhf.types.experience import Float64
+from rlhf.types.run import JobKind, JobState
+from rlhf.ui.store import open_store
+
+_MEANING = (
+    "A model learns from the stored behaviour what follows from each action. Before it acts, the policy then "
+    "imagines futures with that model, and does something else where one of them is clearly worth more by "
+    "the reward it has learned. Nothing learns from these episodes."
+)
+
+
+def would_foresight_help(run_id: str) -> None:
+    """Draw what looking ahead would bring a run, or how that is found out."""
+    st.markdown("**Would looking ahead help?**", help=_MEANING)
+    with reading(open_store().engine) as connection:
+        row = foresights.get_foresight(connection, run_id)
+        job = jobs.find(connection, JobKind.FORESEE, run_id)
+    state = None if job is None else job["state"]
+    if row is not None and row["begun_at"] and state in (JobState.WAITING, JobState.CLAIMED):
+        _progress(run_id, row)
+    else:
+        if job is not None and state is JobState.FAILED:
+            st.error(f"It could not be measured: {(job['error'] or '').strip().rpartition(chr(10))[2]}")
+        st.button(
+            "Measure again" if row is not None and row["found"] else "Look ahead",
+            key=f"look-ahead-{run_id}",
+            icon=":material/visibility:",
+            on_click=order_foresight,
+            args=(open_store().engine, run_id),
+            help="Takes a minute or two beside the training.",
+        )
+    if row is not None and row["found"]:
+        _findings(row)
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """Return what was found as a sentence.
+
+    Args:
+        found: what ``evaluate_foresight`` returns.
+    """
+    gains = np.subtract(found["predicted_with"], found["predicted_alone"])
+    low, high = bootstrap_interval([gains], _mean, np.random.default_rng(0))
+    verdict = (
+        "It would help" if low > 0 else "It would harm" if high < 0 else "It would make no clear difference"
+    )
+    text = (
+        f"{verdict}: {_signed(_mean(gains))} by the learned reward ({_signed(low)} to {_signed(high)}), over "
+        f"{len(gains)} episodes with it and without, from the same starts. "
+        f"{found['overruled']:.0%} of the actions were others."
+    )
+    if found["difference"] is not None:
+        text += f" True return: {_signed(found['difference'])}, for evaluation only."
+    return text
+
+
+def _findings(row: sa.RowMapping) -> None:
+    found = row["found"]
+    st.caption(in_words(found))
+    if row["clip"] is None:
+        st.caption(f"There is nothing to watch: {found['not_drawn']}")
+        return
+    missed = found["held_out_error"]
+    said = "" if missed is None else f" Of what changes in a step, it misses {missed:.1%}."
+    st.video(_read(row["clip"]), loop=True, autoplay=True, muted=True)
+    st.caption(
+        "Left: what happened. Right: what the model had foreseen at the start of each stretch, from the same "
+        f"state and for the same actions. Where they part, it cannot be trusted any more.{said}"
+    )
+
+
+def _progress(run_id: str, row: sa.RowMapping) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        share = row["num_done"] / row["num_in_all"] if row["num_in_all"] else 0.0
+        text = row["message"].capitalize() or "Waiting for a worker."
+        st.progress(min(share, 1.0), text=text)
+        st.button(
+            "Stop",
+            key=f"stop-looking-{run_id}",
+            icon=":material/stop:",
+            on_click=stop_foresight,
+            args=(open_store().engine, run_id),
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _read(clip: str) -> bytes:
+    return open_store().blobs.read(clip)
+
+
+def _mean(values: Float64) -> float:
+    return float(np.mean(values))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")

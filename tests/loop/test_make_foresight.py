@@ -1,0 +1,94 @@
+"""What looking ahead would bring a run: ordered on a page, measured in the background, and can be stopped."""
+
+from collections.abc import Callable
+
+import pytest
+
+from rlhf.clips.encode import decode_mp4
+from rlhf.config import override
+from rlhf.errors import JobError, JobStoppedError
+from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.foresee_run import RunForesightConfig
+from rlhf.loop.iterate import iterate
+from rlhf.loop.make_foresight import EPISODES, make_foresight
+from rlhf.loop.order_foresight import order_foresight, stop_foresight
+from rlhf.loop.session import open_session, save_checkpoint
+from rlhf.storage import foresights, jobs
+from rlhf.storage.engine import reading, writing
+from rlhf.types.run import JobKind
+from rlhf.ui.store import Store
+
+QUICK = override(
+    RunForesightConfig(),
+    {"updates": 60, "model.members": 2, "model.batch_size": 64, "plan.horizon": 1, "plan.rounds": 1},
+)
+
+
+@pytest.fixture
+def run_id(store: Store, new_small_run: Callable[..., str]) -> str:
+    """A run that has a reward and a checkpoint."""
+    session = open_session(store.engine, store.blobs, new_small_run("pendulum-swingup"), is_simulated=True)
+    iterate(session)
+    ask_teacher(store.engine, store.blobs, session.run_id, 100)
+    iterate(session)
+    save_checkpoint(session)
+    return session.run_id
+
+
+def test_what_is_found_is_kept_with_its_clip(store: Store, run_id: str) -> None:
+    order_foresight(store.engine, run_id)
+    make_foresight(store.engine, store.blobs, run_id, config=QUICK)
+    with reading(store.engine) as connection:
+        row = foresights.get_foresight(connection, run_id)
+    assert row is not None
+    assert row["begun_at"] is None
+    assert {len(row["found"][name]) for name in ("with", "alone", "predicted_with")} == {EPISODES}
+    assert "not_drawn" not in row["found"]
+    assert len(decode_mp4(store.blobs.read(row["clip"]))) > 10
+
+
+def test_a_second_order_is_the_same_one(store: Store, run_id: str) -> None:
+    for _ in range(2):
+        order_foresight(store.engine, run_id)
+    with writing(store.engine) as connection:
+        assert jobs.claim(connection, (JobKind.FORESEE,), "one") is not None
+        assert jobs.claim(connection, (JobKind.FORESEE,), "two") is None
+
+
+def test_one_that_is_stopped_before_it_began_is_nobodys_work(store: Store, run_id: str) -> None:
+    order_foresight(store.engine, run_id)
+    stop_foresight(store.engine, run_id)
+    with writing(store.engine) as connection:
+        assert jobs.claim(connection, (JobKind.FORESEE,), "one") is None
+    with pytest.raises(JobStoppedError):
+        make_foresight(store.engine, store.blobs, run_id, config=QUICK)
+
+
+def test_one_that_is_stopped_on_the_way_ends_and_keeps_what_was_found(store: Store, run_id: str) -> None:
+    order_foresight(store.engine, run_id)
+    make_foresight(store.engine, store.blobs, run_id, config=QUICK)
+    order_foresight(store.engine, run_id)
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            stop_foresight(store.engine, run_id)
+        assert calls < 10_000
+
+    endless = override(QUICK, {"updates": 10**9})
+    with pytest.raises(JobStoppedError, match="looking ahead was stopped"):
+        make_foresight(store.engine, store.blobs, run_id, check, endless)
+    with reading(store.engine) as connection:
+        row = foresights.get_foresight(connection, run_id)
+    assert row is not None
+    assert row["found"]
+    assert "learning" in row["message"]
+
+
+def test_a_run_that_has_learned_nothing_says_so(store: Store, new_small_run: Callable[..., str]) -> None:
+    run_id = new_small_run()
+    order_foresight(store.engine, run_id)
+    with pytest.raises(JobError, match="no checkpoint yet"):
+        make_foresight(store.engine, store.blobs, run_id, config=QUICK)
