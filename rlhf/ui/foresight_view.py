@@ -59,9 +59,9 @@ def in_words(found: Mapping[str, Any]) -> str:
         "It would help" if low > 0 else "It would harm" if high < 0 else "It would make no clear difference"
     )
     text = (
-        f"{verdict}: {_signed(_mean(gains))} by the learned reward ({_signed(low)} to {_signed(high)}), over "
-        f"{len(gains)} episodes with it and without, from the same starts. "
-        f"{found['overruled']:.0%} of the actions were others."
+        f"{verdict}: {_signed(_mean(gains))} by the learned reward (95% {_signed(low)} to {_signed(high)}), "
+        f"in {len(gains)} episodes with it and without, from the same starts. It acted otherwise in "
+        f"{found['overruled']:.0%} of the steps."
     )
     if found["difference"] is not None:
         text += f" True return: {_signed(found['difference'])}, for evaluation only."
@@ -70,7 +70,7 @@ def in_words(found: Mapping[str, Any]) -> str:
 
 def _findings(row: sa.RowMapping) -> None:
     found = row["found"]
-    st.caption(in_words(found))
+    st.markdown(in_words(found))
     if row["clip"] is None:
         st.caption(f"There is nothing to watch: {found['not_drawn']}")
         return

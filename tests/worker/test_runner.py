@@ -10,6 +10,7 @@ import pytest
 
 from rlhf.errors import RenderError, StorageError
 from rlhf.loop import make_ranking as runner_ranking
+from rlhf.loop.order_foresight import order_foresight
 from rlhf.loop.order_ranking import RankConfig, order_ranking, stop_ranking
 from rlhf.loop.start_run import new_run, start_run
 from rlhf.storage import jobs, models, queries, runs, source_rankings
@@ -197,3 +198,17 @@ def test_a_comparison_of_sources_that_was_stopped_is_done(
     monkeypatch.setattr(runner_ranking, "make_ranking", stopped_first)
     assert rank_once(store, threading.Event())
     assert job_states(store) == [JobState.DONE]
+
+
+def test_what_looking_ahead_brings_is_found_by_the_ranker_and_a_failure_is_kept(
+    store: Store, make_run: Callable[..., str]
+) -> None:
+    run_id = make_run()
+    order_foresight(store.engine, run_id)
+    for _ in range(jobs.MAX_ATTEMPTS):
+        assert rank_once(store, threading.Event())
+    assert job_states(store) == [JobState.FAILED]
+    with reading(store.engine) as connection:
+        job = jobs.find(connection, JobKind.FORESEE, run_id)
+    assert job is not None
+    assert "no checkpoint yet" in job["error"]

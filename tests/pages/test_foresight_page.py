@@ -1,0 +1,116 @@
+"""*Replays* says what looking ahead would bring, drawn without a browser."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rlhf.storage import foresights, jobs, models
+from rlhf.storage.engine import reading, writing
+from rlhf.types.run import JobKind, JobState
+from rlhf.ui.foresight_view import in_words
+from rlhf.ui.store import Store, open_store
+
+Make = Callable[..., Any]
+ROOT = Path(__file__).resolve().parents[2]
+FOUND = {
+    "with": [12.0, 11.0, 13.0],
+    "alone": [10.0, 10.0, 10.0],
+    "predicted_with": [3.0, 4.0, 5.0],
+    "predicted_alone": [2.0, 2.0, 2.0],
+    "difference": 2.0,
+    "overruled": 0.25,
+    "held_out_error": 0.031,
+    "not_drawn": "it cannot be drawn.",
+}
+
+
+@pytest.fixture
+def run_id(store: Store, make_run: Make, make_segment: Make, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A run with one recorded policy, in the store that the pages open."""
+    monkeypatch.setenv("RLHF_DATA_DIR", str(store.settings.data_dir))
+    open_store.cache_clear()
+    made: str = make_run()
+    replay_id = make_segment(made)
+    with writing(store.engine) as connection:
+        facts: dict[str, Any] = {"steps": 100, "reward_version": 0, "num_answers": 0}
+        models.insert_policy_version(connection, made, 1, arrays="none", **facts)
+        models.set_evaluation(connection, made, 1, replay_id=replay_id, evaluation={})
+    return made
+
+
+def open_page(run_id: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "pages" / "_shell.py"), default_timeout=20).run()
+    page.query_params["run"] = run_id
+    page.switch_page("replays.py").run()
+    assert not page.exception
+    return page
+
+
+def press(page: AppTest, label: str) -> None:
+    next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def job_state(store: Store, run_id: str) -> JobState:
+    with reading(store.engine) as connection:
+        job = jobs.find(connection, JobKind.FORESEE, run_id)
+    assert job is not None
+    state: JobState = job["state"]
+    return state
+
+
+def test_it_is_ordered_and_stopped(store: Store, run_id: str) -> None:
+    page = open_page(run_id)
+    press(page, "Look ahead")
+    assert job_state(store, run_id) is JobState.WAITING
+    assert "Look ahead" not in labels(page)
+    press(page, "Stop")
+    assert job_state(store, run_id) is JobState.DONE
+    assert "Look ahead" in labels(page)
+
+
+def test_what_was_found_is_said_and_can_be_measured_again(store: Store, run_id: str) -> None:
+    with writing(store.engine) as connection:
+        foresights.begin(connection, run_id)
+        foresights.finish(connection, run_id, FOUND, None)
+    page = open_page(run_id)
+    assert any(one.value.startswith("It would help: +2 by the learned reward") for one in page.markdown)
+    assert "There is nothing to watch: it cannot be drawn." in [caption.value for caption in page.caption]
+    assert "Measure again" in labels(page)
+
+
+def test_why_it_failed_is_said_and_what_was_found_before_stays(store: Store, run_id: str) -> None:
+    with writing(store.engine) as connection:
+        foresights.begin(connection, run_id)
+        foresights.finish(connection, run_id, FOUND, None)
+    page = open_page(run_id)
+    press(page, "Measure again")
+    with writing(store.engine) as connection:
+        job = jobs.claim(connection, (JobKind.FORESEE,), "one")
+        assert job is not None
+        jobs.release(connection, job["id"], "one", JobState.FAILED, "Trace\nJobError: nothing learned")
+    page.run()
+    assert page.error[0].value == "It could not be measured: JobError: nothing learned"
+    assert any("It would help" in one.value for one in page.markdown)
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ([-1.0, -2.0, -3.0], "It would harm: \N{MINUS SIGN}2 "),
+        ([-1.0, 1.0, 0.0], "It would make no clear difference"),
+    ],
+)
+def test_the_verdict_goes_by_the_interval(gains: list[float], verdict: str) -> None:
+    found = FOUND | {"predicted_with": gains, "predicted_alone": [0.0, 0.0, 0.0], "difference": None}
+    said = in_words(found)
+    assert said.startswith(verdict)
+    assert "otherwise in 25% of the steps" in said
+    assert "True return" not in said
