@@ -47,9 +47,10 @@ def run(options: argparse.Namespace) -> int:
     engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
     migrate(engine)
     found = foresee_run(engine, blobs, options.run_id, config)
+    report, episode = evaluate_foresight(found, options.episodes)
     if options.clip:
-        write_clip(options.clip, film_run_foresight(found, _FILMED))
-    result = {"run": options.run_id, **evaluate_foresight(found, options.episodes)}
+        write_clip(options.clip, film_run_foresight(found, episode, _FILMED))
+    result = {"run": options.run_id, **report}
     is_true = bool(result["with"])
     looked, alone = (np.mean(result[name if is_true else f"predicted_{name}"]) for name in ("with", "alone"))
     missed = result["held_out_error"]

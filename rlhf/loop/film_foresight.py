@@ -16,13 +16,12 @@ from rlhf.experience.goal_envs import DYNAMICS
 from rlhf.experience.goal_pictures import draw
 from rlhf.experience.goal_rollout import collect_goal_episodes
 from rlhf.experience.goal_tasks import GoalTask, make_goal_envs
-from rlhf.experience.rollout import play_episodes
 from rlhf.experience.shown_states import states_shown
 from rlhf.experience.tasks import make_env
 from rlhf.loop.foresee_run import Foreseen
 from rlhf.policy.goal_foresight import GoalForesight
 from rlhf.seeding import generator
-from rlhf.types.experience import Float32, Int64
+from rlhf.types.experience import Episode, Float32, Int64
 
 _GOAL_FPS = 8.0
 _STILL_FRAMES = 6
@@ -61,16 +60,19 @@ def film_goal_foresight(task: GoalTask, foresight: GoalForesight, seed: int, num
     return encode_mp4(np.stack(frames), _GOAL_FPS)
 
 
-def film_run_foresight(found: Foreseen, num_clips: int) -> bytes:
-    """Return an MP4 clip of as many stretches of one episode, each as long as a segment of the task.
+def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> bytes:
+    """Return an MP4 clip of as many stretches of an episode, each as long as a segment of the task.
+
+    Args:
+        found: what foresaw it.
+        episode: acted with foresight.
+        num_clips: stretches, at most.
 
     Raises:
         RenderError: the environment cannot be drawn.
         TaskError: observations of this task do not show its whole state.
     """
     task = found.task
-    seed = int(generator(found.seed, "film").integers(2**31))
-    (episode,), _ = play_episodes(task, found.acting, 1, seed, deterministic=True)
     scene = make_scene(lambda *, render_mode=None: make_env(task, render_mode=render_mode))
     frames: list[Frame] = []
     length = min(task.segment_steps, episode.num_steps)

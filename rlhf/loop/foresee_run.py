@@ -11,13 +11,14 @@ import numpy as np
 import sqlalchemy as sa
 
 from rlhf.errors import JobError
+from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.experience.rollout import play_episodes
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
 from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.memory import Memory
 from rlhf.loop.report import Progress, finite
-from rlhf.policy.dynamics import Choices, DynamicsConfig, DynamicsModel, Steps
+from rlhf.policy.dynamics import HELD_OUT_EVERY, Choices, DynamicsConfig, DynamicsModel, Steps
 from rlhf.policy.foresight import ForesightConfig, Planner, RealFutures
 from rlhf.policy.ppo import PPO
 from rlhf.reward.endings import score_endings
@@ -212,38 +213,48 @@ def foresee_run(
     )
 
 
-def evaluate_foresight(found: Foreseen, num_episodes: int, progress: Progress = _quiet) -> dict[str, Any]:
-    """Return what episodes bring with foresight and without it, from the same states.
+def evaluate_foresight(
+    found: Foreseen, num_episodes: int, progress: Progress = _quiet
+) -> tuple[dict[str, Any], Episode]:
+    """Return what episodes bring with foresight and without it, from the same states, and one to be filmed.
 
     The policy's likeliest actions are taken.
 
     Returns:
-        ``{"with", "alone", "predicted_with", "predicted_alone", "difference", "overruled",
+        ``{"with", "alone", "predicted_with", "predicted_alone", "gain", "difference", "overruled",
         "held_out_error"}``; the first two are lists of true returns, empty where the task has none, the next
-        two of those that the learned reward gives, and the difference is of means of true returns, or null.
+        two of those that the learned reward gives; ``{"mean", "low", "high"}`` of what foresight adds to
+        these, with its 95 % bootstrap interval; and the difference of the means of true returns, or null.
+        Then the first episode with foresight.
     """
     seed = int(generator(found.seed, "foresight evaluation").integers(2**31))
     task, space = found.task, spaces_of(found.task)[1]
 
     def tell(step: int) -> None:
-        progress(step, task.horizon, "acting with foresight")
+        progress(min(step, task.horizon), task.horizon, "acting, with foresight and without")
 
     true_returns: list[list[float]] = []
     predicted: list[list[float]] = []
-    for acting in (_Told(found.acting, tell), found.policy):
+    first: list[Episode] = []
+    for acting in (_Told(found.acting, tell), _Told(found.policy, lambda _: tell(task.horizon))):
         episodes, paid = play_episodes(task, acting, num_episodes, seed, deterministic=True)
+        first.append(episodes[0])
         true_returns.append([float(one.sum()) for one in paid] if task.has_true_reward else [])
         predicted.append([predicted_return(found.reward, episode, task, space) for episode in episodes])
     gains = np.subtract(true_returns[0], true_returns[1])
-    return {
+    added = np.subtract(predicted[0], predicted[1])
+    low, high = bootstrap_interval([added], lambda drawn: float(drawn.mean()), np.random.default_rng(0))
+    report = {
         "with": true_returns[0],
         "alone": true_returns[1],
         "predicted_with": predicted[0],
         "predicted_alone": predicted[1],
+        "gain": {"mean": float(added.mean()), "low": low, "high": high},
         "difference": float(gains.mean()) if len(gains) else None,
         "overruled": float(np.concatenate(found.acting.overruled).mean()),
         "held_out_error": finite(found.model.held_out_error()),
     }
+    return report, first[0]
 
 
 def _part(arrays: dict[str, Any], name: str) -> dict[str, Any]:
@@ -268,8 +279,9 @@ def _steps(episode: Episode, number: int, choices: Choices) -> Steps:
 
 
 def _futures(episodes: list[Episode], horizon: int, rng: np.random.Generator) -> RealFutures:
-    """Return what followed random moments."""
+    """Return what followed random moments, of episodes that no member learned from if any is long enough."""
     long = [episode for episode in episodes if episode.num_steps >= horizon]
+    long = [episode for episode in episodes[::HELD_OUT_EVERY] if episode.num_steps >= horizon] or long
     chosen = [long[index] for index in rng.integers(len(long), size=_FUTURES_MEASURED)]
     starts = [int(rng.integers(episode.num_steps - horizon + 1)) for episode in chosen]
     pairs = list(zip(chosen, starts, strict=True))

@@ -12,7 +12,7 @@ from rlhf.storage import foresights
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 
-EPISODES = 8
+EPISODES = 16
 """With foresight, and as many without."""
 _CLIPS = 4
 _USUAL = RunForesightConfig()
@@ -48,16 +48,19 @@ def make_foresight(
 
     progress = progress_noted(engine, note, check, what="looking ahead")
     seen = foresee_run(engine, blobs, run_id, config, progress)
-    found = evaluate_foresight(seen, EPISODES, progress)
+    found, episode = evaluate_foresight(seen, EPISODES, progress)
     clip = None
     try:
-        clip = blobs.write(film_run_foresight(seen, _CLIPS), "mp4")
+        clip = blobs.write(film_run_foresight(seen, episode, _CLIPS), "mp4")
     except (TaskError, RenderError) as error:
         found["not_drawn"] = str(error)
+    stopped: NotFoundError | None = None
     with writing(engine) as connection:
         try:
-            replaced = foresights.finish(connection, run_id, found, clip)
+            unused = foresights.finish(connection, run_id, found, clip)
         except NotFoundError as error:
-            raise JobStoppedError(str(error)) from error
-    if replaced is not None:
-        blobs.delete(replaced)
+            stopped, unused = error, None if foresights.is_shown(connection, clip) else clip
+    if unused is not None:
+        blobs.delete(unused)
+    if stopped is not None:
+        raise JobStoppedError(str(stopped)) from stopped

@@ -4,13 +4,17 @@ import sqlalchemy as sa
 
 from rlhf.storage import foresights, jobs
 from rlhf.storage.engine import writing
-from rlhf.types.run import JobKind
+from rlhf.types.run import JobKind, JobState
 
 
 def order_foresight(engine: sa.Engine, run_id: str) -> None:
     """Have it measured; one that is going on already is not begun twice."""
     with writing(engine) as connection:
-        foresights.begin(connection, run_id)
+        row = foresights.get_foresight(connection, run_id)
+        job = jobs.find(connection, JobKind.FORESEE, run_id)
+        waits = job is not None and job["state"] in (JobState.WAITING, JobState.CLAIMED)
+        if row is None or not row["begun_at"] or not waits:
+            foresights.begin(connection, run_id)
         jobs.enqueue(connection, run_id, JobKind.FORESEE, run_id)
 
 

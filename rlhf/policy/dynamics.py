@@ -22,7 +22,8 @@ from rlhf.types.experience import Actions, Bool, Float32, Int64
 
 _ADAPT_CHECKED = 25
 """Updates after which ``adapt`` looks how well it does."""
-_HELD_OUT_EVERY = 10
+HELD_OUT_EVERY = 10
+"""Of so many episodes, by number, one is learned from by nobody."""
 _CLIP = 10.0
 _SMALLEST = 1e-4
 """Squared error below which none counts as smaller: a hundredth of what usually changes is foretold well."""
@@ -176,7 +177,7 @@ class DynamicsModel:
         self._inputs[rows] = np.concatenate([steps.states, steps.actions], axis=1)
         self._following[rows], self._ended[rows] = steps.following, steps.ended
         self._weights[:, rows] = self._rng.poisson(1.0, (self.num_members, count))
-        self._held_out[rows] = steps.episodes % _HELD_OUT_EVERY == 0
+        self._held_out[rows] = steps.episodes % HELD_OUT_EVERY == 0
         self._next_row = int(rows[-1] + 1) % capacity
         self._num_rows = min(self._num_rows + count, capacity)
         self._learned_from = np.flatnonzero(~self._held_out[: self._num_rows])

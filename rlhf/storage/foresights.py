@@ -51,8 +51,13 @@ def finish(connection: sa.Connection, run_id: str, found: Mapping[str, Any], cli
     )
     if before is None or not done.rowcount:
         raise NotFoundError(f"nothing about looking ahead is being measured for run {run_id!r}.")
-    shared = sa.select(foresights.c.run_id).where(foresights.c.clip == before["clip"]).limit(1)
-    return None if connection.execute(shared).first() else before["clip"]
+    return None if is_shown(connection, before["clip"]) else before["clip"]
+
+
+def is_shown(connection: sa.Connection, clip: str | None) -> bool:
+    """Whether a clip is what some run's measurement found."""
+    showing = sa.select(foresights.c.run_id).where(foresights.c.clip == clip).limit(1)
+    return connection.execute(showing).first() is not None
 
 
 def stop(connection: sa.Connection, run_id: str) -> None:

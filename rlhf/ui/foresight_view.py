@@ -4,15 +4,13 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 import streamlit as st
 
-from rlhf.evaluation.statistics import bootstrap_interval
+from rlhf.errors import RlhfError
 from rlhf.loop.order_foresight import order_foresight, stop_foresight
-from rlhf.storage import foresights, jobs
+from rlhf.storage import foresights, jobs, models, runs
 from rlhf.storage.engine import reading
-from rlhf.types.experience import Float64
 from rlhf.types.run import JobKind, JobState
 from rlhf.ui.store import open_store
 
@@ -29,19 +27,26 @@ def would_foresight_help(run_id: str) -> None:
     with reading(open_store().engine) as connection:
         row = foresights.get_foresight(connection, run_id)
         job = jobs.find(connection, JobKind.FORESEE, run_id)
+        is_taught = runs.get_run(connection, run_id)["reward_version"] > 0 and bool(
+            models.list_checkpoints(connection, run_id)
+        )
     state = None if job is None else job["state"]
     if row is not None and row["begun_at"] and state in (JobState.WAITING, JobState.CLAIMED):
         _progress(run_id, row)
     else:
         if job is not None and state is JobState.FAILED:
-            st.error(f"It could not be measured: {(job['error'] or '').strip().rpartition(chr(10))[2]}")
+            last_line = (job["error"] or "").strip().rpartition("\n")[2]
+            st.error(f"It could not be measured: {last_line.partition(': ')[2] or last_line}")
         st.button(
             "Measure again" if row is not None and row["found"] else "Look ahead",
             key=f"look-ahead-{run_id}",
             icon=":material/visibility:",
+            disabled=not is_taught,
             on_click=order_foresight,
             args=(open_store().engine, run_id),
-            help="Takes a minute or two beside the training.",
+            help="Takes a minute or two beside the training."
+            if is_taught
+            else "Possible once it has learned a reward from answers.",
         )
     if row is not None and row["found"]:
         _findings(row)
@@ -53,15 +58,14 @@ def in_words(found: Mapping[str, Any]) -> str:
     Args:
         found: what ``evaluate_foresight`` returns.
     """
-    gains = np.subtract(found["predicted_with"], found["predicted_alone"])
-    low, high = bootstrap_interval([gains], _mean, np.random.default_rng(0))
+    mean, low, high = (found["gain"][name] for name in ("mean", "low", "high"))
     verdict = (
         "It would help" if low > 0 else "It would harm" if high < 0 else "It would make no clear difference"
     )
     text = (
-        f"{verdict}: {_signed(_mean(gains))} by the learned reward (95% {_signed(low)} to {_signed(high)}), "
-        f"in {len(gains)} episodes with it and without, from the same starts. It acted otherwise in "
-        f"{found['overruled']:.0%} of the steps."
+        f"{verdict}: {_signed(mean)} by the learned reward (95% interval {_signed(low)} to {_signed(high)}), "
+        f"in {len(found['predicted_with'])} episodes with it and without, from the same starts. It acted "
+        f"otherwise in {found['overruled']:.0%} of the steps."
     )
     if found["difference"] is not None:
         text += f" True return: {_signed(found['difference'])}, for evaluation only."
@@ -75,8 +79,17 @@ def _findings(row: sa.RowMapping) -> None:
         st.caption(f"There is nothing to watch: {found['not_drawn']}")
         return
     missed = found["held_out_error"]
-    said = "" if missed is None else f" Of what changes in a step, it misses {missed:.1%}."
-    st.video(_read(row["clip"]), loop=True, autoplay=True, muted=True)
+    said = (
+        ""
+        if missed is None
+        else f" Of what changes in a step of episodes it has not seen, it misses {missed:.1%}."
+    )
+    try:
+        clip = _read(row["clip"])
+    except RlhfError as error:
+        st.caption(f"The clip cannot be shown: {error}")
+        return
+    st.video(clip, loop=True, autoplay=True, muted=True)
     st.caption(
         "Left: what happened. Right: what the model had foreseen at the start of each stretch, from the same "
         f"state and for the same actions. Where they part, it cannot be trusted any more.{said}"
@@ -100,10 +113,6 @@ def _progress(run_id: str, row: sa.RowMapping) -> None:
 @functools.lru_cache(maxsize=4)
 def _read(clip: str) -> bytes:
     return open_store().blobs.read(clip)
-
-
-def _mean(values: Float64) -> float:
-    return float(np.mean(values))
 
 
 def _signed(value: float) -> str:

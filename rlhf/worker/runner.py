@@ -17,7 +17,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from rlhf.config import Settings, choose_gl
-from rlhf.errors import JobStoppedError, LeaseLostError, RenderError, RlhfError, StorageError
+from rlhf.errors import JobError, JobStoppedError, LeaseLostError, RenderError, RlhfError, StorageError
 from rlhf.storage import jobs, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, reading, writing
@@ -224,7 +224,7 @@ def _record_failure(engine: sa.Engine, job: sa.RowMapping, worker_id: str, error
         run = runs.get_run(connection, job["run_id"])
         runs.add_event(connection, job["run_id"], run["steps"], "error", message)
         if job["kind"] is not JobKind.TRAIN:
-            hopeless = isinstance(error, RenderError) or job["attempts"] + 1 >= jobs.MAX_ATTEMPTS
+            hopeless = isinstance(error, RenderError | JobError) or job["attempts"] + 1 >= jobs.MAX_ATTEMPTS
             state = JobState.FAILED if hopeless else JobState.WAITING
             if hopeless and job["kind"] is JobKind.RENDER:
                 # Otherwise it would count as waiting for ever, and no other would be chosen in its place.

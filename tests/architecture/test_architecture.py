@@ -50,6 +50,7 @@ FOR_UI = (
     "rlhf.loop.fork_run",
     "rlhf.loop.look_at_source",
     "rlhf.loop.observed",
+    "rlhf.loop.order_foresight",
     "rlhf.loop.order_ranking",
     "rlhf.loop.ways",
     "rlhf.loop.read_win_rate",

@@ -10,7 +10,7 @@ from live_app import live_app
 from playwright.sync_api import Browser, expect
 
 from rlhf.clips.encode import encode_mp4
-from rlhf.storage import foresights, jobs, models
+from rlhf.storage import foresights, jobs, models, runs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind
 from rlhf.ui.store import Store
@@ -22,6 +22,7 @@ FOUND = {
     "alone": [10.0, 10.0],
     "predicted_with": [3.0, 4.0],
     "predicted_alone": [2.0, 2.0],
+    "gain": {"mean": 1.5, "low": 0.5, "high": 2.5},
     "difference": 2.5,
     "overruled": 0.25,
     "held_out_error": 0.031,
@@ -34,9 +35,11 @@ def run_id(store: Store, make_run: Make, make_segment: Make) -> str:
     made: str = make_run()
     replay_id = make_segment(made)
     with writing(store.engine) as connection:
-        facts: dict[str, Any] = {"steps": 100, "reward_version": 0, "num_answers": 0}
+        facts: dict[str, Any] = {"steps": 100, "reward_version": 1, "num_answers": 0}
         models.insert_policy_version(connection, made, 1, arrays="none", **facts)
         models.set_evaluation(connection, made, 1, replay_id=replay_id, evaluation={})
+        models.insert_checkpoint(connection, made, arrays="none", steps=100, keep=1)
+        runs.update_run(connection, made, reward_version=1)
     return made
 
 

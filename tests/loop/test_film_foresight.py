@@ -10,7 +10,7 @@ from rlhf.errors import TaskError
 from rlhf.experience.goal_tasks import get_goal_task
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.film_foresight import film_goal_foresight, film_run_foresight
-from rlhf.loop.foresee_run import RunForesightConfig, foresee_run
+from rlhf.loop.foresee_run import RunForesightConfig, evaluate_foresight, foresee_run
 from rlhf.loop.iterate import iterate
 from rlhf.loop.learn_goals import GoalConfig, learn_goals
 from rlhf.loop.session import open_session, save_checkpoint
@@ -37,7 +37,8 @@ def test_what_was_imagined_of_a_run_is_beside_what_happened(
     save_checkpoint(session)
     config = override(RunForesightConfig(), {"updates": 60, **QUICK})
     found = foresee_run(store.engine, store.blobs, session.run_id, config)
-    happened, imagined = halves(film_run_foresight(found, 2))
+    episode = evaluate_foresight(found, 1)[1]
+    happened, imagined = halves(film_run_foresight(found, episode, 2))
     assert len(happened) == 2 * (session.task.segment_steps + 1)
     differences = np.abs(happened - imagined).mean(axis=(1, 2, 3))
     assert differences[0] < 0.3 * differences[session.task.segment_steps]  # both begin in the same state

@@ -39,13 +39,16 @@ def test_a_runs_policy_acts_with_foresight_and_alone_in_the_same_episodes(
 ) -> None:
     session = learned(task)
     reports = [
-        evaluate_foresight(foresee_run(store.engine, store.blobs, session.run_id, QUICK), 2) for _ in range(2)
+        evaluate_foresight(foresee_run(store.engine, store.blobs, session.run_id, QUICK), 2)[0]
+        for _ in range(2)
     ]
     assert reports[0] == reports[1]
     assert len(reports[0]["with"]) == len(reports[0]["alone"]) == 2
     assert 0 <= reports[0]["overruled"] <= 1
     never = override(QUICK, {"plan.margin": 1e9})
-    alone = evaluate_foresight(foresee_run(store.engine, store.blobs, session.run_id, never), 2)
+    alone, episode = evaluate_foresight(foresee_run(store.engine, store.blobs, session.run_id, never), 2)
+    assert episode.num_steps > 0
+    assert alone["gain"] == pytest.approx({"mean": 0, "low": 0, "high": 0}, abs=1e-4)
     assert alone["overruled"] == 0
     assert alone["with"] == pytest.approx(alone["alone"])
 

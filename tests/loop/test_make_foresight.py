@@ -7,14 +7,17 @@ import pytest
 from rlhf.clips.encode import decode_mp4
 from rlhf.config import override
 from rlhf.errors import JobError, JobStoppedError
+from rlhf.loop import film_foresight
+from rlhf.loop import make_foresight as runner
 from rlhf.loop.ask_teacher import ask_teacher
-from rlhf.loop.foresee_run import RunForesightConfig
+from rlhf.loop.foresee_run import Foreseen, RunForesightConfig
 from rlhf.loop.iterate import iterate
 from rlhf.loop.make_foresight import EPISODES, make_foresight
 from rlhf.loop.order_foresight import order_foresight, stop_foresight
 from rlhf.loop.session import open_session, save_checkpoint
 from rlhf.storage import foresights, jobs
 from rlhf.storage.engine import reading, writing
+from rlhf.types.experience import Episode
 from rlhf.types.run import JobKind
 from rlhf.ui.store import Store
 
@@ -48,8 +51,14 @@ def test_what_is_found_is_kept_with_its_clip(store: Store, run_id: str) -> None:
 
 
 def test_a_second_order_is_the_same_one(store: Store, run_id: str) -> None:
-    for _ in range(2):
-        order_foresight(store.engine, run_id)
+    order_foresight(store.engine, run_id)
+    with writing(store.engine) as connection:
+        foresights.note_progress(connection, run_id, 3, 9, "on the way")
+    order_foresight(store.engine, run_id)
+    with reading(store.engine) as connection:
+        row = foresights.get_foresight(connection, run_id)
+    assert row is not None
+    assert row["num_done"] == 3
     with writing(store.engine) as connection:
         assert jobs.claim(connection, (JobKind.FORESEE,), "one") is not None
         assert jobs.claim(connection, (JobKind.FORESEE,), "two") is None
@@ -85,6 +94,29 @@ def test_one_that_is_stopped_on_the_way_ends_and_keeps_what_was_found(store: Sto
     assert row is not None
     assert row["found"]
     assert "learning" in row["message"]
+
+
+def test_a_clip_of_what_was_stopped_at_the_end_does_not_stay(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_foresight(store.engine, run_id)
+    make_foresight(store.engine, store.blobs, run_id, config=QUICK)
+    with reading(store.engine) as connection:
+        row = foresights.get_foresight(connection, run_id)
+    assert row is not None
+    film = film_foresight.film_run_foresight
+    for clips, config in ((4, QUICK), (1, QUICK)):  # the same clip once more, and another one
+
+        def stopped_meanwhile(found: Foreseen, episode: Episode, _: int, number: int = clips) -> bytes:
+            stop_foresight(store.engine, run_id)
+            return film(found, episode, number)
+
+        monkeypatch.setattr(runner, "film_run_foresight", stopped_meanwhile)
+        order_foresight(store.engine, run_id)
+        with pytest.raises(JobStoppedError, match="nothing about"):
+            make_foresight(store.engine, store.blobs, run_id, config=config)
+        (clip,) = store.settings.data_dir.rglob("*.mp4")
+        assert clip.name == row["clip"]
 
 
 def test_a_run_that_has_learned_nothing_says_so(store: Store, new_small_run: Callable[..., str]) -> None:

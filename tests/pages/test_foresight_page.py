@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rlhf.storage import foresights, jobs, models
+from rlhf.storage import foresights, jobs, models, runs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, JobState
 from rlhf.ui.foresight_view import in_words
@@ -20,6 +20,7 @@ FOUND = {
     "alone": [10.0, 10.0, 10.0],
     "predicted_with": [3.0, 4.0, 5.0],
     "predicted_alone": [2.0, 2.0, 2.0],
+    "gain": {"mean": 1.5, "low": 0.5, "high": 2.5},
     "difference": 2.0,
     "overruled": 0.25,
     "held_out_error": 0.031,
@@ -35,9 +36,11 @@ def run_id(store: Store, make_run: Make, make_segment: Make, monkeypatch: pytest
     made: str = make_run()
     replay_id = make_segment(made)
     with writing(store.engine) as connection:
-        facts: dict[str, Any] = {"steps": 100, "reward_version": 0, "num_answers": 0}
+        facts: dict[str, Any] = {"steps": 100, "reward_version": 1, "num_answers": 0}
         models.insert_policy_version(connection, made, 1, arrays="none", **facts)
         models.set_evaluation(connection, made, 1, replay_id=replay_id, evaluation={})
+        models.insert_checkpoint(connection, made, arrays="none", steps=100, keep=1)
+        runs.update_run(connection, made, reward_version=1)
     return made
 
 
@@ -81,7 +84,7 @@ def test_what_was_found_is_said_and_can_be_measured_again(store: Store, run_id: 
         foresights.begin(connection, run_id)
         foresights.finish(connection, run_id, FOUND, None)
     page = open_page(run_id)
-    assert any(one.value.startswith("It would help: +2 by the learned reward") for one in page.markdown)
+    assert any(one.value.startswith("It would help: +1.5 by the learned reward") for one in page.markdown)
     assert "There is nothing to watch: it cannot be drawn." in [caption.value for caption in page.caption]
     assert "Measure again" in labels(page)
 
@@ -95,21 +98,29 @@ def test_why_it_failed_is_said_and_what_was_found_before_stays(store: Store, run
     with writing(store.engine) as connection:
         job = jobs.claim(connection, (JobKind.FORESEE,), "one")
         assert job is not None
-        jobs.release(connection, job["id"], "one", JobState.FAILED, "Trace\nJobError: nothing learned")
+        jobs.release(connection, job["id"], "one", JobState.FAILED, "Trace\nrlhf.errors.JobError: no reward")
     page.run()
-    assert page.error[0].value == "It could not be measured: JobError: nothing learned"
+    assert page.error[0].value == "It could not be measured: no reward"
     assert any("It would help" in one.value for one in page.markdown)
 
 
+def test_it_cannot_be_ordered_before_there_is_a_reward(store: Store, run_id: str) -> None:
+    with writing(store.engine) as connection:
+        runs.update_run(connection, run_id, reward_version=0)
+    button = next(one for one in open_page(run_id).button if one.label == "Look ahead")
+    assert button.disabled
+    assert "learned a reward" in button.help
+
+
 @pytest.mark.parametrize(
-    ("gains", "verdict"),
+    ("gain", "verdict"),
     [
-        ([-1.0, -2.0, -3.0], "It would harm: \N{MINUS SIGN}2 "),
-        ([-1.0, 1.0, 0.0], "It would make no clear difference"),
+        ((-2.0, -3.0, -1.0), "It would harm: \N{MINUS SIGN}2 "),
+        ((0.0, -1.0, 1.0), "It would make no clear difference"),
     ],
 )
-def test_the_verdict_goes_by_the_interval(gains: list[float], verdict: str) -> None:
-    found = FOUND | {"predicted_with": gains, "predicted_alone": [0.0, 0.0, 0.0], "difference": None}
+def test_the_verdict_goes_by_the_interval(gain: tuple[float, ...], verdict: str) -> None:
+    found = FOUND | {"gain": dict(zip(("mean", "low", "high"), gain, strict=True)), "difference": None}
     said = in_words(found)
     assert said.startswith(verdict)
     assert "otherwise in 25% of the steps" in said

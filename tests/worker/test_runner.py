@@ -205,8 +205,7 @@ def test_what_looking_ahead_brings_is_found_by_the_ranker_and_a_failure_is_kept(
 ) -> None:
     run_id = make_run()
     order_foresight(store.engine, run_id)
-    for _ in range(jobs.MAX_ATTEMPTS):
-        assert rank_once(store, threading.Event())
+    assert rank_once(store, threading.Event())
     assert job_states(store) == [JobState.FAILED]
     with reading(store.engine) as connection:
         job = jobs.find(connection, JobKind.FORESEE, run_id)
