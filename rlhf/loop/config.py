@@ -51,6 +51,11 @@ class ScheduleConfig:
     is hard to get out of; of few answers in all, those about its own behaviour are too few then."""
     labels_end: float = 0.6
     """Share of the steps by which a teacher has given all answers."""
+    front_load: float = 20.0
+    """How fast the rate of a teacher's answers falls: at the end of the labelling time it is 1 / (1 + this)
+    of that at its start. The first behaviour that was practised is worth asking about at once: a policy that
+    follows a reward learned from random behaviour alone settles for what it is hard to get out of. 0 spreads
+    them evenly."""
     session_labels: int = 5
     """Answers of a teacher between two reward versions, at least; later ``refit_share`` of those given."""
     open_queries: int = 20
@@ -67,7 +72,7 @@ class ScheduleConfig:
         _require_at_least(
             1, self, "total_steps", "session_labels", "open_queries", "first_answers", "refit_answers"
         )
-        _require_at_least(0, self, "labels", "initial_labels", "refit_share")
+        _require_at_least(0, self, "labels", "initial_labels", "front_load", "refit_share")
         for name in ("initial_share", "labels_end"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")

@@ -4,24 +4,21 @@ import math
 
 from rlhf.loop.config import RunConfig, ScheduleConfig
 
-_FALL = 20.0
-"""How fast the rate of answers falls: at the end of the labelling time it is 1 / 21 of that at its start. The
-first behaviour that was practised is worth asking about at once: a policy that follows a reward learned from
-random behaviour alone settles for what it is hard to get out of."""
-
 
 def labels_due(schedule: ScheduleConfig, steps: int) -> int:
     """Return how many answers a teacher should have given after ``steps`` environment steps.
 
-    The initial share comes at once; the rest is front-loaded, the rate falling as 1 / (1 + 20 x) with
-    the share x of the labelling time gone, so that all are given by ``labels_end`` of the run.
+    The initial share comes at once; the rest at a rate that falls as 1 / (1 + front_load x) with the share x
+    of the labelling time gone, so that all are given by ``labels_end`` of the run.
     """
     initial = min(
         schedule.labels, max(schedule.initial_labels, round(schedule.initial_share * schedule.labels))
     )
     end = schedule.labels_end * schedule.total_steps
     gone = min(1.0, steps / end) if end > 0 else 1.0
-    return initial + round((schedule.labels - initial) * math.log1p(_FALL * gone) / math.log1p(_FALL))
+    fall = schedule.front_load
+    given = math.log1p(fall * gone) / math.log1p(fall) if fall else gone
+    return initial + round((schedule.labels - initial) * given)
 
 
 def session_size(schedule: ScheduleConfig, *, due: int, given: int) -> int:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from rlhf.config import override
@@ -34,6 +36,13 @@ def test_all_labels_are_due_at_the_end_of_labelling() -> None:
 def test_more_labels_come_early_than_late() -> None:
     halfway = labels_due(SCHEDULE, 3_000)
     assert halfway - labels_due(SCHEDULE, 0) > 100 - halfway
+
+
+def test_labels_can_come_evenly() -> None:
+    even = dataclasses.replace(SCHEDULE, front_load=0.0)
+    assert [labels_due(even, steps) for steps in (0, 2_000, 4_000, 6_000)] == [25, 50, 75, 100]
+    with pytest.raises(ValueError, match="front_load"):
+        dataclasses.replace(SCHEDULE, front_load=-1.0)
 
 
 def test_without_labels_none_is_ever_due() -> None:
