@@ -17,7 +17,7 @@ import torch
 from xdist.scheduler import LoadScopeScheduling
 
 from rlhf.config import Settings
-from rlhf.storage import answers, queries, runs, schema, segments
+from rlhf.storage import answers, models, queries, runs, schema, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, writing
 from rlhf.storage.migrations import migrate
@@ -105,6 +105,21 @@ def make_run(store: Store) -> Callable[..., str]:
             return runs.insert_run(connection, **(values | columns))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def taught_run(store: Store, make_run: Callable[..., str], make_segment: Callable[..., str]) -> str:
+    """A run with a reward, a checkpoint and one recorded policy, none of which can be opened."""
+    made = make_run()
+    replay_id = make_segment(made)
+    with writing(store.engine) as connection:
+        models.insert_policy_version(
+            connection, made, 1, arrays="none", steps=100, reward_version=1, num_answers=0
+        )
+        models.set_evaluation(connection, made, 1, replay_id=replay_id, evaluation={})
+        models.insert_checkpoint(connection, made, arrays="none", steps=100, keep=1)
+        runs.update_run(connection, made, reward_version=1)
+    return made
 
 
 @pytest.fixture

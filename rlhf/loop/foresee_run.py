@@ -280,8 +280,8 @@ def _steps(episode: Episode, number: int, choices: Choices) -> Steps:
 
 def _futures(episodes: list[Episode], horizon: int, rng: np.random.Generator) -> RealFutures:
     """Return what followed random moments, of episodes that no member learned from if any is long enough."""
-    long = [episode for episode in episodes if episode.num_steps >= horizon]
-    long = [episode for episode in episodes[::HELD_OUT_EVERY] if episode.num_steps >= horizon] or long
+    usable = [[e for e in some if e.num_steps >= horizon] for some in (episodes[::HELD_OUT_EVERY], episodes)]
+    long = usable[0] or usable[1]
     chosen = [long[index] for index in rng.integers(len(long), size=_FUTURES_MEASURED)]
     starts = [int(rng.integers(episode.num_steps - horizon + 1)) for episode in chosen]
     pairs = list(zip(chosen, starts, strict=True))

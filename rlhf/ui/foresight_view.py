@@ -12,6 +12,7 @@ from rlhf.loop.order_foresight import order_foresight, stop_foresight
 from rlhf.storage import foresights, jobs, models, runs
 from rlhf.storage.engine import reading
 from rlhf.types.run import JobKind, JobState
+from rlhf.ui.background_job import progress_with_stop, why_it_failed
 from rlhf.ui.store import open_store
 
 _MEANING = (
@@ -32,10 +33,17 @@ def would_foresight_help(run_id: str) -> None:
         )
     state = None if job is None else job["state"]
     if row is not None and row["begun_at"] and state in (JobState.WAITING, JobState.CLAIMED):
-        _progress(run_id, row)
+        progress_with_stop(
+            row["num_done"],
+            row["num_in_all"],
+            row["message"].capitalize(),
+            key=f"stop-looking-{run_id}",
+            stop=stop_foresight,
+            subject=run_id,
+        )
     else:
         if job is not None and state is JobState.FAILED:
-            last_line = (job["error"] or "").strip().rpartition("\n")[2]
+            last_line = why_it_failed(job)
             st.error(f"It could not be measured: {last_line.partition(': ')[2] or last_line}")
         st.button(
             "Measure again" if row is not None and row["found"] else "Look ahead",
@@ -94,20 +102,6 @@ def _findings(row: sa.RowMapping) -> None:
         "Left: what happened. Right: what the model had foreseen at the start of each stretch, from the same "
         f"state and for the same actions. Where they part, it cannot be trusted any more.{said}"
     )
-
-
-def _progress(run_id: str, row: sa.RowMapping) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        share = row["num_done"] / row["num_in_all"] if row["num_in_all"] else 0.0
-        text = row["message"].capitalize() or "Waiting for a worker."
-        st.progress(min(share, 1.0), text=text)
-        st.button(
-            "Stop",
-            key=f"stop-looking-{run_id}",
-            icon=":material/stop:",
-            on_click=stop_foresight,
-            args=(open_store().engine, run_id),
-        )
 
 
 @functools.lru_cache(maxsize=4)

@@ -12,6 +12,7 @@ from rlhf.loop.behaviour_map import BehaviourMap, read_map
 from rlhf.storage import jobs, maps
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, JobState
+from rlhf.ui.background_job import why_it_failed
 from rlhf.ui.store import Store, open_store
 
 _RENEW_S = 30.0
@@ -58,7 +59,7 @@ def view_map(store: Store, run_id: str) -> MapView:
         age_s=0.0 if row is None else time.time() - row["updated_at"],
         is_old=row is None or row["draft"] is not None or row["shows"] != now,
         is_waiting=state in (JobState.WAITING, JobState.CLAIMED),
-        error=None if job is None or state is not JobState.FAILED else _last_line(job["error"]),
+        error=None if job is None or state is not JobState.FAILED else why_it_failed(job),
     )
 
 
@@ -135,7 +136,3 @@ def packed(map_id: str) -> bytes:
 @functools.lru_cache(maxsize=2)
 def _read(name: str) -> BehaviourMap:
     return read_map(open_store().blobs, name)  # a blob's name says all that is in it
-
-
-def _last_line(text: str | None) -> str:
-    return (text or "").strip().rpartition("\n")[2]

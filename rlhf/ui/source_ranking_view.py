@@ -14,6 +14,7 @@ from rlhf.types.ranked_source import RankedSource
 from rlhf.types.run import JobKind, JobState
 from rlhf.types.task import Task, base_name
 from rlhf.ui import fine_tune_view
+from rlhf.ui.background_job import progress_with_stop, why_it_failed
 from rlhf.ui.session import runs_here
 from rlhf.ui.source_table import draw_sources, draw_ways
 from rlhf.ui.store import open_store
@@ -73,11 +74,17 @@ def _comparison(run_id: str, target: Task, ways_of: str) -> sa.RowMapping | None
         found = source_rankings.newest_ranking(connection, **of, is_finished=True)
         job = None if begun is None else jobs.find(connection, JobKind.RANK, begun["id"])
     if begun is not None and job is not None and job["state"] is not JobState.FAILED:
-        _progress(begun["id"], begun["num_done"], begun["num_in_all"], begun["message"])
+        progress_with_stop(
+            begun["num_done"],
+            begun["num_in_all"],
+            f"Comparing: {begun['message']}" if begun["message"] else "",
+            key=f"stop-{begun['id']}",
+            stop=stop_ranking,
+            subject=begun["id"],
+        )
     else:
         if job is not None:
-            last_line = (job["error"] or "").strip().rpartition("\n")[2]
-            st.error(f"The comparison failed: {last_line}")
+            st.error(f"The comparison failed: {why_it_failed(job)}")
         _order(run_id, target, ways_of, is_again=found is not None)
     if found is not None:
         practised = found["settings"]["short_steps"]
@@ -127,19 +134,6 @@ def _order(run_id: str, target: Task, ways_of: str, *, is_again: bool) -> None:
             st.error(str(error))
             return
         st.rerun()
-
-
-def _progress(ranking_id: str, num_done: int, num_in_all: int, message: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        text = f"Comparing: {message}" if message else "Waiting for a worker."
-        st.progress(num_done / num_in_all if num_in_all else 0.0, text=text)
-        st.button(
-            "Stop",
-            key=f"stop-{ranking_id}",
-            icon=":material/stop:",
-            on_click=stop_ranking,
-            args=(open_store().engine, ranking_id),
-        )
 
 
 def _judges(target: str) -> list[str]:

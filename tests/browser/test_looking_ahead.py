@@ -1,8 +1,7 @@
 """What looking ahead would bring, in a browser: ordered by keyboard, then watched, wide and on a phone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +9,11 @@ from live_app import live_app
 from playwright.sync_api import Browser, expect
 
 from rlhf.clips.encode import encode_mp4
-from rlhf.storage import foresights, jobs, models, runs
+from rlhf.storage import foresights, jobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind
 from rlhf.ui.store import Store
 
-Make = Callable[..., Any]
 FIRST_PAINT_MS = 40_000
 FOUND = {
     "with": [12.0, 13.0],
@@ -30,27 +28,13 @@ FOUND = {
 
 
 @pytest.fixture
-def run_id(store: Store, make_run: Make, make_segment: Make) -> str:
-    """A run with one recorded policy."""
-    made: str = make_run()
-    replay_id = make_segment(made)
-    with writing(store.engine) as connection:
-        facts: dict[str, Any] = {"steps": 100, "reward_version": 1, "num_answers": 0}
-        models.insert_policy_version(connection, made, 1, arrays="none", **facts)
-        models.set_evaluation(connection, made, 1, replay_id=replay_id, evaluation={})
-        models.insert_checkpoint(connection, made, arrays="none", steps=100, keep=1)
-        runs.update_run(connection, made, reward_version=1)
-    return made
-
-
-@pytest.fixture
-def address(run_id: str, tmp_path: Path) -> Iterator[str]:
+def address(taught_run: str, tmp_path: Path) -> Iterator[str]:
     with live_app(tmp_path / "data", worker="external") as started:
-        yield f"{started.url}/replays?run={run_id}"
+        yield f"{started.url}/replays?run={taught_run}"
 
 
 def test_it_is_ordered_by_keyboard_and_what_is_found_can_be_watched(
-    chromium: Browser, store: Store, run_id: str, address: str
+    chromium: Browser, store: Store, taught_run: str, address: str
 ) -> None:
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(address)
@@ -60,11 +44,11 @@ def test_it_is_ordered_by_keyboard_and_what_is_found_can_be_watched(
     page.keyboard.press("Enter")
     expect(page.get_by_text("Waiting for a worker.")).to_be_visible()
     with reading(store.engine) as connection:
-        assert jobs.find(connection, JobKind.FORESEE, run_id) is not None
+        assert jobs.find(connection, JobKind.FORESEE, taught_run) is not None
     frames = np.random.default_rng(0).integers(0, 255, (30, 96, 200, 3), dtype=np.uint8)
     clip = store.blobs.write(encode_mp4(frames, 30.0), "mp4")
     with writing(store.engine) as connection:
-        foresights.finish(connection, run_id, FOUND, clip)
+        foresights.finish(connection, taught_run, FOUND, clip)
     expect(page.get_by_text("It would help: +1.5 by the learned reward")).to_be_visible(timeout=15_000)
     video = page.get_by_test_id("stVideo")
     expect(video).to_be_visible()

@@ -1,19 +1,16 @@
 """*Replays* says what looking ahead would bring, drawn without a browser."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rlhf.storage import foresights, jobs, models, runs
+from rlhf.storage import foresights, jobs, runs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind, JobState
 from rlhf.ui.foresight_view import in_words
 from rlhf.ui.store import Store, open_store
 
-Make = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = {
     "with": [12.0, 11.0, 13.0],
@@ -29,19 +26,11 @@ FOUND = {
 
 
 @pytest.fixture
-def run_id(store: Store, make_run: Make, make_segment: Make, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A run with one recorded policy, in the store that the pages open."""
+def run_id(store: Store, taught_run: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The run, in the store that the pages open."""
     monkeypatch.setenv("RLHF_DATA_DIR", str(store.settings.data_dir))
     open_store.cache_clear()
-    made: str = make_run()
-    replay_id = make_segment(made)
-    with writing(store.engine) as connection:
-        facts: dict[str, Any] = {"steps": 100, "reward_version": 1, "num_answers": 0}
-        models.insert_policy_version(connection, made, 1, arrays="none", **facts)
-        models.set_evaluation(connection, made, 1, replay_id=replay_id, evaluation={})
-        models.insert_checkpoint(connection, made, arrays="none", steps=100, keep=1)
-        runs.update_run(connection, made, reward_version=1)
-    return made
+    return taught_run
 
 
 def open_page(run_id: str) -> AppTest:
