@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit the model, act with it and report."""
+    from rlhf.clips.encode import encode_mp4
     from rlhf.loop.film_foresight import film_run_foresight
     from rlhf.loop.foresee_run import RunForesightConfig, evaluate_foresight, foresee_run
 
@@ -49,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     found = foresee_run(engine, blobs, options.run_id, config)
     report, episode = evaluate_foresight(found, options.episodes)
     if options.clip:
-        write_clip(options.clip, film_run_foresight(found, episode, _FILMED))
+        frames = film_run_foresight(found, episode, _FILMED)
+        write_clip(options.clip, encode_mp4(frames, found.task.playback_fps))
     result = {"run": options.run_id, **report}
     is_true = bool(result["with"])
     looked, alone = (np.mean(result[name if is_true else f"predicted_{name}"]) for name in ("with", "alone"))

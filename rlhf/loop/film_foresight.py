@@ -60,8 +60,10 @@ def film_goal_foresight(task: GoalTask, foresight: GoalForesight, seed: int, num
     return encode_mp4(np.stack(frames), _GOAL_FPS)
 
 
-def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> bytes:
-    """Return an MP4 clip of as many stretches of an episode, each as long as a segment of the task.
+def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> Frame:
+    """Return pictures of stretches of an episode, each as long as a segment of the task, uint8 (F, H, W, 3).
+
+    They are meant to be played at the task's ``playback_fps``.
 
     Args:
         found: what foresaw it.
@@ -90,7 +92,7 @@ def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> byt
             frames += side_by_side(*pictures)
     finally:
         scene.close()
-    return encode_mp4(np.stack(frames), task.playback_fps)
+    return np.stack(frames)
 
 
 def side_by_side(left: list[Frame], right: list[Frame]) -> Iterator[Frame]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from rlhf.clips.encode import encode_mp4
 from rlhf.errors import JobStoppedError, NotFoundError, RenderError, TaskError
 from rlhf.loop.film_foresight import film_run_foresight
 from rlhf.loop.foresee_run import RunForesightConfig, evaluate_foresight, foresee_run
@@ -51,7 +52,9 @@ def make_foresight(
     found, episode = evaluate_foresight(seen, EPISODES, progress)
     clip = None
     try:
-        clip = blobs.write(film_run_foresight(seen, episode, _CLIPS), "mp4")
+        frames, fps = film_run_foresight(seen, episode, _CLIPS), seen.task.playback_fps
+        clip = blobs.write(encode_mp4(frames, fps), "mp4")
+        found |= {"clip_fps": fps, "clip_frames": len(frames)}
     except (TaskError, RenderError) as error:
         found["not_drawn"] = str(error)
     stopped: NotFoundError | None = None

@@ -436,7 +436,7 @@ foresights = sa.Table(
     sa.Column("message", sa.Text, nullable=False),  # what is being done, for people
     sa.Column(
         "found", sa.JSON
-    ),  # what ``evaluate_foresight`` returns, and ``not_drawn``; null until there is any
+    ),  # what ``evaluate_foresight`` returns, and of the clip its rate and length, or why there is none
     sa.Column("clip", sa.String(80)),  # blob, what happened beside what was foreseen; null where not drawn
     sa.Column("found_at", sa.Float),
 )

@@ -1,19 +1,20 @@
 """Would looking ahead help? Measured when somebody asks, with what was foreseen beside what happened."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 import streamlit as st
 
-from rlhf.errors import RlhfError
 from rlhf.loop.order_foresight import order_foresight, stop_foresight
 from rlhf.storage import foresights, jobs, models, runs
 from rlhf.storage.engine import reading
 from rlhf.types.run import JobKind, JobState
 from rlhf.ui.background_job import progress_with_stop, why_it_failed
+from rlhf.ui.replay_player import ReplayClip, replay_player
 from rlhf.ui.store import open_store
+
+_CLIP_HEIGHT = 320
 
 _MEANING = (
     "A model learns from the stored behaviour what follows from each action. Before it acts, the policy then "
@@ -83,8 +84,8 @@ def in_words(found: Mapping[str, Any]) -> str:
 def _findings(row: sa.RowMapping) -> None:
     found = row["found"]
     st.markdown(in_words(found))
-    if row["clip"] is None:
-        st.caption(f"There is nothing to watch: {found['not_drawn']}")
+    if "clip_frames" not in found:
+        st.caption(f"There is nothing to watch: {found.get('not_drawn', 'measure again to see a clip.')}")
         return
     missed = found["held_out_error"]
     said = (
@@ -92,21 +93,17 @@ def _findings(row: sa.RowMapping) -> None:
         if missed is None
         else f" Of what changes in a step of episodes it has not seen, it misses {missed:.1%}."
     )
-    try:
-        clip = _read(row["clip"])
-    except RlhfError as error:
-        st.caption(f"The clip cannot be shown: {error}")
-        return
-    st.video(clip, loop=True, autoplay=True, muted=True)
+    clip = ReplayClip(
+        url=f"foreseen/{row['clip']}",
+        label="What happened, and what was foreseen",
+        fps=found["clip_fps"],
+        frames=found["clip_frames"],
+    )
+    replay_player(clips=[clip], key=f"foreseen-{row['run_id']}", max_clip_height=_CLIP_HEIGHT)
     st.caption(
         "Left: what happened. Right: what the model had foreseen at the start of each stretch, from the same "
         f"state and for the same actions. Where they part, it cannot be trusted any more.{said}"
     )
-
-
-@functools.lru_cache(maxsize=4)
-def _read(clip: str) -> bytes:
-    return open_store().blobs.read(clip)
 
 
 def _signed(value: float) -> str:

@@ -22,7 +22,7 @@ from rlhf.config import PROJECT_ROOT
 from rlhf.errors import FeedbackError, NotFoundError, RlhfError, StorageError
 from rlhf.loop.record_feedback import Outcome, Receipt
 from rlhf.loop.record_item import record_item
-from rlhf.storage import answers, jobs, models, segments
+from rlhf.storage import answers, foresights, jobs, models, segments
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import runs as runs_table
 from rlhf.types.people import Role
@@ -44,6 +44,7 @@ NEEDS: dict[str, Needs] = {
     "/clips/{clip_id}.mp4": Role.ANNOTATOR,
     "/clips/{clip_id}.png": Role.ANNOTATOR,
     "/clips/{clip_id}.jpg": Role.RESEARCHER,
+    "/foreseen/{clip}": Role.RESEARCHER,
     "/previews/{task}.mp4": Role.RESEARCHER,
     "/api/recording": Role.RESEARCHER,
     reward_trace.PATH: Role.RESEARCHER,
@@ -69,6 +70,7 @@ def routes() -> list[OwnRoute]:
         Route("/clips/{clip_id}.mp4", clip),
         Route("/clips/{clip_id}.png", poster),
         Route("/clips/{clip_id}.jpg", strip),
+        Route("/foreseen/{clip}", foreseen),
         Route("/previews/{task}.mp4", preview),
         WebSocketRoute("/api/recording", record),
         Route(downloads.PATH, downloads.download),
@@ -170,6 +172,19 @@ def strip(request: Request) -> Response:
     return _blob(request, "strip", "image/jpeg")
 
 
+def foreseen(request: Request) -> Response:
+    """Serve the clip of what a run's policy foresaw, by the name that its row has for it."""
+    name = request.path_params["clip"]
+
+    def find(store: Store) -> str:
+        with reading(store.engine) as connection:
+            if not foresights.is_shown(connection, name):
+                raise NotFoundError("nothing shows it")
+        return str(name)
+
+    return _sent(find, "video/mp4")
+
+
 def preview(request: Request) -> Response:
     """Serve a task's looping picture, one of those shipped with the program."""
     path = PREVIEWS / f"{request.path_params['task']}.mp4"
@@ -231,20 +246,28 @@ def _reply(work: Callable[[Store], dict[str, Any]]) -> Response:
 
 
 def _blob(request: Request, column: str, media_type: str) -> Response:
-    clip_id = request.path_params["clip_id"]
-    try:
-        store = open_store()
+    clip_id, visitor = request.path_params["clip_id"], _visitor(request)
+
+    def find(store: Store) -> str:
         if not _ID.fullmatch(clip_id):
             raise NotFoundError("not an id")
-        visitor = _visitor(request)
         with reading(store.engine) as connection:
             row = segments.get_segment_row(connection, clip_id)
             is_replay = models.is_replay(connection, row["run_id"], clip_id)
-        name = row[column]
         if not visitor.may_label(row["run_id"]) or (is_replay and not visitor.may(Role.RESEARCHER)):
             raise NotFoundError("not theirs to see")
-        if name is None:
+        if row[column] is None:
             raise NotFoundError("not drawn yet")
+        return str(row[column])
+
+    return _sent(find, media_type)
+
+
+def _sent(find: Callable[[Store], str], media_type: str) -> Response:
+    """Send the blob whose name ``find`` returns, in parts and to be kept, or say that there is none."""
+    try:
+        store = open_store()
+        name = find(store)
         headers = {
             "Cache-Control": "private, max-age=604800, immutable",
             "X-Content-Type-Options": "nosniff",

@@ -15,6 +15,8 @@ from rlhf.types.run import JobKind
 from rlhf.ui.store import Store
 
 FIRST_PAINT_MS = 40_000
+CLIP = "What happened, and what was foreseen"
+PLAYS = "name => document.querySelector(`[aria-label='${name}']`).currentTime > 0"
 FOUND = {
     "with": [12.0, 13.0],
     "alone": [10.0, 10.0],
@@ -48,16 +50,16 @@ def test_it_is_ordered_by_keyboard_and_what_is_found_can_be_watched(
     frames = np.random.default_rng(0).integers(0, 255, (30, 96, 200, 3), dtype=np.uint8)
     clip = store.blobs.write(encode_mp4(frames, 30.0), "mp4")
     with writing(store.engine) as connection:
-        foresights.finish(connection, taught_run, FOUND, clip)
+        of_clip = {"clip_fps": 30.0, "clip_frames": len(frames)}
+        foresights.finish(connection, taught_run, FOUND | of_clip, clip)
     expect(page.get_by_text("It would help: +1.5 by the learned reward")).to_be_visible(timeout=15_000)
-    video = page.get_by_test_id("stVideo")
-    expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('[data-testid=stVideo]').currentTime > 0")
+    expect(page.get_by_label(CLIP, exact=True)).to_be_visible()
+    page.wait_for_function(PLAYS, arg=CLIP)
     expect(page.get_by_role("button", name="Measure again")).to_be_visible()
     page.context.close()
     page = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
     page.goto(address)
-    expect(page.get_by_test_id("stVideo")).to_be_visible(timeout=FIRST_PAINT_MS)
+    expect(page.get_by_label(CLIP, exact=True)).to_be_visible(timeout=FIRST_PAINT_MS)
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) == 0
     page.context.close()

@@ -19,9 +19,9 @@ from rlhf.ui.store import Store
 QUICK = {"model.members": 2, "model.batch_size": 64, "plan.horizon": 2, "plan.rounds": 1}
 
 
-def halves(clip: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Return the frames of both sides, without the gap between them."""
-    frames = decode_mp4(clip).astype(int)
+def halves(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both sides of frames, without the gap between them."""
+    frames = pictures.astype(int)
     middle = frames.shape[2] // 2
     return frames[:, :, : middle - 4], frames[:, :, middle + 4 :]
 
@@ -52,7 +52,7 @@ def test_what_was_imagined_of_goals_is_beside_what_happened() -> None:
     )
     _, foresight, _ = learn_goals(task, config, 0, lambda done, total, text: None)
     assert foresight is not None
-    happened, imagined = halves(film_goal_foresight(task, foresight, 0, 2))
+    happened, imagined = halves(decode_mp4(film_goal_foresight(task, foresight, 0, 2)))
     assert np.abs(happened[0] - imagined[0]).mean() < 3
     with pytest.raises(TaskError, match="cannot be drawn"):
         film_goal_foresight(get_goal_task(f"gym:{POINT}"), foresight, 0, 2)

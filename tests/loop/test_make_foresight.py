@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from rlhf.clips.encode import decode_mp4
+from rlhf.clips.resize import Frame
 from rlhf.config import override
 from rlhf.errors import JobError, JobStoppedError
 from rlhf.loop import film_foresight
@@ -47,7 +48,8 @@ def test_what_is_found_is_kept_with_its_clip(store: Store, run_id: str) -> None:
     assert row["begun_at"] is None
     assert {len(row["found"][name]) for name in ("with", "alone", "predicted_with")} == {EPISODES}
     assert "not_drawn" not in row["found"]
-    assert len(decode_mp4(store.blobs.read(row["clip"]))) > 10
+    assert len(decode_mp4(store.blobs.read(row["clip"]))) == row["found"]["clip_frames"] > 10
+    assert row["found"]["clip_fps"] > 0
 
 
 def test_a_second_order_is_the_same_one(store: Store, run_id: str) -> None:
@@ -107,7 +109,7 @@ def test_a_clip_of_what_was_stopped_at_the_end_does_not_stay(
     film = film_foresight.film_run_foresight
     for clips, config in ((4, QUICK), (1, QUICK)):  # the same clip once more, and another one
 
-        def stopped_meanwhile(found: Foreseen, episode: Episode, _: int, number: int = clips) -> bytes:
+        def stopped_meanwhile(found: Foreseen, episode: Episode, _: int, number: int = clips) -> Frame:
             stop_foresight(store.engine, run_id)
             return film(found, episode, number)
 

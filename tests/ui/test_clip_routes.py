@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from http_browser import Browser
 
-from rlhf.storage import schema, segments
-from rlhf.storage.engine import reading
+from rlhf.storage import foresights, schema, segments
+from rlhf.storage.engine import reading, writing
 from rlhf.ui import routes
 from rlhf.ui.store import Store, open_store
 
@@ -37,6 +37,19 @@ def test_clip_and_poster_are_served_whole(browser: Browser, clip: tuple[str, byt
     whole, still = browser.get(f"{path}.mp4"), browser.get(f"{path}.png")
     assert (whole.status, whole.headers["content-type"], whole.body) == (200, "video/mp4", video)
     assert (still.status, still.headers["content-type"], still.body) == (200, "image/png", picture)
+
+
+def test_only_a_clip_that_a_measurement_shows_is_served_as_foreseen(
+    browser: Browser, store: Store, run_id: str, clip: tuple[str, bytes, bytes]
+) -> None:
+    name = store.blobs.write(b"foreseen", "mp4")
+    assert browser.get(f"/foreseen/{name}").status == 404
+    with writing(store.engine) as connection:
+        foresights.begin(connection, run_id)
+        foresights.finish(connection, run_id, {}, name)
+        secret = segments.get_segment_row(connection, clip[0].rpartition("/")[2])["arrays"]
+    assert browser.get(f"/foreseen/{name}").body == b"foreseen"
+    assert browser.get(f"/foreseen/{secret}").status == 404
 
 
 def test_clip_may_be_cached_for_good(browser: Browser, clip: tuple[str, bytes, bytes]) -> None:
@@ -76,6 +89,8 @@ def test_range_outside_a_clip_is_refused(browser: Browser, clip: tuple[str, byte
         "/clips/%2e%2e/%2e%2e/rlhf.db",
         "/clips/..%5c..%5crlhf.mp4",
         "/clips/%00.mp4",
+        f"/foreseen/{'0' * 64}.mp4",
+        "/foreseen/..%2frlhf.db",
         "/previews/..mp4",
         "/previews/..%2fREADME.mp4",
         "/previews/../../rlhf.mp4",

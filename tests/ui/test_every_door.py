@@ -16,7 +16,7 @@ from rlhf.benchmarks.studio_visitor import Visitor
 from rlhf.config import Settings
 from rlhf.errors import JobError
 from rlhf.loop import admit_people
-from rlhf.storage import models, people, queries, runs, segments
+from rlhf.storage import foresights, models, people, queries, runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, writing
 from rlhf.storage.migrations import migrate
@@ -114,8 +114,10 @@ def _seed(engine, blobs) -> SimpleNamespace:  # type: ignore[no-untyped-def]
             replay_id=ids[2],
             evaluation={"true_returns": [1.0], "predicted_returns": [], "episode_steps": [3]},
         )
+        foresights.begin(connection, run_id)
+        foresights.finish(connection, run_id, {"clip_fps": 20.0, "clip_frames": 4}, clip)
     name = store_map(engine, blobs, run_id, small_map(ids[:2]))
-    return SimpleNamespace(run_id=run_id, clip=ids[0], replay=ids[2], map=name)
+    return SimpleNamespace(run_id=run_id, clip=ids[0], replay=ids[2], map=name, foreseen=clip)
 
 
 ROLES: tuple[Role | None, ...] = (None, *Role)
@@ -133,6 +135,7 @@ SAMPLES: dict[str, Callable[[SimpleNamespace], tuple[str, str, bytes | None]]] =
     "/clips/{clip_id}.png": lambda s: ("GET", f"/clips/{s.own.clip}.png", None),
     "/clips/{clip_id}.jpg": lambda s: ("GET", f"/clips/{s.own.clip}.jpg", None),
     "/previews/{task}.mp4": lambda s: ("GET", "/previews/pendulum-swingup.mp4", None),
+    "/foreseen/{clip}": lambda s: ("GET", f"/foreseen/{s.own.foreseen}", None),
     "/api/traces/{run_id}": lambda s: ("GET", f"/{trace_address(s.own.run_id, 1, [s.own.clip])}", None),
     "/exports/{run_id}.{kind}": lambda s: ("GET", f"/exports/{s.own.run_id}.csv", None),
     "/api/map": lambda s: ("GET", f"/api/map?run={s.own.run_id}&map={s.own.map}", None),
