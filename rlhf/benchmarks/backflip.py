@@ -184,7 +184,8 @@ def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
 
 def _rate(episodes: Sequence[Episode]) -> float:
     flips = sum(count_backflips(episode.observations) for episode in episodes)
-    return _PER * flips / (STEP_S * sum(episode.num_steps for episode in episodes))
+    # What is left of an episode after a fall counts: a single flip must not look like many.
+    return _PER * flips / (STEP_S * get_task(TASK).horizon * len(episodes))
 
 
 def _film(episode: Episode) -> bytes:

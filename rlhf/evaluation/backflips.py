@@ -31,9 +31,9 @@ def backflip_landings(observations: Float32) -> Int64:
     knee may touch first, but the hopper must be on its foot within ``RECOVERY_STEPS``.
 
     Args:
-        observations: of one episode of the task, (T+1, 12): height of the torso, sine of its angle (which
-            falls when it turns backwards), angles of thigh, leg and foot in radians, six velocities, which
-            are not looked at, and the cosine.
+        observations: of one episode of the task, (T+1, 14): height of the torso, sine of its angle (which
+            falls when it turns backwards), angles of thigh, leg and foot in radians, six velocities, the
+            cosine, and the heights of the lowest points. Velocities and those heights are not looked at.
 
     Raises:
         ShapeError: they are not a hopper's, or not finite.

@@ -18,7 +18,7 @@ from rlhf.experience.spaces import action_space_of, observation_size, to_env_act
 from rlhf.experience.tasks import make_env
 from rlhf.experience.true_rewards import MUJOCO_TRUE_REWARDS, MujocoStep
 from rlhf.types.experience import Actions, Bool, Float32, Float64, Int64
-from rlhf.types.hopper import TUMBLER, observe_turning
+from rlhf.types.hopper import TUMBLER, observe_turning, torso_touches
 from rlhf.types.task import Task, base_name
 
 MAX_CONTACT = 1.0
@@ -30,6 +30,11 @@ def hopper_is_healthy(states: Float64) -> Bool:
     upright = (states[:, 1] > 0.7) & (np.abs(states[:, 2]) < 0.2)
     healthy: Bool = upright & (np.abs(states[:, 2:]) < 100.0).all(axis=1)
     return healthy
+
+
+def tumbler_is_healthy(states: Float64) -> Bool:
+    """Return whether each tumbler's torso is off the ground, (N,)."""
+    return ~torso_touches(states[:, 1], states[:, 2])
 
 
 def walker_is_healthy(states: Float64) -> Bool:
@@ -78,6 +83,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         TUMBLER: Layout(
             hidden_positions=1,
             observe=observe_turning,
+            is_healthy=tumbler_is_healthy,
             reset_noise=5e-3,
             normal_velocities=False,
         ),

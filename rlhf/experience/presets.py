@@ -30,6 +30,8 @@ _HOPPER_FEATURES = (
 _TUMBLER_FEATURES = (
     *("sine of the torso angle" if name == "torso angle" else name for name in _HOPPER_FEATURES),
     "cosine of the torso angle",
+    "height of the body's lowest point",
+    "height of the foot's lowest point",
 )
 _WALKER_JOINTS = ("right thigh", "right leg", "right foot", "left thigh", "left leg", "left foot")
 _CHEETAH_JOINTS = ("back thigh", "back shin", "back foot", "front thigh", "front shin", "front foot")
@@ -198,7 +200,6 @@ _TASKS = (
         name="hopper-backflip",
         goal="Do a backflip",
         env_id=TUMBLER,
-        ends_early=False,
         horizon=250,
         segment_steps=63,
         playback_fps=30,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rlhf.types.experience import Bool, Float32, Float64
-from rlhf.types.hopper import TORSO_TURNING, posture_of, touches
+from rlhf.types.hopper import BODY_HEIGHT, CLEARANCE, COSINE, FOOT_HEIGHT, TORSO_TURNING
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,22 +46,23 @@ def upright_velocity(step: MujocoStep) -> Float64:
 
 
 def backflip(step: MujocoStep) -> Float64:
-    """Return how fast the hopper turns backwards off the ground, less what a person would mind, (N,).
+    """Return how the hopper turns backwards off the ground, less what a person would mind, (N,).
 
-        -0.7 turn clip((height - 0.5) / 0.4, 0, 1) + 0.3 [height > 0.9]
-            - 4 [the body touches the ground] - 2 [the foot touches it] (1 - cos(angle))
+        -(0.4 turn + 2 cos(angle)) clearance - 2 [it touches the ground] (1 - cos(angle))
 
-    Turning on the ground is rolling, which is what PPO learns from the formula that OpenAI published for
-    comparison with "Learning from human preferences" (blog, 13 June 2017), as that pays at any height; so
-    turning counts with height here. What is minded keeps it from tumbling, off its head and with the foot
-    under a torso upside down. Turning forwards costs what turning backwards earns; where it cost less, PPO
-    learned to rock to and fro.
+    Clearance is the height of its lowest point, which tells a somersault from a roll and from a handspring:
+    the formula that OpenAI published for comparison with "Learning from human preferences" (blog, 13 June
+    2017) pays for turning at any height, and PPO learns to roll. Being upside down is worth as much as
+    turning, so that it jumps high. A fall costs nothing but what could have been earned after it; where it
+    cost as much as ten steps, PPO learned to stand. Turning forwards costs what turning backwards earns;
+    where it cost less, PPO learned to rock to and fro.
     """
     seen = step.observations
-    height, turning = seen[:, 0], seen[:, TORSO_TURNING]
-    body_touches, foot_touches = touches(posture_of(seen))
-    reward: Float64 = -0.7 * turning * np.clip((height - 0.5) / 0.4, 0.0, 1.0) + 0.3 * (height > 0.9)
-    return reward - 4.0 * body_touches - 2.0 * foot_touches * (1.0 - seen[:, -1])
+    upright = seen[:, COSINE]
+    clearance = np.minimum(seen[:, BODY_HEIGHT], seen[:, FOOT_HEIGHT])
+    pay = -(0.4 * seen[:, TORSO_TURNING] + 2.0 * upright) * np.maximum(clearance, 0.0)
+    reward: Float64 = pay - 2.0 * (clearance <= CLEARANCE) * (1.0 - upright)
+    return reward
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,24 +11,30 @@ TUMBLER = "Tumbler-v0"
 """Gymnasium id of ``experience.tumbler``."""
 TORSO_ANGLE, TORSO_TURNING = 1, 7
 """Places of the torso's angle and of its velocity."""
-OBSERVATION_SIZE = 12
+COSINE = 11
+"""Where it sees the cosine of the torso's angle."""
+BODY_HEIGHT, FOOT_HEIGHT = 12, 13
+"""Where it sees the heights of the lowest points."""
+OBSERVATION_SIZE = 14
 STEP_S = 0.016
 """Seconds between two observations of a tumbler."""
 CLEARANCE = 0.01
 """What is higher than this, in metres, does not touch the ground."""
+_HALF_TORSO, _RADIUS = 0.2, 0.05
+"""From the middle of the torso to the middle of its ends, and how thick torso and thigh are around it."""
 
 
 def observe_turning(states: Float64) -> Float64:
-    """Return what a tumbler observes, (..., 12): a turn later it looks the same.
+    """Return what a tumbler observes, (..., 14): a turn later it looks the same.
 
     Args:
         states: height of the torso, its angle, angles of thigh, leg and foot, and the six velocities, in
-            metres, radians and seconds, (..., 11). The sine takes the place of the torso's angle; the cosine
-            comes last.
+            metres, radians and seconds, (..., 11). The sine takes the place of the torso's angle; its cosine
+            and ``lowest_points`` follow.
     """
-    angle = states[..., TORSO_ANGLE, None]
-    seen = np.concatenate((states, np.cos(angle)), axis=-1)
-    seen[..., TORSO_ANGLE] = np.sin(angle[..., 0])
+    angle = states[..., TORSO_ANGLE]
+    seen = np.concatenate((states, np.stack((np.cos(angle), *lowest_points(states)), axis=-1)), axis=-1)
+    seen[..., TORSO_ANGLE] = np.sin(angle)
     return seen
 
 
@@ -36,10 +42,10 @@ def posture_of(observations: Float32 | Float64) -> Float64:
     """Return the height of the torso's middle, its angle in (-pi, pi], and those of its joints, (T, 5).
 
     Args:
-        observations: of a tumbler, (T, 12).
+        observations: of a tumbler, (T, 14).
     """
     posture = observations[:, :5].astype(np.float64)
-    posture[:, TORSO_ANGLE] = np.arctan2(observations[:, TORSO_ANGLE], observations[:, -1])
+    posture[:, TORSO_ANGLE] = np.arctan2(observations[:, TORSO_ANGLE], observations[:, COSINE])
     return posture
 
 
@@ -49,21 +55,33 @@ def touches(posture: Float64) -> tuple[Bool, Bool]:
     return body <= CLEARANCE, foot <= CLEARANCE
 
 
-def lowest_points(posture: Float64) -> tuple[Float64, Float64]:
-    """Return the height of the lowest point of body (torso, thigh, leg) and of the foot, two (T,) in metres.
+def torso_touches(height: Float64, angle: Float64) -> Bool:
+    """Return whether the torso is on the ground.
 
     Args:
-        posture: height of the torso's middle, its angle, and the angles of thigh, leg and foot, (T, 5).
+        height: of its middle, in metres, any shape.
+        angle: of the same, in radians.
     """
-    height, torso_angle = posture[:, 0], posture[:, 1]
-    thigh_angle, leg_angle, foot_angle = (
-        torso_angle - np.cumsum(posture[:, 2:], axis=1).T[k] for k in range(3)
-    )
-    head = height + 0.2 * np.cos(torso_angle)
-    hip = height - 0.2 * np.cos(torso_angle)
+    touching: Bool = height - _HALF_TORSO * np.abs(np.cos(angle)) - _RADIUS <= CLEARANCE
+    return touching
+
+
+def lowest_points(posture: Float64) -> tuple[Float64, Float64]:
+    """Return the height of the lowest point of body (torso, thigh, leg) and of the foot, two (...) in metres.
+
+    Args:
+        posture: height of the torso's middle, its angle, and the angles of thigh, leg and foot, (..., 5);
+            what may follow is not looked at.
+    """
+    height, torso_angle, *joints = (posture[..., k] for k in range(5))
+    thigh_angle = torso_angle - joints[0]
+    leg_angle = thigh_angle - joints[1]
+    foot_angle = leg_angle - joints[2]
+    head = height + _HALF_TORSO * np.cos(torso_angle)
+    hip = height - _HALF_TORSO * np.cos(torso_angle)
     knee = hip - 0.45 * np.cos(thigh_angle)
     ankle = knee - 0.5 * np.cos(leg_angle)
     heel = ankle + 0.13 * np.sin(foot_angle)
     toe = ankle - 0.26 * np.sin(foot_angle)
-    body = np.minimum.reduce([head - 0.05, hip - 0.05, knee - 0.05, ankle - 0.04])
+    body = np.minimum.reduce([head - _RADIUS, hip - _RADIUS, knee - _RADIUS, ankle - 0.04])
     return body, np.minimum(heel, toe) - 0.06

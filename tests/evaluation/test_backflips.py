@@ -10,7 +10,7 @@ import pytest
 from rlhf.errors import ShapeError
 from rlhf.evaluation.backflips import backflip_landings, count_backflips
 from rlhf.experience.tasks import get_task, make_env
-from rlhf.types.hopper import STEP_S, lowest_points, observe_turning, posture_of
+from rlhf.types.hopper import CLEARANCE, STEP_S, lowest_points, observe_turning, posture_of
 
 ROLLOUTS = Path(__file__).parent / "assets" / "hopper_rollouts.npz"
 STANDING, HIGH = 1.205, 2.0
@@ -130,6 +130,23 @@ def test_lowest_points_are_where_mujoco_has_contacts() -> None:
             compared += 1
     env.close()
     assert compared > 100
+
+
+def test_an_episode_is_over_as_soon_as_mujoco_has_the_torso_on_the_ground() -> None:
+    env = make_env(get_task("hopper-backflip"))
+    model, data = env.unwrapped.model, env.unwrapped.data
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        env.reset(seed=seed)
+        is_over = False
+        while not is_over:
+            is_over = env.step(rng.uniform(-1, 1, 3))[2]
+            mujoco.mj_forward(model, data)
+            torso = data.geom("torso_geom")
+            radius, half_length, _ = model.geom("torso_geom").size
+            lowest = torso.xpos[2] - half_length * abs(torso.xmat[8]) - radius
+            assert is_over == (lowest <= CLEARANCE)
+    env.close()
 
 
 def test_a_tumbler_takes_the_steps_that_seconds_are_counted_in() -> None:

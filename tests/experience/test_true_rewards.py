@@ -30,10 +30,10 @@ def test_running_is_paid_by_forward_velocity_and_height(name: str, with_height: 
 
 
 def flip(height: float, turning: float, angle: float = 0.0) -> float:
-    """Of a straight hopper, whose foot is on the ground at a height of 1.205 when it is upright."""
+    """Of a straight hopper; its head, or the toe of its level foot, is lowest."""
     state = np.zeros((1, 11))
     state[0, [0, TORSO_ANGLE, TORSO_TURNING]] = [height, angle, turning]
-    state[0, 4] = angle  # the foot stays level, so that it is lowest where the ankle is
+    state[0, 4] = angle
     step = MujocoStep(
         velocity=np.zeros(1),
         observations=observe_turning(state),
@@ -44,19 +44,24 @@ def flip(height: float, turning: float, angle: float = 0.0) -> float:
     return float(backflip(step)[0])
 
 
+STANDING = 1.21
+"""A level foot is 6 cm below the ankle, and that 1.15 m below the torso's middle."""
+
+
 def test_backflip_reward_worked_by_hand() -> None:
-    assert flip(2.0, -5.0) == pytest.approx(5.0 * 0.7 + 0.3)
-    assert flip(0.7, -5.0, np.pi) == pytest.approx(5.0 * 0.7 * 0.5)
+    assert flip(STANDING + 0.5, -5.0) == pytest.approx((5.0 * 0.4 - 2.0) * 0.5)
+    assert flip(0.25 + 0.5, -5.0, np.pi) == pytest.approx((5.0 * 0.4 + 2.0) * 0.5)
 
 
 def test_turning_on_the_ground_earns_nothing() -> None:
-    assert flip(0.3, -10.0, np.pi / 2) == flip(0.3, 0.0, np.pi / 2)
+    assert flip(0.25, -10.0, np.pi) == pytest.approx(flip(0.25, 0.0, np.pi))
 
 
-def test_touching_the_ground_with_the_head_costs_more_than_standing_earns() -> None:
-    assert flip(0.25, 0.0, np.pi) < -4.0 + 0.3
-    assert flip(1.205, 0.0) == pytest.approx(0.3)
+def test_standing_earns_nothing_and_tilting_on_the_ground_costs() -> None:
+    assert flip(STANDING, 0.0) == pytest.approx(0.0)
+    assert flip(0.25, 0.0, np.pi) == pytest.approx(-4.0)
 
 
 def test_rocking_to_and_fro_earns_no_more_than_standing() -> None:
     assert flip(2.0, -5.0) + flip(2.0, 5.0) == pytest.approx(2 * flip(2.0, 0.0))
+    assert flip(2.0, 0.0) < 0.0
