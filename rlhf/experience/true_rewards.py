@@ -54,7 +54,7 @@ def backflip(step: MujocoStep) -> Float64:
     the formula that OpenAI published for comparison with "Learning from human preferences" (blog, 13 June
     2017) pays for turning at any height, and PPO learns to roll. Being upside down is worth as much as
     turning, so that it jumps high. A fall costs nothing but what could have been earned after it; where it
-    cost as much as ten steps, PPO learned to stand. Turning forwards costs what turning backwards earns;
+    cost 10, PPO learned to stand. Turning forwards costs what turning backwards earns;
     where it cost less, PPO learned to rock to and fro.
     """
     seen = step.observations
