@@ -2,7 +2,8 @@
 
 Each run is ``python -m rlhf simulate`` in a process of its own. The teacher looks at speed of turning and
 height (``true_rewards.backflip``); what is counted afterwards are flips as a person would count them, by
-``evaluation.backflips``, which knows no reward.
+``evaluation.backflips``, which knows no reward. Beside it PPO learns on the teacher's own reward, which says
+what could be had.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, make_env, spaces_of
 from rlhf.loop.config import resolve
+from rlhf.loop.report import Stopwatch, evaluate_acting
+from rlhf.loop.train_on_true_reward import learn_true_reward
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.seeding import generator
 from rlhf.storage import models, runs
@@ -42,23 +45,27 @@ from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, reading
 from rlhf.types.experience import Episode
 from rlhf.types.hopper import STEP_S
+from rlhf.types.protocols import ActingPolicy
 
 NAME = "backflip"
 TASK = "hopper-backflip"
 TEACHER = "mistake:0.1"
 ANSWERS = 150
-STEPS = 1_000_000
 BAR = 1.0
 """Flips in three seconds."""
 _PER = 3.0
 _QUICK_STEPS = 4_000
+_REWARD_STEPS = 600_000
+"""Of PPO on the teacher's reward."""
+ARMS = ("answers", "reward")
 _EPISODES = 20
 """Of the policy that the learned reward likes best."""
 _POLICIES, _EPISODES_EACH = 20, 4
 """Saved policies of a run that the curve is made of, and episodes of each."""
 _NOTE = (
     "Backflips in three seconds: full backward turns that take off from the foot and land on it upright, in "
-    f"{_EPISODES} episodes of the policy that the learned reward likes best."
+    f"{_EPISODES} episodes of the policy that the learned reward likes best; from the teacher's own reward, "
+    "of the last one."
 )
 
 
@@ -66,7 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--labels", type=int, default=ANSWERS, metavar="N", help="answers of the teacher")
     parser.add_argument("--teacher", default=TEACHER, metavar="SPEC")
-    parser.add_argument("--steps", type=int, default=STEPS, help="environment steps of every run")
+    parser.add_argument(
+        "--steps", type=int, default=resolve(get_task(TASK), {}).schedule.total_steps, help="of every run"
+    )
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS, metavar="ARM")
     add_seed_options(parser, NAME)
     parser.set_defaults(seeds=3, first_seed=5)
 
@@ -84,47 +94,45 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     steps = _QUICK_STEPS if options.quick else options.steps
     if min(steps, options.labels) < 1:
         raise ConfigError(f"--steps is {steps} and --labels {options.labels}; at least 1 is needed.")
-    settings = {"schedule.total_steps": steps, "schedule.labels": options.labels}
-    common = {
-        "teacher": options.teacher,
-        "config": to_dict(resolve(get_task(TASK), settings)),
-        "task": task_settings(get_task(TASK)),
-        "code": code_digest(SIMULATE, but=(PRESETS_MODULE,)),
-    }
-    keys = [{"seed": seed, **common} for seed in seed_range(options)]
+    common = {"task": task_settings(get_task(TASK)), "code": code_digest(SIMULATE, but=(PRESETS_MODULE,))}
+    asked = _config({"schedule.total_steps": steps, "schedule.labels": options.labels})
+    paid = _config({"schedule.total_steps": min(steps, _REWARD_STEPS)})
+    of = {"answers": {"teacher": options.teacher, "config": asked}, "reward": {"config": paid}}
+    keys = [{"seed": seed, **of[arm], **common} for arm in options.arms for seed in seed_range(options)]
     found = measure_all(NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell, keep_in=options.out)
-    rates = [one["flips_per_3s"] for one in found]
+    rates = [one["flips_per_3s"] for one in found if one["answers"]]
     summary = {
         "command": f"python -m rlhf bench {NAME} --labels {options.labels} --teacher {options.teacher} "
-        f"--steps {options.steps} {seeds_as_typed(options)}",
-        "runs": [{"seed": one["seed"], **{name: one[name] for name in _COLUMNS}} for one in found],
+        f"--steps {options.steps} --arms {' '.join(options.arms)} {seeds_as_typed(options)}",
+        "runs": [{name: one[name] for name in _COLUMNS} for one in found],
         "bar": BAR,
-        "passed": min(rates) >= BAR,
+        "passed": bool(rates) and min(rates) >= BAR,
     }
-    rows = [{"seed": one["seed"], **point} for one in found for point in one["curve"]]
+    rows = [{"seed": one["seed"], "answers": one["answers"], **p} for one in found for p in one["curve"]]
     write_results(options.out, rows, plot(found), summary)
     for one in found:
-        (options.out / f"seed-{one['seed']}.mp4").write_bytes(base64.b64decode(one["clip"]))
+        if one["answers"]:
+            (options.out / f"seed-{one['seed']}.mp4").write_bytes(base64.b64decode(one["clip"]))
     return summary, text_rows(summary), _NOTE
 
 
-_COLUMNS = ("flips_per_3s", "episodes_with_flips", "answers", "wall_s", "true_return", "audit_accuracy")
+_COLUMNS = ("seed", "answers", "flips_per_3s", "episodes_with_flips", "wall_s", "true_return", "spearman")
 
 
 def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
     """Return the summary as a header and rows of text."""
-    table = [["seed", "backflips in 3 s", "episodes with one", "answers", "minutes", "asked for", ""]]
+    table = [["learned from", "seed", "backflips in 3 s", "episodes with one", "minutes", "asked for", ""]]
     for one in summary["runs"]:
-        rate = one["flips_per_3s"]
+        rate, answers = one["flips_per_3s"], one["answers"]
+        verdict = "reached" if rate >= summary["bar"] else "not reached"
         table.append(
             [
+                f"{answers} answers" if answers else "teacher's reward",
                 str(one["seed"]),
                 f"{rate:.2f}",
                 f"{one['episodes_with_flips']:.0%}",
-                str(one["answers"]),
                 f"{one['wall_s'] / 60:.1f}",
-                f">= {summary['bar']:g}",
-                "reached" if rate >= summary["bar"] else "not reached",
+                *((f">= {summary['bar']:g}", verdict) if answers else ("", "")),
             ]
         )
     return table
@@ -135,7 +143,8 @@ def plot(found: Sequence[Mapping[str, Any]]) -> str:
     series = []
     for one in found:
         xs, ys = ([point[name] for point in one["curve"]] for name in ("steps", "flips_per_3s"))
-        series.append(Series(name=f"seed {one['seed']}", xs=xs, ys=ys, lows=ys, highs=ys))
+        name = f"seed {one['seed']}" + ("" if one["answers"] else ", teacher's reward")
+        series.append(Series(name=name, xs=xs, ys=ys, lows=ys, highs=ys))
     return curves([Panel(title="backflips in three seconds", series=series, line=BAR)], "steps")
 
 
@@ -158,18 +167,13 @@ def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
 
     def episodes(of: int, count: int) -> list[Episode]:
         arrays, _ = blobs.read_arrays(saved[of]["arrays"])
-        policy = PolicySnapshot.from_arrays(arrays, spaces_of(task)[1])
-        start = int(generator(seed, "backflip").integers(2**31))
-        return run_episodes(task, policy, count, start, deterministic=True)[0]
+        return _episodes(PolicySnapshot.from_arrays(arrays, spaces_of(get_task(TASK))[1]), seed, count)
 
-    task = get_task(TASK)
     shown = np.array(sorted(saved))
     shown = shown[np.unique(np.linspace(0, len(shown) - 1, _POLICIES).round().astype(int))]
     closely = episodes(version, _EPISODES)
-    flips = np.array([count_backflips(episode.observations) for episode in closely])
     return {
-        "flips_per_3s": _rate(closely),
-        "episodes_with_flips": float((flips > 0).mean()),
+        **_counts(closely),
         "curve": [
             {
                 "steps": saved[one]["steps"],
@@ -180,6 +184,20 @@ def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
         ],
         "clip": base64.b64encode(_film(closely[0])).decode(),
     }
+
+
+def _config(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return to_dict(resolve(get_task(TASK), settings))
+
+
+def _episodes(policy: ActingPolicy, seed: int, count: int) -> list[Episode]:
+    start = int(generator(seed, "backflip").integers(2**31))
+    return run_episodes(get_task(TASK), policy, count, start, deterministic=True)[0]
+
+
+def _counts(episodes: Sequence[Episode]) -> dict[str, float]:
+    flips = np.array([count_backflips(episode.observations) for episode in episodes])
+    return {"flips_per_3s": _rate(episodes), "episodes_with_flips": float((flips > 0).mean())}
 
 
 def _rate(episodes: Sequence[Episode]) -> float:
@@ -196,6 +214,8 @@ def _film(episode: Episode) -> bytes:
 
 
 def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
+    if "teacher" not in key:
+        return _learn_from_reward(key["config"]["schedule"]["total_steps"], key["seed"])
     schedule = key["config"]["schedule"]
     with tempfile.TemporaryDirectory(prefix="preference-studio-") as folder:
         report = verb_report(
@@ -211,10 +231,31 @@ def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
         "answers": report["labels"]["asked"],
         "wall_s": report["wall_s"],
         "true_return": report["true_return"]["mean"],
-        "audit_accuracy": report["audit_accuracy"],
+        "spearman": report["reward_spearman"],
         **seen,
     }
 
 
+def _learn_from_reward(steps: int, seed: int) -> dict[str, Any]:
+    """Return what PPO on the teacher's own reward can do after so many steps."""
+    watch, config = Stopwatch(), resolve(get_task(TASK), {"schedule.total_steps": steps})
+    curve: list[dict[str, Any]] = []
+    for turn, learned in enumerate(learn_true_reward(get_task(TASK), config, seed), start=1):
+        done = turn * learned.collected.rollout.num_steps
+        if done * _POLICIES >= (len(curve) + 1) * steps:
+            rate = _rate(_episodes(learned.policy, seed, _EPISODES_EACH))
+            curve.append({"steps": done, "flips_per_3s": rate})
+    task, wall_s = get_task(TASK), watch.elapsed()
+    return {
+        "seed": seed,
+        "answers": 0,
+        "wall_s": wall_s,
+        "true_return": evaluate_acting(task, learned.policy, seed, learned.policy.version)["mean"],
+        "spearman": None,
+        "curve": curve,
+        **_counts(_episodes(learned.policy, seed, _EPISODES)),
+    }
+
+
 def _describe(key: Mapping[str, Any]) -> str:
-    return f"seed {key['seed']}"
+    return f"seed {key['seed']} from the teacher's {'answers' if 'teacher' in key else 'reward'}"

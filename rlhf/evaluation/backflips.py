@@ -33,7 +33,7 @@ def backflip_landings(observations: Float32) -> Int64:
     Args:
         observations: of one episode of the task, (T+1, 14): height of the torso, sine of its angle (which
             falls when it turns backwards), angles of thigh, leg and foot in radians, six velocities, the
-            cosine, and the heights of the lowest points. Velocities and those heights are not looked at.
+            cosine, the height of the lowest point and whether it touches. Only the posture is looked at.
 
     Raises:
         ShapeError: they are not a hopper's, or not finite.

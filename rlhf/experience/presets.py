@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rlhf.experience import experts
-from rlhf.types.hopper import TUMBLER
+from rlhf.types.hopper import STANDING, TUMBLER
 from rlhf.types.task import Expert, Task
 
 _HOPPER_FEATURES = (
@@ -30,8 +30,8 @@ _HOPPER_FEATURES = (
 _TUMBLER_FEATURES = (
     *("sine of the torso angle" if name == "torso angle" else name for name in _HOPPER_FEATURES),
     "cosine of the torso angle",
-    "height of the body's lowest point",
-    "height of the foot's lowest point",
+    "height of the lowest point",
+    "touches the ground",
 )
 _WALKER_JOINTS = ("right thigh", "right leg", "right foot", "left thigh", "left leg", "left foot")
 _CHEETAH_JOINTS = ("back thigh", "back shin", "back foot", "front thigh", "front shin", "front foot")
@@ -204,7 +204,25 @@ _TASKS = (
         segment_steps=63,
         playback_fps=30,
         feature_names=_TUMBLER_FEATURES,
-        overrides={"collect.num_envs": 8, "ppo.num_steps": 256, "ppo.entropy_coef": 0.001},
+        overrides={
+            "collect.num_envs": 8,
+            "ppo.num_steps": 256,
+            "ppo.entropy_coef": 0.003,
+            # What makes a somersault is a product of what is observed; velocities are, too.
+            "reward.model_class": "quadratic",
+            "reward.use_changes": False,
+            # A fall ends it all: that is worth a little less than standing still.
+            "reward.use_endings": False,
+            "reward.rest": STANDING,
+            "improve.ending_cost": 0.3,
+            # Steps are cheap beside answers: several starts, each of which settles for something else.
+            "schedule.total_steps": 1_500_000,
+            "schedule.labels": 150,
+            "schedule.initial_labels": 24,
+            "schedule.front_load": 1.0,
+            "schedule.labels_end": 0.45,
+            "improve.restarts": (0.1, 0.3, 0.65),
+        },
     ),
     Task(
         name="walker2d-run",

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rlhf.types.experience import Bool, Float32, Float64
-from rlhf.types.hopper import BODY_HEIGHT, CLEARANCE, COSINE, FOOT_HEIGHT, TORSO_TURNING
+from rlhf.types.hopper import COSINE, HEIGHT_CLEAR, ON_GROUND, TORSO_TURNING
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +59,8 @@ def backflip(step: MujocoStep) -> Float64:
     """
     seen = step.observations
     upright = seen[:, COSINE]
-    clearance = np.minimum(seen[:, BODY_HEIGHT], seen[:, FOOT_HEIGHT])
-    pay = -(0.4 * seen[:, TORSO_TURNING] + 2.0 * upright) * np.maximum(clearance, 0.0)
-    reward: Float64 = pay - 2.0 * (clearance <= CLEARANCE) * (1.0 - upright)
+    pay = -(0.4 * seen[:, TORSO_TURNING] + 2.0 * upright) * np.maximum(seen[:, HEIGHT_CLEAR], 0.0)
+    reward: Float64 = pay - 2.0 * seen[:, ON_GROUND] * (1.0 - upright)
     return reward
 
 

@@ -110,6 +110,17 @@ class ImproveConfig:
     policy is kept where the ensemble agrees. Against over-optimisation: https://arxiv.org/abs/2310.02743."""
     late_share: float = 0.5
     """Share of ``schedule.labels`` at which that is; above 1: hardly ever."""
+    ending_cost: float = 0.0
+    """How much less than the reward model says being over is worth to the policy, per step and in standard
+    deviations of the reward. A policy that cannot land yet learns a jump and then, as an end costs nothing,
+    that nothing is worth landing for; with too much it never leaves the ground. 0; where a fall is rest
+    (``reward.rest``) .2 to .4."""
+    restarts: tuple[float, ...] = ()
+    """Shares of the run's steps, rising, at which the policy is learned afresh with the reward as it is then.
+    A policy settles while the reward still changes, and chance decides for what; another start may find
+    better, and shows other behaviour to ask about. All stay saved, and the one that the last reward likes
+    best counts. Worth it where steps are cheap beside answers. Source: https://arxiv.org/abs/2205.07802, for
+    off-policy learners."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -122,8 +133,11 @@ class ImproveConfig:
             "settled_share",
             "late_pessimism",
             "late_share",
+            "ending_cost",
         )
         _require_at_least(-1, self, "same_reward_correlation", "refit_again_below")
+        if list(self.restarts) != sorted(set(self.restarts)) or not all(0 < at < 1 for at in self.restarts):
+            raise ValueError(f"restarts are {self.restarts}; give rising shares between 0 and 1.")
         if not self.careful_target_kl > 0:
             raise ValueError(f"careful_target_kl is {self.careful_target_kl}; it must be above 0.")
 

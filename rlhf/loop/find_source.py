@@ -1,5 +1,6 @@
 """Another run's reward -> where this run's reward starts from. Light enough for the web process: no torch."""
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 
 from rlhf.experience.tasks import get_task
 from rlhf.loop.config import RunConfig
+from rlhf.reward.config import RewardConfig
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import RewardInputs
 from rlhf.reward.source import Source, match_features
@@ -42,7 +44,7 @@ def find_source(session: "Session") -> Source | None:
     its_inputs = RewardInputs.of(model.config, session.action_space)
     if source_task.env_id == session.task.env_id and session.inputs == its_inputs:
         return Source(model=model, columns=np.arange(model.num_features))
-    theirs = _observed(source_task, use_endings=model.config.use_endings)
+    theirs = _observed(source_task, model.config)
     columns = match_features(theirs, session.inputs.names(session.task.feature_names))
     # Actions of one body mean nothing to another, so the source sees none of them.
     hidden = [-1] * (model.num_features - len(columns))
@@ -72,8 +74,9 @@ def check_source(connection: sa.Connection, task: Task, config: RunConfig) -> No
     source_task = get_task(runs.get_run(connection, run_id)["task"])
     models.get_reward_version(connection, run_id, version)
     if source_task.env_id != task.env_id:
-        match_features(_observed(source_task), _observed(task))
+        match_features(_observed(source_task, RewardConfig()), _observed(task, config.reward))
 
 
-def _observed(task: Task, *, use_endings: bool = False) -> tuple[str, ...]:
-    return RewardInputs(action_space=_NO_ACTIONS, use_endings=use_endings).names(task.feature_names)
+def _observed(task: Task, seen: RewardConfig) -> tuple[str, ...]:
+    inputs = RewardInputs.of(dataclasses.replace(seen, use_actions=False), _NO_ACTIONS)
+    return inputs.names(task.feature_names)

@@ -120,8 +120,7 @@ def _settings(source: Source, taken: set[str], update: Update, overrides: dict[s
     elif "critic" in taken:
         settings["ppo.hidden"] = list(before.ppo.hidden)
     if taken & {"reward", "answers"}:
-        settings["reward.use_actions"] = before.reward.use_actions
-        settings["reward.use_endings"] = before.reward.use_endings
+        settings |= {f"reward.{name}": value for name, value in before.reward.inputs().items()}
     if "answers" in taken:  # so that a teacher gives as many new ones as it was to give in all
         settings["schedule.labels"] = resolve(target, settings).schedule.labels + source.num_answers
     return settings

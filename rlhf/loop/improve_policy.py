@@ -40,7 +40,7 @@ def improve_policy(session: Session, rollout: Rollout) -> tuple[PolicyStats, Sco
             rollout,
             scored.followed,
             scored.absorbing_rewards,
-            progress=session.progress,
+            progress=session.practised,
             min_advantage_sd=session.config.improve.min_advantage_sd,
         )
     session.careful_left = max(0, session.careful_left - 1)

@@ -17,6 +17,7 @@ from rlhf.loop.follow_world import follow_world
 from rlhf.loop.gates import check_gates
 from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting
+from rlhf.loop.restart_policy import restart_policy
 from rlhf.loop.session import Session, save_checkpoint
 from rlhf.loop.take_over import take_over, warm_up
 from rlhf.loop.watch_world import watch_world
@@ -50,6 +51,7 @@ def iterate(session: Session) -> Turn:
         publish_waiting(session)
         return Turn.WAITING
     session.is_saved = False
+    restart_policy(session)
     rollout = collect_experience(session)
     stats, scored = improve_policy(session, rollout)
     watch_world(session, rollout, scored)
@@ -72,6 +74,6 @@ def _begin(session: Session) -> None:
         warm_up(session)
     has_cloned = clone_policy(session) is not None
     if (has_policy or has_cloned) and session.config.ppo.reference_kl:
-        session.policy.hold_to_start(session.progress)
+        session.policy.hold_to_start(session.practised)
     save_policy(session)
     save_checkpoint(session)

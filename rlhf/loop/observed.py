@@ -4,12 +4,14 @@ import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError
 from rlhf.experience.presets import PRESETS
+from rlhf.experience.tasks import get_task
+from rlhf.loop.config import resolve
 from rlhf.reward.features import RewardInputs
 from rlhf.storage import runs, segments
 from rlhf.storage.blobs import Blobs
 from rlhf.types.task import ActionSpace, base_name
 
-_WITHOUT_ACTIONS = RewardInputs(action_space=ActionSpace("continuous", 0))
+_NO_ACTIONS = ActionSpace("continuous", 0)
 
 
 def observed(task: str, dim: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -35,7 +37,8 @@ def designable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str
         FeedbackError: the task has no names, and the run has shown no behaviour yet that says how many there
             are to be.
     """
-    task = runs.get_run(connection, run_id)["task"]
+    run = runs.get_run(connection, run_id)
+    task = run["task"]
     preset = PRESETS.get(base_name(task))
     dim = len(preset.feature_names) if preset is not None else 0
     if not dim:
@@ -45,4 +48,6 @@ def designable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str
             raise FeedbackError(f"run {run_id} has shown no behaviour yet; start it, then design its reward.")
         dim = segments.load_segment(connection, blobs, row["id"]).observations.shape[1]
     names, units = observed(task, dim)
-    return dict(zip(_WITHOUT_ACTIONS.names(names), _WITHOUT_ACTIONS.units(units), strict=True))
+    seen = resolve(get_task(task), run["overrides"]).reward
+    inputs = RewardInputs(action_space=_NO_ACTIONS, use_changes=seen.use_changes)
+    return dict(zip(inputs.names(names), inputs.units(units), strict=True))

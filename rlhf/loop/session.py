@@ -52,6 +52,7 @@ _NEWER_COUNTERS = (
     "fitted_act",
     "fitted_design",
     "stirred_until",
+    "practice_began",
 )
 """Not in the checkpoints of earlier programs, which can be used all the same."""
 _STREAMS = ("act", "queries", "reward")
@@ -96,6 +97,8 @@ class Session:
     """Number of the newest design at that time."""
     stirred_until: int = 0
     """Steps up to which the policy moves and tries more, as the world has changed."""
+    practice_began: int = 0
+    """Steps at which the policy was last learned afresh."""
     world: WorldState | None = None
     """What says whether the world is still the same; None if nobody looks."""
     gates: GateState = dataclasses.field(default_factory=GateState)
@@ -130,6 +133,19 @@ class Session:
         return min(1.0, self.steps / self.config.schedule.total_steps)
 
     @property
+    def practice_ends(self) -> int:
+        """Steps at which the policy is next learned afresh, or the run ends."""
+        total = self.config.schedule.total_steps
+        marks = (round(share * total) for share in self.config.improve.restarts)
+        return next((mark for mark in marks if mark > self.practice_began), total)
+
+    @property
+    def practised(self) -> float:
+        """Share done of the steps that the present policy has, in [0, 1]."""
+        steps = self.practice_ends - self.practice_began
+        return min(1.0, max(0.0, (self.steps - self.practice_began) / steps))
+
+    @property
     def is_policy_due(self) -> bool:
         """Whether the policy is to be saved again, to be watched."""
         between = self.config.schedule.total_steps / self.config.keep.policies
@@ -148,7 +164,7 @@ class Session:
     def begin_with(self, reward: RewardModel) -> None:
         """Go on from a reward that is stored: by an earlier program it may see less than one would today."""
         self.reward = reward
-        seen = dataclasses.replace(self.config.reward, use_endings=reward.config.use_endings)
+        seen = dataclasses.replace(self.config.reward, **reward.config.inputs())
         self.config = dataclasses.replace(self.config, reward=seen)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Settings of the reward model and of its fit."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 SolvedClass = Literal["linear", "quadratic"]
 ModelClass = Literal["linear", "quadratic", "mlp", "encoded"]
@@ -41,6 +41,15 @@ class RewardConfig:
     use_endings: bool = False
     """Whether an episode's outcome is an input of its own, see ``RewardInputs``. On by itself where a task's
     episodes can end early: a landing, a fall, a goal that is reached."""
+    use_changes: bool = True
+    """Whether the reward may depend on the change of the observation over a step. Where velocities are
+    observed it says little that is new, and each answer has as many more weights to settle."""
+    rest: tuple[float, ...] = ()
+    """What the absorbing state looks like, as one number per entry of an observation: being over is then
+    worth what being in that state and staying there is. For tasks in which an episode ends because nothing
+    more can come of it, such as a fall: what being over is worth beside going on decides whether a policy
+    lets go, and answers say little about it. Empty: learned, from the outcomes (``use_endings``) or the last
+    observation. Not with ``use_endings``."""
     solved_start: bool = True
     """Whether a network adds to a linear or quadratic reward that is solved for, exactly and at once; else it
     starts from nothing and learns all by descent, as is usual elsewhere."""
@@ -81,6 +90,8 @@ class RewardConfig:
             raise ValueError(f"num_members is {self.num_members}; at least 1 is needed.")
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden is {self.hidden}; give at least one layer of at least 1.")
+        if self.rest and self.use_endings:
+            raise ValueError("rest and use_endings are both set; an ending is either rest or an outcome.")
         if not 0.0 <= self.noise < 1.0:
             raise ValueError(f"noise is {self.noise}; it must lie in [0, 1).")
         if len(self.crop_fraction) != 2 or not 0.0 < self.crop_fraction[0] <= self.crop_fraction[1] <= 1.0:
@@ -96,3 +107,7 @@ class RewardConfig:
         for name in (*not_negative, "relevance_passes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative.")
+
+    def inputs(self) -> dict[str, Any]:
+        """Return the settings that decide what a reward model sees."""
+        return {name: getattr(self, name) for name in ("use_actions", "use_endings", "use_changes", "rest")}

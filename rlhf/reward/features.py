@@ -20,22 +20,25 @@ from rlhf.types.task import ActionSpace
 class RewardInputs:
     """How transitions of D observed numbers become F columns.
 
-    Every step has the observation, its change and, if used, the action (one-hot if discrete), and says
-    whether it was spent in the absorbing state, where nothing happens.
+    Every step has the observation, if used its change and the action (one-hot if discrete), and says whether
+    it was spent in the absorbing state, where nothing happens.
 
     With ``use_endings`` the outcome of an episode is an input of its own: the first absorbing step alone
     shows the observation that the episode ended with, and the others show nothing, so that a crash may cost
-    what it does once, however long the wreck is looked at. Without, all of them show the last observation.
+    what it does once, however long the wreck is looked at. Without, all of them show the last observation;
+    with ``rest`` they show that instead, and nothing tells them from a step at rest.
     """
 
     action_space: ActionSpace
     use_actions: bool = False
     use_endings: bool = False
+    use_changes: bool = True
+    rest: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, config: RewardConfig, action_space: ActionSpace) -> "RewardInputs":
         """Return what a reward model with this configuration sees."""
-        return cls(action_space=action_space, use_actions=config.use_actions, use_endings=config.use_endings)
+        return cls(action_space=action_space, **config.inputs())
 
     def steps(self, observations: Float32, actions: Actions, next_observations: Float32) -> Float32:
         """Return the features of steps in which the episode was going on, float32 (..., F).
@@ -80,10 +83,12 @@ class RewardInputs:
     def names(self, observation_names: Sequence[str]) -> tuple[str, ...]:
         """Return one name per column, in order, from the names of the D entries of an observation.
 
-        The observation's own, ``change of <name>``, ``action <i>`` (``action is <i>`` if discrete),
+        The observations' own, ``change of <name>``, ``action <i>`` (``action is <i>`` if discrete),
         ``absorbing``, ``ending with <name>`` and ``ending``.
         """
-        names = [*observation_names, *(f"change of {name}" for name in observation_names)]
+        names = [*observation_names]
+        if self.use_changes:
+            names += [f"change of {name}" for name in observation_names]
         if self.use_actions:
             word = "action is" if self.action_space.kind == "discrete" else "action"
             names += [f"{word} {index}" for index in range(self.action_space.feature_size)]
@@ -99,22 +104,29 @@ class RewardInputs:
         """
         actions = self.action_space.feature_size if self.use_actions else 0
         endings = (*observation_units, "") if self.use_endings else ()
-        return (*observation_units, *observation_units, *[""] * actions, "", *endings)
+        changes = observation_units if self.use_changes else ()
+        return (*observation_units, *changes, *[""] * actions, "", *endings)
 
     def num(self, observation_dim: int) -> int:
         """Return F, the number of columns for observations of ``observation_dim`` entries."""
         actions = self.action_space.feature_size if self.use_actions else 0
-        return 2 * observation_dim + actions + 1 + (observation_dim + 1 if self.use_endings else 0)
+        seen = observation_dim * (1 + self.use_changes)
+        return seen + actions + 1 + (observation_dim + 1 if self.use_endings else 0)
 
     def _columns(
         self, observations: Float32, change: Float32, actions: Float32, absorbing: Bool, ending: Bool
     ) -> Float32:
-        columns = [observations, change]
+        columns = [observations]
         if self.use_endings:
-            columns[0] = np.where(absorbing[..., None], 0.0, observations)
+            columns = [np.where(absorbing[..., None], 0.0, observations)]
+        elif self.rest:
+            check_shape("reward.rest", np.array(self.rest), observations.shape[-1:])
+            columns = [np.where(absorbing[..., None], np.array(self.rest), observations)]
+        if self.use_changes:
+            columns.append(change)
         if self.use_actions:
             columns.append(actions)
-        columns.append(_as_column(absorbing))
+        columns.append(_as_column(absorbing & (not self.rest)))
         if self.use_endings:
             columns += [np.where(ending[..., None], observations, 0.0), _as_column(ending)]
         return np.concatenate(columns, axis=-1, dtype=np.float32, casting="unsafe")

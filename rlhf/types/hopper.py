@@ -13,9 +13,11 @@ TORSO_ANGLE, TORSO_TURNING = 1, 7
 """Places of the torso's angle and of its velocity."""
 COSINE = 11
 """Where it sees the cosine of the torso's angle."""
-BODY_HEIGHT, FOOT_HEIGHT = 12, 13
-"""Where it sees the heights of the lowest points."""
+HEIGHT_CLEAR, ON_GROUND = 12, 13
+"""Where it sees how high its lowest point is, and whether it touches the ground."""
 OBSERVATION_SIZE = 14
+STANDING = (1.25, *[0.0] * 10, 1.0, 0.0, 1.0)
+"""What it observes when it stands still and upright."""
 STEP_S = 0.016
 """Seconds between two observations of a tumbler."""
 CLEARANCE = 0.01
@@ -30,10 +32,12 @@ def observe_turning(states: Float64) -> Float64:
     Args:
         states: height of the torso, its angle, angles of thigh, leg and foot, and the six velocities, in
             metres, radians and seconds, (..., 11). The sine takes the place of the torso's angle; its cosine
-            and ``lowest_points`` follow.
+            follows, then the height of the hopper's lowest point and whether that is on the ground, 0 or 1.
     """
     angle = states[..., TORSO_ANGLE]
-    seen = np.concatenate((states, np.stack((np.cos(angle), *lowest_points(states)), axis=-1)), axis=-1)
+    clear = np.minimum(*lowest_points(states))
+    added = np.stack((np.cos(angle), clear, clear <= CLEARANCE), axis=-1)
+    seen = np.concatenate((states, added), axis=-1)
     seen[..., TORSO_ANGLE] = np.sin(angle)
     return seen
 

@@ -19,9 +19,10 @@ def test_runs_are_made_once_counted_and_filmed(
     for _ in range(2):  # the second time from what was kept
         assert main(arguments) == 0
         assert "not reached" in capsys.readouterr().out
-    assert len(list((tmp_path / "data/benchmarks/backflip").iterdir())) == 1
-    (found,) = json.loads((out / "summary.json").read_text())["runs"]
+    assert len(list((tmp_path / "data/benchmarks/backflip").iterdir())) == len(backflip.ARMS)
+    found, paid = json.loads((out / "summary.json").read_text())["runs"]
     assert (found["seed"], found["answers"], found["flips_per_3s"]) == (5, 20, 0.0)
+    assert (paid["seed"], paid["answers"]) == (5, 0)
     frames = decode_mp4((out / "seed-5.mp4").read_bytes())
     assert 1 < len(frames) <= 250 + 1
     assert frames.std() > 0
@@ -32,8 +33,9 @@ def test_a_run_passes_only_if_each_seed_does() -> None:
         {"seed": seed, "flips_per_3s": rate, "episodes_with_flips": 0.5, "answers": 150, "wall_s": 90.0}
         for seed, rate in ((5, 1.0), (6, 0.99))
     ]
-    table = backflip.text_rows({"runs": runs, "bar": backflip.BAR})
-    assert [row[-1] for row in table[1:]] == ["reached", "not reached"]
+    reference = {**runs[0], "answers": 0, "flips_per_3s": 3.0}
+    table = backflip.text_rows({"runs": [*runs, reference], "bar": backflip.BAR})
+    assert [row[-1] for row in table[1:]] == ["reached", "not reached", ""]
 
 
 def test_a_run_without_answers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,3 +167,19 @@ def test_what_is_left_of_an_adoption_survives_a_stop(store: Store, learn: Learn)
     resumed = open_session(store.engine, store.blobs, session.run_id, is_simulated=True)
     for name in ("critic_reward", "careful_left", "adopted_steps"):
         assert getattr(resumed, name) == getattr(session, name) > 0
+
+
+def test_an_ending_may_cost_the_policy_more_than_the_reward_says(learn: Learn) -> None:
+    session = learn(task="cartpole-balance")  # its poles fall
+    rollout, reward = session.memory.rollouts[-1], session.reward
+    assert reward is not None
+    before = score_rollout(session, rollout, reward, 0.0)
+    improve = dataclasses.replace(session.config.improve, ending_cost=0.25)
+    session.config = dataclasses.replace(session.config, improve=improve)
+    after = score_rollout(session, rollout, reward, 0.0)
+    ended = rollout.terminated
+    assert ended.any()
+    np.testing.assert_allclose(
+        after.absorbing_rewards, before.absorbing_rewards - 0.25 * ended, rtol=0, atol=1e-6
+    )
+    np.testing.assert_array_equal(after.rewards, before.rewards)

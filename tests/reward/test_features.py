@@ -71,6 +71,25 @@ def test_a_segment_gives_one_row_per_step() -> None:
     assert features.tolist() == [[0.0, 1.0, 0.0], [1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [3.0, 0.0, 1.0]]
 
 
+def test_at_rest_being_over_is_a_state_like_any_other() -> None:
+    inputs = RewardInputs(action_space=CONTINUOUS, rest=(7.0,))
+    assert inputs.segment(segment_that_ends()).tolist() == [
+        [0.0, 1.0, 0.0],
+        [1.0, 2.0, 0.0],
+        [7.0, 0.0, 0.0],
+        [7.0, 0.0, 0.0],
+    ]
+    last, rest = np.array([[3.0]], np.float32), np.array([[7.0]], np.float32)
+    standing = inputs.steps(rest, np.zeros((1, 2), np.float32), rest)
+    for ending in (False, True):
+        np.testing.assert_array_equal(inputs.absorbing(last, ending=ending), standing)
+
+
+def test_a_rest_of_another_size_is_refused() -> None:
+    with pytest.raises(ShapeError, match="rest"):
+        RewardInputs(action_space=CONTINUOUS, rest=(7.0, 1.0)).segment(segment_that_ends())
+
+
 def test_actions_of_absorbing_steps_do_not_count() -> None:
     features = RewardInputs(action_space=CONTINUOUS, use_actions=True).segment(segment_that_ends())
     assert features[:, 2:4].tolist() == [[0.5, 0.5], [0.5, 0.5], [0.0, 0.0], [0.0, 0.0]]
@@ -79,16 +98,25 @@ def test_actions_of_absorbing_steps_do_not_count() -> None:
 @pytest.mark.parametrize("space", [CONTINUOUS, DISCRETE])
 @pytest.mark.parametrize("use_actions", [False, True])
 @pytest.mark.parametrize("use_endings", [False, True])
-def test_every_column_has_a_name_and_a_unit(space: ActionSpace, use_actions: bool, use_endings: bool) -> None:
-    inputs = RewardInputs(action_space=space, use_actions=use_actions, use_endings=use_endings)
+@pytest.mark.parametrize("use_changes", [False, True])
+def test_every_column_has_a_name_and_a_unit(
+    space: ActionSpace, use_actions: bool, use_endings: bool, use_changes: bool
+) -> None:
+    inputs = RewardInputs(
+        action_space=space, use_actions=use_actions, use_endings=use_endings, use_changes=use_changes
+    )
     names = inputs.names(["x", "speed"])
     assert len(set(names)) == len(names) == inputs.num(2)
-    assert names[:4] == ("x", "speed", "change of x", "change of speed")
+    seen = ("x", "speed", "change of x", "change of speed")[: 2 + 2 * use_changes]
+    assert names[: len(seen)] == seen
+    assert ("change of x" in names) == use_changes
+    last = np.zeros((1, 2), np.float32)
+    assert inputs.absorbing(last, ending=True).shape == (1, len(names))
     endings = ("ending with x", "ending with speed", "ending") if use_endings else ()
     assert names[names.index("absorbing") :] == ("absorbing", *endings)
     units = inputs.units(["m", "m/s"])
     assert len(units) == len(names)
-    assert units[:4] == ("m", "m/s", "m", "m/s")
+    assert units[: len(seen)] == ("m", "m/s", "m", "m/s")[: len(seen)]
 
 
 def test_an_action_out_of_range_is_refused() -> None:
