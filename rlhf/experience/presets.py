@@ -216,12 +216,12 @@ _TASKS = (
             "reward.rest": STANDING,
             "improve.ending_cost": 0.3,
             # Steps are cheap beside answers: several starts, each of which settles for something else.
-            "schedule.total_steps": 1_500_000,
+            "schedule.total_steps": 2_400_000,
             "schedule.labels": 150,
             "schedule.initial_labels": 24,
             "schedule.front_load": 1.0,
-            "schedule.labels_end": 0.45,
-            "improve.restarts": (0.1, 0.3, 0.65),
+            "schedule.labels_end": 0.3,
+            "improve.restarts": (0.0625, 0.1875, 0.375, 0.583, 0.792),
         },
     ),
     Task(

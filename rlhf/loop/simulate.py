@@ -32,7 +32,8 @@ from rlhf.types.run import RunState
 
 _CURVE_POINTS = 40
 _CANDIDATES = 12
-"""Saved policies, evenly over the run's second half, of which the learned reward chooses the best."""
+"""Saved policies, evenly over the run's second half, or with restarts over all steps since the last answer, of
+which the learned reward chooses the best."""
 _SELECTION_EPISODES = 16
 """Episodes that each is judged by. With four, a policy that falls now and then passed for the best one."""
 _SPEARMAN_SEGMENTS = 300
@@ -125,6 +126,8 @@ def _best_policy(session: Session) -> tuple[int, PolicySnapshot]:
     with reading(session.engine) as connection:
         saved = models.list_policy_versions(connection, session.run_id)
     late = saved[len(saved) // 2 :]
+    if session.config.improve.restarts:  # each practice since the last answer may have led to the best one
+        late = [row for row in saved if row["num_answers"] == saved[-1]["num_answers"]]
     saved = [late[i] for i in np.unique(np.linspace(0, len(late) - 1, _CANDIDATES).round().astype(int))]
     seed = int(generator(session.seed, "selection").integers(2**31))
     by_mean = acts_by_mean(session.action_space)
