@@ -32,7 +32,7 @@ from rlhf.types.run import RunState
 
 _CURVE_POINTS = 40
 _CANDIDATES = 12
-"""Saved policies, evenly over the run's second half, or with restarts over all steps since the last answer, of
+"""Saved policies, evenly over the run's second half, or with restarts over the steps since the last answer, of
 which the learned reward chooses the best."""
 _SELECTION_EPISODES = 16
 """Episodes that each is judged by. With four, a policy that falls now and then passed for the best one."""
