@@ -32,8 +32,8 @@ from rlhf.types.run import RunState
 
 _CURVE_POINTS = 40
 _CANDIDATES = 12
-"""Saved policies, evenly over the run's second half, or with restarts over the steps since the last answer, of
-which the learned reward chooses the best."""
+"""Saved policies, evenly over the run's second half, of which the learned reward chooses the best; with
+restarts, over all since the last answer."""
 _SELECTION_EPISODES = 16
 """Episodes that each is judged by. With four, a policy that falls now and then passed for the best one."""
 _SPEARMAN_SEGMENTS = 300
