@@ -14,6 +14,7 @@ def test_runs_are_made_once_counted_and_filmed(
     monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(backflip, "_EPISODES", 2)
     monkeypatch.setattr(backflip, "_EPISODES_EACH", 1)
+    monkeypatch.setattr(backflip, "_POLICIES", 3)
     out = tmp_path / "out"
     arguments = ["bench", "backflip", "--seeds", "1", "--steps", "2000", "--labels", "20", "--out", str(out)]
     for _ in range(2):  # the second time from what was kept
