@@ -102,23 +102,26 @@ class PastLearner:
         self._updates_due = 0.0
         self._reward: Reward | None = None
 
-    def train(self, until: int, progress: Progress) -> None:
-        """Learn until ``until`` environment steps are done; ``curve`` gets points on the way."""
-        while self.steps < until:
-            self._measure_if_due(progress)
-            self._collect()
-            if self.past.episodes:
-                updates = int(self._updates_due)
-                self.q.learn(self.past.steps(), updates, self._entropy(), self._draw, haste=self._haste())
-                self._updates_due -= updates
-        if self.steps >= self.config.total_steps:
-            self._measure_if_due(progress)
+    def train(self, until: int, progress: Progress, beside: "PastLearner | None" = None) -> None:
+        """Learn until ``until`` environment steps are done; ``curve`` gets points on the way.
 
-    def take_over(self, other: "PastLearner") -> None:
-        """Go on with what another learner of the same task saw as well; its steps count as taken."""
-        self.past.add(other.past.episodes)
-        self.steps += other.steps
-        self._updates_due += other.steps * self.config.updates_per_step
+        Args:
+            until: steps that have been taken then, those of ``beside`` included.
+            progress: hears of each point.
+            beside: another learner of the same task that takes turns with this one. Each learns from what
+                both see, so that no step is lost to either.
+        """
+        takers = (self,) if beside is None else (self, beside)
+        while self.steps < until:
+            for taker in takers:
+                taker._measure_if_due(progress)
+            for taker in takers:
+                seen = taker._collect()
+                for learner in takers:
+                    learner._learn(seen)
+        for taker in takers:
+            if taker.steps >= taker.config.total_steps:
+                taker._measure_if_due(progress)
 
     def relabel(self, reward: Reward) -> None:
         """Learn another reward from now on, also from what happened before."""
@@ -144,7 +147,23 @@ class PastLearner:
         left = max(_LEAST_HASTE, 1.0 - self.steps / self.config.total_steps)
         return self.config.source_haste * left if self._knows_task else left
 
-    def _collect(self) -> None:
+    def _learn(self, seen: "_Seen") -> None:
+        """Take in a round, one's own or another learner's, and learn from the past as often as is due."""
+        reward, finished = self._reward, seen.finished
+        if reward is not None:
+            finished = [dataclasses.replace(one, rewards=reward(one)) for one in finished]
+        self.past.add(finished)
+        if not self._knows_task:
+            self.q.observations.update(seen.observations)
+        steps = seen.observations[..., 0].size
+        self.steps += steps
+        self._updates_due += steps * self.config.updates_per_step
+        if self.past.episodes:
+            updates = int(self._updates_due)
+            self.q.learn(self.past.steps(), updates, self._entropy(), self._draw, haste=self._haste())
+            self._updates_due -= updates
+
+    def _collect(self) -> "_Seen":
         stepper, seen, finished = self._stepper, [], []
         for _ in range(_ROUND_STEPS):
             before = stepper.observations
@@ -153,14 +172,7 @@ class PastLearner:
             for i, running in enumerate(self._running):
                 finished += running.add(i, before, options, log_probs, result)
             seen.append(before)
-        if self._reward is not None:
-            finished = [dataclasses.replace(one, rewards=self._reward(one)) for one in finished]
-        self.past.add(finished)
-        if not self._knows_task:
-            self.q.observations.update(np.stack(seen))
-        steps = _ROUND_STEPS * stepper.num_envs
-        self.steps += steps
-        self._updates_due += steps * self.config.updates_per_step
+        return _Seen(np.stack(seen), finished)
 
     def _next_noise(self) -> Float64:
         """Return standard Gumbel noise (N, A, K), in some environments that of the step before.
@@ -184,6 +196,16 @@ def mean_return(task: Task, q: SoftQ, num_episodes: int, seed: int) -> float:
     """Return the mean true return of ``num_episodes`` episodes, the same ones for equal seeds."""
     evaluation_seed = int(generator(seed, "evaluation").integers(2**31))
     return float(run_episodes(task, q, num_episodes, evaluation_seed, deterministic=True)[1].mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """A round of steps."""
+
+    observations: Float32
+    """Acted on, (T, N, D)."""
+    finished: list[PastEpisode]
+    """That ended in it."""
 
 
 class _Running:

@@ -25,8 +25,8 @@ Arm = Literal["scratch", "random trunk", "whole", "head", "no past", "partial", 
 ARMS: tuple[Arm, ...] = get_args(Arm)
 SAME_SHAPE_ARMS: tuple[Arm, ...] = ("head", "no past")
 """A head alone cannot learn behind an adapter of chance, and of an unlike source no past is replayed."""
-GUARD_SHARE = 0.1
-"""Share of the steps that the two short arms of the guard take together."""
+GUARD_SHARE = 0.2
+"""Share of the steps for which the guard's two learners take turns."""
 _FINAL_EPISODES = 50
 _WITHOUT_SOURCE: tuple[Arm, ...] = ("scratch", "random trunk")
 _CHANGES: Mapping[Arm, Mapping[str, Any]] = MappingProxyType(
@@ -120,22 +120,19 @@ def _learner(arm: Arm, task: Task, config: PastConfig, seed: int, source: PastLe
 def _guarded(
     task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
 ) -> tuple[PastLearner, dict[str, Any]]:
-    """Try both for a while, then go on with the better one and with what both saw."""
-    short = round(GUARD_SHARE / 2 * config.total_steps)
+    """Let both take turns for a while, each learning from what both see; go on with the better one."""
     moved, scratch = (_learner(arm, task, config, seed, source) for arm in ("partial", "scratch"))
-    for learner in (moved, scratch):
-        learner.train(short, progress)
-    scores = {
-        "transfer": float(np.mean([point["true_return"] for point in moved.curve])),
-        "scratch": float(np.mean([point["true_return"] for point in scratch.curve])),
-    }
+    moved.train(round(GUARD_SHARE * config.total_steps), progress, beside=scratch)
+    scores = {"transfer": _lately(moved), "scratch": _lately(scratch)}
     # An equal score is no reason to be bound by a trunk that was made for something else.
     kept, other = (moved, scratch) if scores["transfer"] > scores["scratch"] else (scratch, moved)
-    for point in kept.curve:  # both took turns
-        point["steps"] *= 2
-    kept.take_over(other)
     other.close()
     return _trained(kept, progress), {"kept": "transfer" if kept is moved else "scratch", "tried": scores}
+
+
+def _lately(learner: PastLearner) -> float:
+    """Return the mean true return over the later half of what was measured on the way."""
+    return float(np.mean([point["true_return"] for point in learner.curve[len(learner.curve) // 2 :]]))
 
 
 def _trained(learner: PastLearner, progress: Progress) -> PastLearner:

@@ -66,13 +66,17 @@ def test_the_guard_spends_its_share_on_both_and_keeps_the_better_one() -> None:
     assert rounds == [0, 2 * ROUND]
 
 
-def test_a_learner_that_takes_over_another_goes_on_with_the_past_of_both() -> None:
+def test_two_learners_that_take_turns_learn_from_what_both_see() -> None:
     one, other = PastLearner(CARTPOLE, TINY, 0), PastLearner(CARTPOLE, TINY, 1)
-    for learner in (one, other):
-        learner.train(512, quiet)
-    episodes, steps = len(one.past.episodes) + len(other.past.episodes), one.steps + other.steps
-    one.take_over(other)
-    assert (len(one.past.episodes), one.steps) == (episodes, steps)
+    one.train(4 * ROUND, quiet, beside=other)
+    assert one.steps == other.steps == 4 * ROUND
+    assert len(one.past.episodes) == len(other.past.episodes)
+    for mine, theirs in zip(one.past.episodes, other.past.episodes, strict=True):
+        np.testing.assert_array_equal(mine.observations, theirs.observations)
+    alone = PastLearner(CARTPOLE, TINY, 0)
+    alone.train(4 * ROUND, quiet)
+    assert alone.past.episodes[0].observations.tolist() == one.past.episodes[0].observations.tolist()
+    assert alone.past.episodes[-1].observations.tolist() != one.past.episodes[-1].observations.tolist()
 
 
 def test_persistent_noise_stays_longer_from_one_environment_to_the_next() -> None:
