@@ -73,7 +73,8 @@ METRICS: dict[str, Metric] = {
         "How alike the new reward and the last one judge the latest rollout; near 1 nothing has changed.",
     ),
     "reward/pessimism": Metric(
-        "Pessimism", "Ensemble standard deviations taken off the reward that the policy follows."
+        "Pessimism",
+        "Ensemble standard deviations taken off the reward that the policy follows; below 0 added to it.",
     ),
     "reward/audit_accuracy_low": Metric(
         "Right on random pairs, at least", "Lower end of the interval of that share (Wilson)."

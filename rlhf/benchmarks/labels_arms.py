@@ -181,6 +181,7 @@ ARMS: Mapping[str, Arm] = {
     "clusters": _ablation("no more than 30 % of a batch of one kind", queries={"cluster_share": 0.3}),
     "chains": _ablation("every clip but the ends is shown twice", queries={"chain_length": 8}),
     "late-pessimism": _ablation("half a deviation off, late", improve={"late_pessimism": 0.5}),
+    "curious": _ablation("a deviation added, all along", improve={"curiosity": 1.0}),
     "careful": _ablation("small steps after a new reward", improve={"careful_updates": 2}),
     "no-relabel": _ablation("refit on the latest rollout only", improve={"relabel": False}),
     "stale-critic": _ablation("no refit of the critic", improve={"refit_critic": False}),

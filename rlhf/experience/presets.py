@@ -215,6 +215,8 @@ _TASKS = (
             "reward.use_endings": False,
             "reward.rest": STANDING,
             "improve.ending_cost": 0.3,
+            # Nothing less than a jump and a full turn pays: what the members disagree about leads there.
+            "improve.curiosity": 1.0,
             # Steps are cheap beside answers: several starts, each of which settles for something else.
             "schedule.total_steps": 2_400_000,
             "schedule.labels": 150,

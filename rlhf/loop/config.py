@@ -110,6 +110,12 @@ class ImproveConfig:
     policy is kept where the ensemble agrees. Against over-optimisation: https://arxiv.org/abs/2310.02743."""
     late_share: float = 0.5
     """Share of ``schedule.labels`` at which that is; above 1: hardly ever."""
+    curiosity: float = 0.0
+    """Ensemble standard deviations that are added to the reward that the policy follows, from the first to
+    the last step: it goes for what the members disagree about, and people are asked about that. Policies are
+    still judged by the mean. beta of https://arxiv.org/abs/2205.12401, but constant and in terms of
+    normalised rewards; there it decays from .05. Worth it where nothing leads to what people want but one
+    unlikely movement: 1; 0 elsewhere."""
     ending_cost: float = 0.0
     """How much less than the reward model says being over is worth to the policy, per step and in standard
     deviations of the reward. A policy that cannot land yet learns a jump and then, as an end costs nothing,
@@ -133,6 +139,7 @@ class ImproveConfig:
             "settled_share",
             "late_pessimism",
             "late_share",
+            "curiosity",
             "ending_cost",
         )
         _require_at_least(-1, self, "same_reward_correlation", "refit_again_below")

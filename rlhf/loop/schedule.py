@@ -44,10 +44,11 @@ def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, changes: int, fitt
 
 
 def pessimism(config: RunConfig, num_answers: int) -> float:
-    """Return kappa for a reward version that has learned from so many answers.
+    """Return kappa for a reward version that has learned from so many answers; below 0 of a curious policy.
 
     Early the ensemble disagrees about everything, and a policy that avoided that would never leave what it
     has been asked about.
     """
     is_late = num_answers >= config.improve.late_share * config.schedule.labels
-    return config.improve.late_pessimism if is_late else config.reward.pessimism
+    kappa = config.improve.late_pessimism if is_late else config.reward.pessimism
+    return kappa - config.improve.curiosity

@@ -159,6 +159,16 @@ def test_pessimism_takes_spread_off_the_mean(learn: Learn) -> None:
     assert scored.spread.max() > 0
 
 
+def test_a_curious_policy_is_rewarded_for_what_the_members_disagree_about(learn: Learn) -> None:
+    session = learn(**{"improve.curiosity": 1.0})
+    assert session.reward is not None
+    assert session.pessimism == -1.0
+    _, scored = improve_policy(session, collect_experience(session))
+    np.testing.assert_allclose(scored.rewards, np.clip(scored.mean + scored.spread, -5.0, 5.0), atol=1e-6)
+    # What a reward says to people, and what policies are judged by, is the mean.
+    assert session.reward.config.pessimism == 0.0
+
+
 def test_what_is_left_of_an_adoption_survives_a_stop(store: Store, learn: Learn) -> None:
     session = learn(**{"improve.careful_updates": 2})
     change_reward(session)

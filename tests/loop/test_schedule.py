@@ -92,3 +92,5 @@ def test_a_fit_is_due_after_enough_new_answers(comparisons: int, fitted: int, is
 def test_pessimism_begins_when_half_of_the_answers_are_in() -> None:
     config = override(RunConfig(), {"schedule.labels": 100, "improve.late_pessimism": 0.7})
     assert [pessimism(config, answers) for answers in (0, 49, 50, 500)] == [0.0, 0.0, 0.7, 0.7]
+    curious = override(config, {"improve.curiosity": 1.0})
+    assert [pessimism(curious, answers) for answers in (0, 50)] == pytest.approx([-1.0, -0.3])
