@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from rlhf.config import override
+from rlhf.errors import ConfigError
 from rlhf.policy.cloning import CloneConfig
 from rlhf.policy.config import PPOConfig
 from rlhf.queries.config import QueryConfig
@@ -371,7 +372,14 @@ def resolve(task: Task, overrides: Mapping[str, Any]) -> RunConfig:
         ConfigError: a setting does not exist or its value does not fit.
     """
     own = {"reward.use_endings": task.ends_early, **task.overrides}
-    return override(override(RunConfig(), own), overrides)
+    config = override(override(RunConfig(), own), overrides)
+    rest, names = config.reward.rest, task.feature_names
+    if rest and names and len(rest) != len(names):
+        raise ConfigError(
+            f"reward.rest has {len(rest)} numbers; an observation of {task.name} has {len(names)}: "
+            f"{', '.join(names)}."
+        )
+    return config
 
 
 def _require_at_least(least: int, config: Any, *names: str) -> None:

@@ -73,7 +73,8 @@ def _begin(session: Session) -> None:
     if has_policy and session.critic_reward == 0:
         warm_up(session)
     has_cloned = clone_policy(session) is not None
-    if (has_policy or has_cloned) and session.config.ppo.reference_kl:
+    session.was_given_policy = has_policy or has_cloned
+    if session.was_given_policy and session.config.ppo.reference_kl:
         session.policy.hold_to_start(session.practised)
     save_policy(session)
     save_checkpoint(session)

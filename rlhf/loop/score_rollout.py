@@ -50,7 +50,7 @@ def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessi
     if ended.any():
         last = rollout.next_observations[ended]
         endings = score_endings(reward, session.action_space, last, pessimism=pessimism)
-        absorbing_rewards[ended] = endings.per_step(discount) - session.config.improve.ending_cost
+        absorbing_rewards[ended] = endings.per_step(discount, cost=session.config.improve.ending_cost)
     shaping = np.zeros(shape, np.float32)
     if reward.shaping is not None:
         shaping = reward.shaping.rewards(rollout.observations, rollout.next_observations, ended, discount)

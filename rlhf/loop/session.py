@@ -53,6 +53,7 @@ _NEWER_COUNTERS = (
     "fitted_design",
     "stirred_until",
     "practice_began",
+    "was_given_policy",
 )
 """Not in the checkpoints of earlier programs, which can be used all the same."""
 _STREAMS = ("act", "queries", "reward")
@@ -99,6 +100,8 @@ class Session:
     """Steps up to which the policy moves and tries more, as the world has changed."""
     practice_began: int = 0
     """Steps at which the policy was last learned afresh."""
+    was_given_policy: bool = False
+    """The policy comes from elsewhere, or imitates; it is not learned afresh, which would throw that away."""
     world: WorldState | None = None
     """What says whether the world is still the same; None if nobody looks."""
     gates: GateState = dataclasses.field(default_factory=GateState)
@@ -136,7 +139,8 @@ class Session:
     def practice_ends(self) -> int:
         """Steps at which the policy is next learned afresh, or the run ends."""
         total = self.config.schedule.total_steps
-        marks = (round(share * total) for share in self.config.improve.restarts)
+        restarts = () if self.was_given_policy else self.config.improve.restarts
+        marks = (round(share * total) for share in restarts)
         return next((mark for mark in marks if mark > self.practice_began), total)
 
     @property

@@ -70,7 +70,7 @@ def short_arm(
             else:
                 rewards, endings = _predicted(collected.rollout, reward, stepper.action_space)
             absorbing = np.zeros_like(rewards)
-            absorbing[ended] = endings.per_step(config.ppo.discount) - config.improve.ending_cost
+            absorbing[ended] = endings.per_step(config.ppo.discount, cost=config.improve.ending_cost)
             policy.update(collected.rollout, rewards, absorbing, progress=round_ / rounds)
             means.append(_mean_reward(collected, rewards, endings, task.horizon))
     finally:

@@ -18,9 +18,9 @@ class Endings:
     later: Float32
     """Of every one that follows, (N,)."""
 
-    def per_step(self, discount: float) -> Float32:
-        """Return the constant that is worth as much for ever: (1 - discount) first + discount later."""
-        return self.later + (1.0 - discount) * (self.first - self.later)
+    def per_step(self, discount: float, *, cost: float = 0.0) -> Float32:
+        """Return the constant worth as much for ever: (1 - discount) first + discount later - cost."""
+        return self.later + (1.0 - discount) * (self.first - self.later) - cost
 
 
 def score_endings(

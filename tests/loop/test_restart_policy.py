@@ -11,6 +11,7 @@ from rlhf.experience.tasks import get_task
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.config import resolve
 from rlhf.loop.iterate import Turn, iterate
+from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.session import Session, open_session, save_checkpoint
 from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
@@ -89,6 +90,26 @@ def test_without_restarts_a_policy_practises_for_the_whole_run(begin: Begin) -> 
     iterate(session)
     assert session.practised == session.progress
     assert not events(session)
+
+
+def test_a_policy_that_imitates_what_was_shown_is_not_thrown_away(
+    store: Store, new_small_run: Callable[..., str]
+) -> None:
+    task = "cartpole-balance"
+    run_id = new_small_run(task=task, **{"improve.restarts": list(AT), "demonstrations.clone": True})
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 2)
+    session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
+    iterate(session)
+    assert session.was_given_policy
+    assert session.practice_ends == session.config.schedule.total_steps
+    save_checkpoint(session)
+    again = open_session(store.engine, store.blobs, run_id, is_simulated=True)
+    assert again.practice_ends == session.practice_ends
+
+
+def test_a_rest_that_is_no_observation_of_the_task_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"reward.rest has 2 numbers; .* has 3: "):
+        resolve(get_task("pendulum-swingup"), {"reward.rest": [0.0, 1.0], "reward.use_endings": False})
 
 
 @pytest.mark.parametrize("restarts", [[0.5, 0.2], [0.5, 0.5], [0.0], [1.0]])
