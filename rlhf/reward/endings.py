@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import RewardInputs
 from rlhf.reward.normalise import combine_members
@@ -20,7 +22,7 @@ class Endings:
 
     def per_step(self, discount: float, *, cost: float = 0.0) -> Float32:
         """Return the constant worth as much for ever: (1 - discount) first + discount later - cost."""
-        return self.later + (1.0 - discount) * (self.first - self.later) - cost
+        return self.later + (1.0 - discount) * (self.first - self.later) - np.float32(cost)
 
 
 def score_endings(
