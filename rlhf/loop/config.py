@@ -112,11 +112,11 @@ class ImproveConfig:
     late_share: float = 0.5
     """Share of ``schedule.labels`` at which that is; above 1: hardly ever."""
     curiosity: float = 0.0
-    """Ensemble standard deviations that are added to the reward that the policy follows, from the first to
-    the last step: it goes for what the members disagree about, and people are asked about that. Policies are
-    still judged by the mean. beta of https://arxiv.org/abs/2205.12401, but constant and in terms of
-    normalised rewards; there it decays from .05. Worth it where nothing leads to what people want but one
-    unlikely movement: 1; 0 elsewhere."""
+    """Ensemble standard deviations that are added to the reward that the policy follows as long as
+    people are asked, to ``schedule.labels_end``: it goes for what the members disagree about, and is asked
+    about. Later nobody would say where it is wrong. Policies are judged by the mean throughout. beta of
+    https://arxiv.org/abs/2205.12401, but constant, of normalised rewards, and then none; there it decays from
+    .05. Worth it where nothing leads to what people want but one unlikely movement: 1; 0 elsewhere."""
     ending_cost: float = 0.0
     """How much less than the reward model says being over is worth to the policy, per step and in standard
     deviations of the reward. A policy that cannot land yet learns a jump and then, as an end costs nothing,

@@ -138,7 +138,7 @@ def _correlation_with_known(session: Session, rollout: Rollout, scored: Scored) 
     with session.timed("reward"):
         known = RewardModel.from_arrays(session.blobs.read_arrays(row["arrays"])[0])
         before = score_rollout(
-            session, rollout, known, pessimism(session.config, row["num_answers"])
+            session, rollout, known, pessimism(session.config, row["num_answers"], session.progress)
         ).followed
         if min(before.std(), scored.followed.std()) == 0.0:
             return float("nan")

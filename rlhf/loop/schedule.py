@@ -43,7 +43,7 @@ def is_fit_due(schedule: ScheduleConfig, *, comparisons: int, changes: int, fitt
     return changes >= max(schedule.refit_answers, schedule.refit_share * fitted)
 
 
-def pessimism(config: RunConfig, num_answers: int) -> float:
+def pessimism(config: RunConfig, num_answers: int, progress: float) -> float:
     """Return kappa for a reward version that has learned from so many answers; below 0 of a curious policy.
 
     Early the ensemble disagrees about everything, and a policy that avoided that would never leave what it
@@ -51,4 +51,4 @@ def pessimism(config: RunConfig, num_answers: int) -> float:
     """
     is_late = num_answers >= config.improve.late_share * config.schedule.labels
     kappa = config.improve.late_pessimism if is_late else config.reward.pessimism
-    return kappa - config.improve.curiosity
+    return kappa - (config.improve.curiosity if progress < config.schedule.labels_end else 0.0)

@@ -157,8 +157,8 @@ class Session:
 
     @property
     def pessimism(self) -> float:
-        """How many ensemble spreads are taken off the current reward; fixed until the next version."""
-        return pessimism(self.config, self.fitted)
+        """How many ensemble spreads are taken off the current reward; below 0 added."""
+        return pessimism(self.config, self.fitted, self.progress)
 
     @property
     def is_finished(self) -> bool:

@@ -91,6 +91,9 @@ def test_a_fit_is_due_after_enough_new_answers(comparisons: int, fitted: int, is
 
 def test_pessimism_begins_when_half_of_the_answers_are_in() -> None:
     config = override(RunConfig(), {"schedule.labels": 100, "improve.late_pessimism": 0.7})
-    assert [pessimism(config, answers) for answers in (0, 49, 50, 500)] == [0.0, 0.0, 0.7, 0.7]
-    curious = override(config, {"improve.curiosity": 1.0})
-    assert [pessimism(curious, answers) for answers in (0, 50)] == pytest.approx([-1.0, -0.3])
+    assert [pessimism(config, answers, 0.0) for answers in (0, 49, 50, 500)] == [0.0, 0.0, 0.7, 0.7]
+
+
+def test_a_policy_is_curious_as_long_as_people_are_asked() -> None:
+    config = override(RunConfig(), {"improve.curiosity": 1.0, "schedule.labels_end": 0.4})
+    assert [pessimism(config, 10, progress) for progress in (0.0, 0.39, 0.4, 1.0)] == [-1.0, -1.0, 0.0, 0.0]
