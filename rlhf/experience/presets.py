@@ -217,13 +217,14 @@ _TASKS = (
             "improve.ending_cost": 0.3,
             # Nothing less than a jump and a full turn pays: what the members disagree about leads there.
             "improve.curiosity": 1.0,
-            # Steps are cheap beside answers: several starts, each of which settles for something else.
+            # Steps are cheap beside answers: several starts, each of which settles for something else and is
+            # told so, and a last one when all is said.
             "schedule.total_steps": 2_400_000,
             "schedule.labels": 150,
             "schedule.initial_labels": 24,
             "schedule.front_load": 1.0,
-            "schedule.labels_end": 0.3,
-            "improve.restarts": (0.0625, 0.1875, 0.375, 0.583, 0.792),
+            "schedule.labels_end": 0.7,
+            "improve.restarts": (0.0625, 0.1875, 0.375, 0.5625, 0.75),
         },
     ),
     Task(
