@@ -158,6 +158,10 @@ ARMS: Mapping[str, Arm] = {
         "a network that learns all by descent", reward={"model_class": "mlp", "solved_start": False}
     ),
     "no-endings": _ablation("outcomes are no input of their own", reward={"use_endings": False}),
+    "few-endings": _ablation(
+        "endings are asked about as often as they come by", queries={"endings_share": 0.0}
+    ),
+    "far-sighted": _ablation("the task's discount for learned rewards too", improve={"max_discount": 1.0}),
     "with-actions": _ablation("the reward sees the action", reward={"use_actions": True}),
     "no-noise-floor": _ablation("every answer is believed", reward={"noise": 0.0}),
     "random-queries": _ablation(

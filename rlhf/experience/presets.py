@@ -156,6 +156,7 @@ _TASKS = (
             "ppo.gae_lambda": 0.98,
             "ppo.learning_rate": 5e-4,
             "ppo.entropy_coef": 0.01,
+            "improve.max_discount": 0.99,
         },
     ),
     Task(

@@ -42,10 +42,10 @@ def choose_queries(session: Session) -> int:
         if wanted <= 0:
             return 0
         contests = _ask_contests(session, wanted)
-        segments = _cut_segments(session, wanted)
+        segments, num_even = _cut_segments(session, wanted)
         if wanted == contests or len(segments) < 2:
             return contests
-        chosen, predicted = _choose(session, segments, wanted - contests)
+        chosen, predicted = _choose(session, segments, num_even, wanted - contests)
         if len(chosen):
             _publish(session, segments, chosen, predicted)
         return contests + len(chosen)
@@ -97,23 +97,33 @@ def _wanted(session: Session) -> int:
     return missing if missing >= _MIN_BATCH or fresh < _MIN_BATCH else 0
 
 
-def _cut_segments(session: Session, count: int) -> list[Segment]:
-    """Return segments to choose pairs from: of all the exploration at first, then old and recent ones."""
-    memory = session.memory
+def _cut_segments(session: Session, count: int) -> tuple[list[Segment], int]:
+    """Return segments to choose pairs from: of all the exploration at first, then old and recent ones.
+
+    Those drawn evenly come first, and how many these are is returned with them. The others show how episodes
+    ended: an outcome is rare among the clips of a long episode, and may be all that the goal is about.
+    """
+    memory, config = session.memory, session.config
     if session.reward is None:
         all_of_them = (*memory.explored, *memory.older, *memory.recent)
         episodes = list({episode.reset_seed: episode for episode in all_of_them}.values())
         wanted = count * _INITIAL_SEGMENTS_PER_QUERY
-        # an outcome is rare among the clips of a long episode, and may be all that the goal is about
-        length, horizon = session.task.segment_steps, session.task.horizon
-        endings = sample_endings(episodes, wanted // 2, length, horizon, session.rngs["queries"])
-        return _sample(session, episodes, wanted - len(endings)) + endings
-    num_candidates = count * session.config.queries.candidates_per_query
-    older = _sample(session, memory.older, num_candidates // 2)
-    return older + _sample(session, list(memory.recent), num_candidates)
+        endings = _sample_endings(session, episodes, wanted // 2)
+        even = _sample(session, episodes, wanted - len(endings))
+        return even + endings, len(even)
+    num_candidates = count * config.queries.candidates_per_query
+    groups = ((list(memory.older), num_candidates // 2), (list(memory.recent), num_candidates))
+    even = [segment for group, number in groups for segment in _sample(session, group, number)]
+    share = config.queries.endings_share if config.reward.use_endings else 0.0
+    endings = [
+        one for group, number in groups for one in _sample_endings(session, group, round(share * number))
+    ]
+    return even + endings, len(even)
 
 
-def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Selection, Float32 | None]:
+def _choose(
+    session: Session, segments: list[Segment], num_even: int, count: int
+) -> tuple[Selection, Float32 | None]:
     """Return the pairs of segments to ask about and the model's P(left preferred) of each."""
     config, rng = _settings(session), session.rngs["queries"]
     motions, asked, asked_ids = _motions(session, segments)
@@ -128,6 +138,7 @@ def _choose(session: Session, segments: list[Segment], count: int) -> tuple[Sele
         new_versus_old_share=config.new_versus_old_share,
         low_density_share=config.low_density_share,
         rarity=nearest_of(motions[: len(segments)], motions[np.unique(asked)]),
+        num_even=num_even,
         rng=rng,
     )
     inputs = [*_features(session, segments), *(segment_inputs(session, one) for one in asked_ids)]
@@ -169,6 +180,11 @@ def _sample(session: Session, episodes: list[Episode], count: int) -> list[Segme
     if not usable:
         return []
     return sample_segments(usable, count, task.segment_steps, task.horizon, session.rngs["queries"])
+
+
+def _sample_endings(session: Session, episodes: list[Episode], count: int) -> list[Segment]:
+    task = session.task
+    return sample_endings(episodes, count, task.segment_steps, task.horizon, session.rngs["queries"])
 
 
 def _features(session: Session, segments: list[Segment]) -> Float32:

@@ -117,6 +117,11 @@ class ImproveConfig:
     about. Later nobody would say where it is wrong. Policies are judged by the mean throughout. beta of
     https://arxiv.org/abs/2205.12401, but constant, of normalised rewards, and then none; there it decays from
     .05. Worth it where nothing leads to what people want but one unlikely movement: 1; 0 elsewhere."""
+    max_discount: float = 1.0
+    """Bound on ``ppo.discount`` while the reward is a learned one. What answers leave open is above all
+    what a step is worth beside being over. That error counts 1 / (1 - discount) times and in the end
+    outweighs everything else: a policy hovers for ever rather than lands. .99 where episodes are long and can
+    end early; 1: no bound."""
     ending_cost: float = 0.0
     """How much less than the reward model says being over is worth to the policy, per step and in standard
     deviations of the reward. A policy that cannot land yet learns a jump and then, as an end costs nothing,
@@ -146,6 +151,8 @@ class ImproveConfig:
         _require_at_least(-1, self, "same_reward_correlation", "refit_again_below")
         if list(self.restarts) != sorted(set(self.restarts)) or not all(0 < at < 1 for at in self.restarts):
             raise ValueError(f"restarts are {self.restarts}; give rising shares between 0 and 1.")
+        if not 0 < self.max_discount <= 1:
+            raise ValueError(f"max_discount is {self.max_discount}; it must lie in (0, 1].")
         if not self.careful_target_kl > 0:
             raise ValueError(f"careful_target_kl is {self.careful_target_kl}; it must be above 0.")
 
@@ -363,6 +370,11 @@ class RunConfig:
     device: Device = "auto"
     """Where the policy's networks are differentiated: ``cpu``, ``cuda``, or ``auto``, a GPU if there is one
     and the networks are wide enough to gain from it."""
+
+    @property
+    def following(self) -> PPOConfig:
+        """``ppo`` as it is while a learned reward is followed."""
+        return dataclasses.replace(self.ppo, discount=min(self.ppo.discount, self.improve.max_discount))
 
 
 def resolve(task: Task, overrides: Mapping[str, Any]) -> RunConfig:

@@ -56,7 +56,7 @@ def evaluate_policy(
         "episode_steps": [episode.num_steps for episode in episodes],
     }
     if task.has_true_reward and row["reward_version"]:
-        discount = resolve(task, run["overrides"]).ppo.discount
+        discount = resolve(task, run["overrides"]).following.discount
         grade: Any = grade_reward(engine, blobs, run_id, row["reward_version"], action_space, discount)
         evaluation["reward_grade"] = grade
     replay = cut(episodes[0], 0, episodes[0].num_steps, task.horizon)

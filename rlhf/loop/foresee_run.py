@@ -184,7 +184,7 @@ def foresee_run(
             "has learned. Start it, answer questions and try again."
         )
     rng = generator(run["seed"], "foresight")
-    policy = PPO(resolve(task, run["overrides"]).ppo, observation_dim, action_space, rng)
+    policy = PPO(resolve(task, run["overrides"]).following, observation_dim, action_space, rng)
     policy.load_state_dict(_part(arrays, "policy") | details["policy"])
     memory = Memory(recent=1, older=1, rollouts=1, rng=generator(run["seed"], "memory"))
     memory.load_state_dict(_part(arrays, "memory"), details["memory"])

@@ -93,7 +93,7 @@ def save_policy(session: Session) -> None:
 
 def _settings(session: Session) -> PPOConfig:
     """Return PPO's settings for the next update: careful and curious while the reward or the world moves."""
-    ppo, improve = session.config.ppo, session.config.improve
+    ppo, improve = session.config.following, session.config.improve
     target_kl, entropy_coef = ppo.target_kl, ppo.entropy_coef
     if session.careful_left:
         target_kl = min(improve.careful_target_kl, np.inf if target_kl is None else target_kl)

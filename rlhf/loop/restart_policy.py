@@ -22,7 +22,9 @@ def restart_policy(session: Session) -> None:
         save_policy(session)
     before = session.policy.state_dict()
     dim, space = session.collector.stepper.observation_dim, session.action_space
-    fresh = PPO(session.config.ppo, dim, space, generator(session.seed, "restart", session.practice_ends))
+    fresh = PPO(
+        session.config.following, dim, space, generator(session.seed, "restart", session.practice_ends)
+    )
     seen = {key: value for key, value in before.items() if key.startswith("observations.")}
     version = before["version"] + 1
     session.policy.load_state_dict(fresh.state_dict() | seen | {"version": version})

@@ -42,7 +42,7 @@ def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessi
         reward: any version.
         pessimism: kappa; not the one the model was fitted with, as it changes in the course of a run.
     """
-    steps, discount = rollout_features(session, rollout), session.config.ppo.discount
+    steps, discount = rollout_features(session, rollout), session.config.following.discount
     shape, ended, clip = rollout.terminated.shape, rollout.terminated, reward.config.clip
     members = reward.member_rewards(steps.reshape(-1, steps.shape[-1]))
     rewards, spread = combine_members(members, pessimism=pessimism, clip=clip)

@@ -299,7 +299,7 @@ def _new_session(
         action_space=stepper.action_space,
         collector=Collector(stepper),
         policy=PPO(
-            config.ppo,
+            config.following,
             *spaces,
             rng,
             processes=processes,

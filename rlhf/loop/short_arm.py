@@ -49,20 +49,21 @@ def short_arm(
     """
     num_envs = config.collect.num_envs
     stepper = VectorStepper(task, num_envs, seed, stagger=True)
-    policy = PPO(config.ppo, stepper.observation_dim, stepper.action_space, generator(seed, "policy"))
+    settings = config.ppo if reward is None else config.following
+    policy = PPO(settings, stepper.observation_dim, stepper.action_space, generator(seed, "policy"))
     collector, act = Collector(stepper), generator(seed, "act")
-    rounds = max(1, steps // (num_envs * config.ppo.num_steps))
+    rounds = max(1, steps // (num_envs * settings.num_steps))
     means = []
     try:
         if source is not None:
-            seen = num_envs * config.ppo.num_steps
+            seen = num_envs * settings.num_steps
             own, space = policy.policy_arrays(), stepper.action_space
             policy.load_state_dict(start_from(policy.state_dict(), own, source, space, num_observed=seen))
-            if config.ppo.reference_kl:
+            if settings.reference_kl:
                 policy.hold_to_start(0.0)
         for round_ in range(rounds):
             tick()
-            collected = collector.collect(policy, config.ppo.num_steps, act)
+            collected = collector.collect(policy, settings.num_steps, act)
             ended = collected.rollout.terminated
             if reward is None:
                 rewards = collected.rollout_true_rewards.astype(np.float32)
@@ -70,7 +71,7 @@ def short_arm(
             else:
                 rewards, endings = _predicted(collected.rollout, reward, stepper.action_space)
             absorbing = np.zeros_like(rewards)
-            absorbing[ended] = endings.per_step(config.ppo.discount, cost=config.improve.ending_cost)
+            absorbing[ended] = endings.per_step(settings.discount, cost=config.improve.ending_cost)
             policy.update(collected.rollout, rewards, absorbing, progress=round_ / rounds)
             means.append(_mean_reward(collected, rewards, endings, task.horizon))
     finally:

@@ -25,7 +25,8 @@ class Candidates:
     second: Int64
     """(B,), the segment to be shown right; never the same as ``first``."""
     near_on_policy: Bool
-    """(B,): both segments come from recent episodes, so the pair may serve as an audit."""
+    """(B,): both segments come from recent episodes and were drawn evenly, so the pair may serve as an
+    audit."""
 
     def __len__(self) -> int:
         """Return B."""
@@ -41,6 +42,7 @@ def propose(
     new_versus_old_share: float,
     low_density_share: float,
     rarity: Float32,
+    num_even: int,
     rng: np.random.Generator,
 ) -> Candidates:
     """Draw candidate pairs from three sources: near-on-policy, new against old, low density.
@@ -58,6 +60,7 @@ def propose(
             where no older version exists, there are none.
         low_density_share: share of pairs of a segment unlike all asked about so far with any other.
         rarity: distance of each segment from the nearest one asked about, (S,).
+        num_even: how many of the segments, the first ones, were drawn evenly from behaviour.
         rng: draws pairs, sides and order.
 
     Returns:
@@ -83,7 +86,8 @@ def propose(
     pairs = np.concatenate([near, mixed, low])
     _, kept = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
     kept = rng.permutation(kept)
-    pairs, is_near = pairs[kept], kept < len(near)
+    pairs = pairs[kept]
+    is_near = (kept < len(near)) & (pairs < num_even).all(axis=1)
     swapped = rng.random(len(pairs)) < 0.5
     pairs[swapped] = pairs[swapped, ::-1]
     return Candidates(first=pairs[:, 0], second=pairs[:, 1], near_on_policy=is_near)

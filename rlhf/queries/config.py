@@ -34,6 +34,10 @@ class QueryConfig:
     low_density_share: float = 0.0
     """Share of candidates with a segment unlike all that has been asked about, where the reward is least
     known. What the two shares leave is near-on-policy: both segments from recent behaviour."""
+    endings_share: float = 0.5
+    """Where outcomes are an input of the reward (``reward.use_endings``): so many clips that show how an
+    episode ended join each clip of practice that pairs are chosen from, at most one of every episode. They
+    are rare among those of a long episode, and what a policy will do hangs on them. None is in an audit."""
     recent_episodes: int = 10
     """How many of the newest episodes count as near-on-policy."""
     look_alike_distance: float = 0.2
@@ -73,7 +77,7 @@ class QueryConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         shares = ("audit_share", "repeat_share", "gold_share", "win_rate_share", "cluster_share")
-        for name in (*shares, "new_versus_old_share", "low_density_share", "overlap_share"):
+        for name in (*shares, "endings_share", "new_versus_old_share", "low_density_share", "overlap_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}; a share lies in [0, 1].")
         if self.new_versus_old_share + self.low_density_share > 1.0:

@@ -127,6 +127,7 @@ def select_initial(
             new_versus_old_share=0.0,
             low_density_share=0.0,
             rarity=np.zeros(num_segments, dtype=np.float32),
+            num_even=num_segments,
             rng=rng,
         )
         pairs = np.stack([drawn.first, drawn.second], axis=1)

@@ -9,7 +9,7 @@ import pytest
 
 from rlhf.experience.segments import cut
 from rlhf.loop.ask_teacher import ask_teacher
-from rlhf.loop.choose_queries import _motions, choose_queries
+from rlhf.loop.choose_queries import _cut_segments, _motions, choose_queries
 from rlhf.loop.collect_experience import explore
 from rlhf.loop.iterate import iterate
 from rlhf.loop.record_feedback import Answer, record_answer
@@ -66,6 +66,27 @@ def test_the_exploration_is_let_go_once_there_is_a_reward(explored: Session) -> 
     iterate(explored)
     assert explored.reward is not None
     assert not explored.memory.explored
+
+
+def test_outcomes_are_chosen_from_beside_what_comes_by(explored: Session) -> None:
+    choose_queries(explored)
+    ask_teacher(explored.engine, explored.blobs, explored.run_id, 100)
+    iterate(explored)
+    assert explored.reward is not None
+    assert explored.config.reward.use_endings
+    some, num_even = _cut_segments(explored, 4)
+    endings = some[num_even:]
+    assert len(endings) >= 4
+    assert all(segment.absorbing.any() and not segment.absorbing.all() for segment in endings)
+    assert len({segment.replay.reset_seed for segment in endings}) == len(endings)
+    for path in ({"queries": {"endings_share": 0.0}}, {"reward": {"use_endings": False}}):
+        (part, settings), *_ = path.items()
+        changed = dataclasses.replace(getattr(explored.config, part), **settings)
+        without = dataclasses.replace(
+            explored, config=dataclasses.replace(explored.config, **{part: changed})
+        )
+        some, num_even = _cut_segments(without, 4)
+        assert len(some) == num_even
 
 
 @pytest.mark.parametrize("num_steps", [49, 50])

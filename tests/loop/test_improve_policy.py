@@ -193,3 +193,16 @@ def test_an_ending_may_cost_the_policy_more_than_the_reward_says(learn: Learn) -
         after.absorbing_rewards, before.absorbing_rewards - 0.25 * ended, rtol=0, atol=1e-6
     )
     np.testing.assert_array_equal(after.rewards, before.rewards)
+
+
+def test_a_bound_on_the_discount_is_as_good_as_that_discount(learn: Learn) -> None:
+    episodes_end = {"task": "cartpole-balance", "improve.restarts": [0.5]}
+    lower = learn(**episodes_end, **{"ppo.discount": 0.9})
+    bounded = learn(**episodes_end, **{"ppo.discount": 0.999, "improve.max_discount": 0.9})
+    far = learn(**episodes_end, **{"ppo.discount": 0.999})
+    same, other = (
+        [np.array_equal(a, one.policy.policy_arrays()[k]) for k, a in lower.policy.policy_arrays().items()]
+        for one in (bounded, far)
+    )
+    assert all(same)
+    assert not all(other)

@@ -27,3 +27,12 @@ def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str) -> N
 def test_settings_of_the_run_come_after_those_of_the_task() -> None:
     assert resolve(TASK, {}).ppo.discount == TASK.overrides["ppo.discount"]
     assert resolve(TASK, {"ppo.discount": 0.5}).ppo.discount == 0.5
+
+
+def test_a_learned_reward_is_followed_no_further_than_its_bound() -> None:
+    far = resolve(TASK, {"ppo.discount": 0.999, "improve.max_discount": 0.98})
+    assert (far.ppo.discount, far.following.discount) == (0.999, 0.98)
+    near = resolve(TASK, {"ppo.discount": 0.9, "improve.max_discount": 0.98})
+    assert near.following == near.ppo
+    with pytest.raises(ConfigError, match="max_discount"):
+        resolve(TASK, {"improve.max_discount": 1.1})

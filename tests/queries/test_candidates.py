@@ -19,6 +19,7 @@ def draw(
         new_versus_old_share=share,
         low_density_share=low,
         rarity=given.get("rarity", np.zeros(len(episode), np.float32)),
+        num_even=given.get("num_even", len(episode)),
         rng=np.random.default_rng(seed),
     )
 
@@ -38,6 +39,14 @@ def test_near_pairs_are_recent_and_the_others_span_versions() -> None:
     mixed = ~pairs.near_on_policy
     assert (is_recent[pairs.first] ^ is_recent[pairs.second])[mixed].all()
     assert (VERSION[pairs.first] != VERSION[pairs.second])[mixed].all()
+
+
+def test_audits_are_made_only_of_what_was_drawn_evenly() -> None:
+    pairs, same = draw(1000, num_even=np.int64(180)), draw(1000)
+    np.testing.assert_array_equal(pairs.first, same.first)
+    is_even = (pairs.first < 180) & (pairs.second < 180)
+    np.testing.assert_array_equal(pairs.near_on_policy, same.near_on_policy & is_even)
+    assert (same.near_on_policy & ~is_even).any()
 
 
 def test_share_of_pairs_against_older_policies() -> None:

@@ -23,6 +23,7 @@ def candidates(seed: int = 0, count: int = 300) -> Candidates:
         new_versus_old_share=0.25,
         low_density_share=0.0,
         rarity=np.zeros(NUM_SEGMENTS, np.float32),
+        num_even=NUM_SEGMENTS,
         rng=np.random.default_rng(seed),
     )
 
