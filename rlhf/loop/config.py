@@ -133,6 +133,9 @@ class ImproveConfig:
     better, and shows other behaviour to ask about. All stay saved, and the one that the last reward likes
     best counts. Worth it where steps are cheap beside answers. Source: https://arxiv.org/abs/2205.07802, for
     off-policy learners."""
+    resume_best: bool = False
+    """At the last of ``restarts`` practice goes on from the saved policy that the reward then likes best, in
+    place of another start: what was found is practised to the end, and asked about."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -136,12 +136,16 @@ class Session:
         return min(1.0, self.steps / self.config.schedule.total_steps)
 
     @property
+    def restarts(self) -> tuple[int, ...]:
+        """Steps at which the policy is learned afresh, rising."""
+        shares = () if self.was_given_policy else self.config.improve.restarts
+        return tuple(round(share * self.config.schedule.total_steps) for share in shares)
+
+    @property
     def practice_ends(self) -> int:
         """Steps at which the policy is next learned afresh, or the run ends."""
         total = self.config.schedule.total_steps
-        restarts = () if self.was_given_policy else self.config.improve.restarts
-        marks = (round(share * total) for share in restarts)
-        return next((mark for mark in marks if mark > self.practice_began), total)
+        return next((mark for mark in self.restarts if mark > self.practice_began), total)
 
     @property
     def practised(self) -> float:

@@ -11,31 +11,24 @@ import numpy as np
 import sqlalchemy as sa
 
 from rlhf.evaluation.agreement import preference_accuracy, rank_correlation
-from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import sample_segments
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.change_world import change_world
+from rlhf.loop.choose_policy import choose_policy
 from rlhf.loop.collect_experience import collect_experience
-from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.iterate import Turn, iterate
-from rlhf.loop.report import Progress, Stopwatch, acts_by_mean, evaluate_acting, finite
+from rlhf.loop.report import Progress, Stopwatch, evaluate_acting, finite
 from rlhf.loop.session import Session, open_session
 from rlhf.parallel import peak_rss_mb
-from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.seeding import generator
-from rlhf.storage import answers, models, runs
+from rlhf.storage import answers, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.feedback import Choice, QueryKind
 from rlhf.types.run import RunState
 
 _CURVE_POINTS = 40
-_CANDIDATES = 12
-"""Saved policies, evenly over the run's second half, of which the learned reward chooses the best; with
-restarts, over all since the last answer."""
-_SELECTION_EPISODES = 16
-"""Episodes that each is judged by. With four, a policy that falls now and then passed for the best one."""
 _SPEARMAN_SEGMENTS = 300
 
 
@@ -103,7 +96,7 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
         and prob_first(row["choice"]) is not None
     ]
     predicted, target = np.array(audits, np.float64).reshape(-1, 2).T
-    version, policy = _best_policy(session)
+    version, policy = choose_policy(session)
     watched = {} if session.world is None else {"world_alarms": session.world.alarms}
     return watched | {
         "random_return": run["baseline"]["random_return"],
@@ -119,37 +112,6 @@ def _findings(session: Session, curve: list[dict[str, Any]]) -> dict[str, Any]:
         "teacher": run["teacher"],
         "curve": curve,
     }
-
-
-def _best_policy(session: Session) -> tuple[int, PolicySnapshot]:
-    """Return the saved policy that the last reward likes best; the true reward has no say."""
-    with reading(session.engine) as connection:
-        saved = models.list_policy_versions(connection, session.run_id)
-    late = saved[len(saved) // 2 :]
-    if session.config.improve.restarts:  # each practice since the last answer may have led to the best one
-        late = [row for row in saved if row["num_answers"] == saved[-1]["num_answers"]]
-    saved = [late[i] for i in np.unique(np.linspace(0, len(late) - 1, _CANDIDATES).round().astype(int))]
-    seed = int(generator(session.seed, "selection").integers(2**31))
-    by_mean = acts_by_mean(session.action_space)
-    best: tuple[float, int, PolicySnapshot] | None = None
-    for row in saved:
-        arrays, _ = session.blobs.read_arrays(row["arrays"])
-        policy = PolicySnapshot.from_arrays(arrays, session.action_space)
-        score = 0.0
-        if session.reward is not None:
-            episodes, _ = run_episodes(session.task, policy, _SELECTION_EPISODES, seed, deterministic=by_mean)
-            score = float(
-                np.mean(
-                    [
-                        predicted_return(session.reward, e, session.task, session.action_space)
-                        for e in episodes
-                    ]
-                )
-            )
-        if best is None or score >= best[0]:
-            best = (score, row["version"], policy)
-    assert best is not None  # the first policy is saved before anything is learned
-    return best[1], best[2]
 
 
 def _spearman(session: Session) -> float | None:

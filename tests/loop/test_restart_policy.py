@@ -9,10 +9,14 @@ import pytest
 from rlhf.errors import ConfigError
 from rlhf.experience.tasks import get_task
 from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.choose_policy import _predicted, choose_policy
 from rlhf.loop.config import resolve
+from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.record_demonstration import demonstrate_by_expert
+from rlhf.loop.restart_policy import restart_policy
 from rlhf.loop.session import Session, open_session, save_checkpoint
+from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
 from rlhf.ui.store import Store
@@ -116,3 +120,48 @@ def test_a_rest_that_is_no_observation_of_the_task_is_refused() -> None:
 def test_shares_that_make_no_sense_are_refused(restarts: list[float]) -> None:
     with pytest.raises(ConfigError, match="rising shares"):
         resolve(get_task("pendulum-swingup"), {"improve.restarts": restarts})
+
+
+def test_the_last_start_can_be_the_best_policy_so_far(begin: Begin) -> None:
+    session = begin(**{"improve.resume_best": True})
+    while session.steps < AT[1] * TOTAL:
+        iterate(session)
+    assert len(events(session)) == 1  # the first restart is one as always
+    assert "afresh" in events(session)[0]
+    if session.saved_policy_steps != session.steps:
+        save_policy(session)
+    before = session.policy.version
+    version, best = choose_policy(session)
+    restart_policy(session)
+    assert f"goes on from version {version}," in events(session)[0]  # the newest
+    assert session.policy.version == before + 1
+    after = session.policy.policy_arrays()
+    for name, array in best.to_arrays().items():
+        if name != "version":
+            np.testing.assert_allclose(after[name], array, rtol=1e-5)
+    # the critic, which is new, has as much to be fitted to as one that came from another run
+    assert len(session.memory.rollouts) == session.config.collect.recent_rollouts - 1
+    assert session.reward_is_new
+    while iterate(session) is not Turn.FINISHED:
+        pass
+    assert len(events(session)) == len(AT)
+
+
+def test_the_best_policy_may_come_from_any_start(begin: Begin) -> None:
+    session = begin()
+    while iterate(session) is not Turn.FINISHED:
+        pass
+    with reading(session.engine) as connection:
+        saved = models.list_policy_versions(connection, session.run_id)
+    scores = {}
+    for row in saved:
+        arrays = session.blobs.read_arrays(row["arrays"])[0]
+        policy = PolicySnapshot.from_arrays(arrays, session.action_space)
+        scores[row["version"]] = _predicted(session, policy)
+    versions = list(scores)
+    assert choose_policy(session)[0] == max(versions, key=lambda one: scores[one])
+    session.was_given_policy = True  # such a policy has one practice, and what came first was worse
+    later = versions[len(versions) // 2 :]
+    chosen, _ = choose_policy(session)
+    assert chosen in later
+    assert scores[chosen] >= np.median([scores[one] for one in later])
