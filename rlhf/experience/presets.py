@@ -220,12 +220,12 @@ _TASKS = (
             "improve.curiosity": 1.0,
             # Steps are cheap beside answers: several starts, each of which settles for something else and is
             # told so. What the reward likes best of all is then practised to the end.
-            "schedule.total_steps": 3_200_000,
+            "schedule.total_steps": 2_400_000,
             "schedule.labels": 150,
             "schedule.initial_labels": 24,
             "schedule.front_load": 1.0,
-            "schedule.labels_end": 0.9,
-            "improve.restarts": (0.05, 0.175, 0.3, 0.425, 0.55, 0.7),
+            "schedule.labels_end": 0.7,
+            "improve.restarts": (0.0625, 0.1875, 0.375, 0.5625, 0.75),
             "improve.resume_best": True,
         },
     ),
