@@ -154,6 +154,10 @@ class ImproveConfig:
         _require_at_least(-1, self, "same_reward_correlation", "refit_again_below")
         if list(self.restarts) != sorted(set(self.restarts)) or not all(0 < at < 1 for at in self.restarts):
             raise ValueError(f"restarts are {self.restarts}; give rising shares between 0 and 1.")
+        if self.resume_best and not self.restarts:
+            raise ValueError(
+                "resume_best is True and there are no restarts; give improve.restarts or set it to False."
+            )
         if not 0 < self.max_discount <= 1:
             raise ValueError(f"max_discount is {self.max_discount}; it must lie in (0, 1].")
         if not self.careful_target_kl > 0:

@@ -1,5 +1,7 @@
 """Reward -> a policy learned afresh: another start, which may settle for something better."""
 
+from typing import Any
+
 from rlhf.loop.choose_policy import choose_policy
 from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.session import Session
@@ -24,25 +26,39 @@ def restart_policy(session: Session) -> None:
         return
     if session.saved_policy_steps != session.steps:
         save_policy(session)
-    began = session.practice_ends
-    before, config = session.policy.state_dict(), session.config
-    dim, space = session.collector.stepper.observation_dim, session.action_space
-    fresh = PPO(config.following, dim, space, generator(session.seed, "restart", began))
-    state = fresh.state_dict() | {
-        key: value for key, value in before.items() if key.startswith("observations.")
-    }
-    message = f"The policy starts afresh; what it was before is version {before['version']}."
-    is_resumed = config.improve.resume_best and began == session.restarts[-1]
-    if is_resumed:
+    began, before = session.practice_ends, session.policy.version
+    if session.config.improve.resume_best and began == session.restarts[-1]:
+        best, state = _best_so_far(session, began)
+        _begin_practice(session, state, began)
+        _tell(session, f"The policy goes on from version {best}, which the reward likes best of all", before)
+        warm_up(session)
+    else:
+        _begin_practice(session, _beginner(session, began).state_dict(), began)
+        _tell(session, "The policy starts afresh", before)
+
+
+def _beginner(session: Session, began: int) -> PPO:
+    """Return a learner that knows nothing yet but what observations look like."""
+    dim = session.collector.stepper.observation_dim
+    weights = generator(session.seed, "restart", began)
+    beginner = PPO(session.config.following, dim, session.action_space, weights)
+    known = session.policy.state_dict().items()
+    seen = {key: value for key, value in known if key.startswith("observations.")}
+    beginner.load_state_dict(beginner.state_dict() | seen)
+    return beginner
+
+
+def _best_so_far(session: Session, began: int) -> tuple[int, dict[str, Any]]:
+    """Return the version of the saved policy that the reward likes best, and a beginner's state with it."""
+    with session.timed("policy"):
         best, policy = choose_policy(session)
-        state = start_from(
-            state, fresh.policy_arrays(), policy.to_arrays(), space, num_observed=before["observations.count"]
-        )
-        message = (
-            f"The policy goes on from version {best}, which the reward likes best of all; what it was before "
-            f"is version {before['version']}."
-        )
-    version = before["version"] + 1
+    beginner = _beginner(session, began)
+    state, own, space = beginner.state_dict(), beginner.policy_arrays(), session.action_space
+    return best, start_from(state, own, policy.to_arrays(), space, num_observed=state["observations.count"])
+
+
+def _begin_practice(session: Session, state: dict[str, Any], began: int) -> None:
+    version = session.policy.version + 1
     session.policy.load_state_dict(state | {"version": version})
     session.practice_began = began
     session.memory.rollouts.clear()  # of a policy that is no more
@@ -50,7 +66,9 @@ def restart_policy(session: Session) -> None:
     # Beside one that has practised a beginner loses, which would end its practice at once.
     session.gates.dethrone(version)
     session.memory.crown([])
+
+
+def _tell(session: Session, message: str, before: int) -> None:
     with session.writing() as connection:
+        message += f"; what it was before is version {before}."
         runs.add_event(connection, session.run_id, session.steps, "restart", message)
-    if is_resumed:
-        warm_up(session)

@@ -122,6 +122,11 @@ def test_shares_that_make_no_sense_are_refused(restarts: list[float]) -> None:
         resolve(get_task("pendulum-swingup"), {"improve.restarts": restarts})
 
 
+def test_going_on_from_the_best_without_a_restart_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"give improve.restarts or"):
+        resolve(get_task("pendulum-swingup"), {"improve.resume_best": True})
+
+
 def test_the_last_start_can_be_the_best_policy_so_far(begin: Begin) -> None:
     session = begin(**{"improve.resume_best": True})
     while session.steps < AT[1] * TOTAL:
