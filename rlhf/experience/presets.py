@@ -224,12 +224,13 @@ _TASKS = (
             # Nothing less than a jump and a full turn pays: what the members disagree about leads there.
             "improve.curiosity": 1.0,
             # Steps are cheap beside answers: several starts, each of which settles for something else and is
-            # told so. What the reward likes best of all is then practised to the end.
+            # told so soon, before it has practised that for long. What the reward likes best of all is then
+            # practised to the end.
             "schedule.total_steps": 2_400_000,
             "schedule.labels": 150,
             "schedule.initial_labels": 24,
             "schedule.front_load": 1.0,
-            "schedule.labels_end": 0.7,
+            "schedule.labels_end": 0.4,
             "improve.restarts": (0.0625, 0.1875, 0.375, 0.5625, 0.75),
             "improve.resume_best": True,
         },
