@@ -25,6 +25,7 @@ def standing(run_id: str) -> None:
             st.markdown("**What the agent is learning**")
             run_panel.state_badge(view)
         run_panel.progress(view)
+        run_panel.restart(view)
         run_panel.numbers(view)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             run_panel.controls(view)

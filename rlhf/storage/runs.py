@@ -146,3 +146,10 @@ def list_events(connection: sa.Connection, run_id: str, limit: int = 50) -> list
     """Return the latest events, the newest first."""
     query = sa.select(events).where(events.c.run_id == run_id).order_by(events.c.id.desc()).limit(limit)
     return list(connection.execute(query).mappings())
+
+
+def latest_event(connection: sa.Connection, run_id: str, kind: str) -> RunRow | None:
+    """Return the newest event of a kind, or None."""
+    of_kind = (events.c.run_id == run_id) & (events.c.kind == kind)
+    query = sa.select(events).where(of_kind).order_by(events.c.id.desc()).limit(1)
+    return connection.execute(query).mappings().first()

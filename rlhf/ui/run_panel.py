@@ -103,6 +103,12 @@ def progress(view: RunView) -> None:
         st.caption(view.message)
 
 
+def restart(view: RunView) -> None:
+    """Say why clips may look like a beginner's again."""
+    if view.restart and not view.state.is_over:
+        st.caption(f":material/restart_alt: {view.restart}")
+
+
 def learning_curves(view: RunView, *, key: str) -> None:
     """Draw the curves that show whether the answers help."""
     names = ["experience/predicted_return", "experience/true_return", "reward/out_of_bag_accuracy"]

@@ -37,6 +37,8 @@ class RunView:
     accuracy: float | None
     """On answers the current reward had not seen."""
     saved_policies: int
+    restart: str
+    """When and how the policy began its present practice; empty while that is its first."""
 
     @property
     def progress(self) -> float:
@@ -62,6 +64,7 @@ def view_run(engine: sa.Engine, run_id: str) -> RunView:
         by_status = queries.count_by_status(connection, run_id, queries.OPEN)
         saved = models.count_policy_versions(connection, run_id)
         report = models.latest_reward_report(connection, run_id)
+        restart = runs.latest_event(connection, run_id, "restart")
     return RunView(
         run_id=run_id,
         task=row["task"],
@@ -82,6 +85,7 @@ def view_run(engine: sa.Engine, run_id: str) -> RunView:
         rendering=by_status.get(QueryStatus.RENDERING, 0),
         accuracy=report.get("out_of_bag_accuracy"),
         saved_policies=saved,
+        restart=f"At {restart['steps']:,} steps: {restart['message']}" if restart else "",
     )
 
 

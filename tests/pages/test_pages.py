@@ -177,6 +177,22 @@ def test_label_page_offers_other_ways_of_answering(
     assert any(item.value.startswith("How well") for item in page.caption)
 
 
+def test_label_page_says_that_the_policy_began_anew(store: Store, labelled_run: str) -> None:
+    def told() -> list[str]:
+        return [caption.value for caption in open_page("label.py", labelled_run).caption]
+
+    assert not any("afresh" in caption for caption in told())
+    with writing(store.engine) as connection:
+        runs.add_event(connection, labelled_run, 1_200, "restart", "The policy starts afresh once.")
+        runs.add_event(connection, labelled_run, 2_400, "restart", "The policy starts afresh again.")
+        runs.add_event(connection, labelled_run, 2_500, "champion", "Something else.")
+    (caption,) = [caption for caption in told() if "afresh" in caption]
+    assert caption.endswith("At 2,400 steps: The policy starts afresh again.")
+    with writing(store.engine) as connection:
+        runs.update_run(connection, labelled_run, state=RunState.FINISHED)
+    assert not any("afresh" in caption for caption in told())
+
+
 def test_pausing_and_resuming_change_what_is_wanted(store: Store, labelled_run: str) -> None:
     def wanted() -> RunState:
         with reading(store.engine) as connection:
