@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from large_run import LargeRunInTheMaking
 from live_app import LiveApp, live_app
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from stub_client import Studio, running_stub
 
 _ARGUMENTS = [
@@ -24,6 +24,8 @@ _ARGUMENTS = [
 ]
 
 
+_PATIENCE_MS = 20_000
+"""What an expectation waits for unless it says otherwise: a page may wait seconds for a core."""
 _RUNS = itertools.count()
 
 
@@ -41,6 +43,7 @@ def running_browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield browser
