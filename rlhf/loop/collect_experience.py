@@ -58,8 +58,12 @@ def explore_length(config: RunConfig, horizon: int) -> int:
 
     A whole episode at least: segments are cut from finished ones.
     """
-    budget = min(config.collect.explore_steps, int(_EXPLORE_SHARE * config.schedule.total_steps))
-    return max(horizon, budget // config.collect.num_envs)
+    return max(horizon, _at_most_a_share(config, config.collect.explore_steps) // config.collect.num_envs)
+
+
+def novelty_steps(config: RunConfig) -> int:
+    """Return the steps in which the policy may seek what is new."""
+    return _at_most_a_share(config, config.collect.novelty_steps)
 
 
 def collect_experience(session: Session) -> Rollout:
@@ -68,12 +72,17 @@ def collect_experience(session: Session) -> Rollout:
         collected = session.collector.collect(
             session.policy, session.config.ppo.num_steps, session.rngs["act"]
         )
-    session.memory.add(collected.episodes, collected.true_rewards)
+    remember = session.memory.add_explored if session.is_exploring else session.memory.add
+    remember(collected.episodes, collected.true_rewards)
     session.memory.rollouts.append(collected.rollout)
     if session.reward is not None:
         session.memory.forget_exploration()  # the first questions, which it is for, have been answered
     session.steps += collected.rollout.num_steps
     return collected.rollout
+
+
+def _at_most_a_share(config: RunConfig, num_steps: int) -> int:
+    return min(num_steps, int(_EXPLORE_SHARE * config.schedule.total_steps))
 
 
 def _say_how_far(session: Session) -> None:

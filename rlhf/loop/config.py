@@ -24,6 +24,10 @@ class CollectConfig:
     explore_steps: int = 16_000
     """Steps of diverse random behaviour, all of which the first queries are drawn from. No more than a
     fifth of the run's steps are spent on it, but one episode in every environment."""
+    novelty_steps: int = 0
+    """Steps after that in which the policy, as long as there is no reward, is paid for being where nothing
+    was yet. Worth it where random behaviour shows next to nothing that people could want: 60_000; 0: none.
+    No more than a fifth of the run's either."""
     recent_episodes: int = 24
     """Finished episodes that count as near-on-policy when queries are chosen."""
     older_episodes: int = 48
@@ -34,7 +38,7 @@ class CollectConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         _require_at_least(1, self, "num_envs", "recent_episodes", "older_episodes", "recent_rollouts")
-        _require_at_least(0, self, "explore_steps")
+        _require_at_least(0, self, "explore_steps", "novelty_steps")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,14 @@ import time
 
 from rlhf.loop.choose_queries import choose_queries
 from rlhf.loop.clone_policy import clone_policy
-from rlhf.loop.collect_experience import collect_experience, explore
+from rlhf.loop.collect_experience import collect_experience, explore, novelty_steps
 from rlhf.loop.fit_reward import fit_reward
 from rlhf.loop.follow_world import follow_world
 from rlhf.loop.gates import check_gates
 from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting
 from rlhf.loop.restart_policy import restart_policy
+from rlhf.loop.seek_novelty import end_exploration, seek_novelty
 from rlhf.loop.session import Session, save_checkpoint
 from rlhf.loop.take_over import take_over, warm_up
 from rlhf.loop.watch_world import watch_world
@@ -28,6 +29,8 @@ class Turn(enum.Enum):
     """What a turn came to."""
 
     LEARNED = "learned"
+    EXPLORED = "explored"
+    """There is no reward yet; the policy tried what is new meanwhile."""
     WAITING = "waiting"
     """There is no reward yet: nothing to do until more answers come."""
     FINISHED = "finished"
@@ -46,10 +49,9 @@ def iterate(session: Session) -> Turn:
         _begin(session)
     fit_reward(session)
     if session.reward is None:
-        if choose_queries(session):
-            session.is_saved = False
-        publish_waiting(session)
-        return Turn.WAITING
+        return _go_without_reward(session)
+    if session.steps < session.explore_until:
+        end_exploration(session)  # people said what they want before it was over
     session.is_saved = False
     restart_policy(session)
     rollout = collect_experience(session)
@@ -66,6 +68,15 @@ def iterate(session: Session) -> Turn:
     return Turn.FINISHED if session.is_finished else Turn.LEARNED
 
 
+def _go_without_reward(session: Session) -> Turn:
+    """Explore, if that is not over, and ask; a teacher that answers at once is asked when it is over."""
+    has_explored = seek_novelty(session)
+    if not (session.is_simulated and session.is_exploring) and choose_queries(session):
+        session.is_saved = False
+    publish_waiting(session)
+    return Turn.EXPLORED if has_explored else Turn.WAITING
+
+
 def _begin(session: Session) -> None:
     """Give a run what it starts from, and behaviour to ask about: its policy's if it has one."""
     has_policy = take_over(session)
@@ -74,6 +85,7 @@ def _begin(session: Session) -> None:
         warm_up(session)
     has_cloned = clone_policy(session) is not None
     session.was_given_policy = has_policy or has_cloned
+    session.explore_until = 0 if session.was_given_policy else session.steps + novelty_steps(session.config)
     if session.was_given_policy and session.config.ppo.reference_kl:
         session.policy.hold_to_start(session.practised)
     save_policy(session)

@@ -55,14 +55,18 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
 
 
 def publish_waiting(session: Session) -> None:
-    """Say how many answers are missing before the policy can start to learn."""
+    """Say how many answers are missing before the policy can start to learn, and how far it has explored."""
     with reading(session.engine) as connection:
         counts = answers.count_standing(connection, session.run_id)
         given = sum(counts.values()) - counts.get(Choice.SKIP, 0)
     missing = max(1, session.config.schedule.first_answers - given)
     message = f"{missing} more answer{'s' if missing > 1 else ''} and the agent starts to learn."
-    if message == session.message:
+    if session.is_exploring:
+        message = f"The agent tries what is new. {message}"
+    elif message == session.message:
         return  # nothing new: a run may wait all night
+    if message == session.message and time.monotonic() - session.published_at < _ROW_S:
+        return
     with session.writing() as connection:
         runs.update_run(
             connection,
@@ -71,4 +75,4 @@ def publish_waiting(session: Session) -> None:
             policy_version=session.policy.version,
             message=message,
         )
-    session.message = message
+    session.message, session.published_at = message, time.monotonic()

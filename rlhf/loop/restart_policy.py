@@ -7,16 +7,19 @@ from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.session import Session
 from rlhf.loop.take_over import warm_up
 from rlhf.policy.ppo import PPO
+from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.policy.transfer import start_from
 from rlhf.seeding import generator
-from rlhf.storage import runs
+from rlhf.storage import models, runs
+from rlhf.storage.engine import reading
 
 
 def restart_policy(session: Session) -> None:
-    """Give actor and critic first weights again if ``improve.restarts`` says so now.
+    """Begin the practice again as it began at first if ``improve.restarts`` says so now.
 
-    What observations look like stays known, and so does all behaviour that was seen. The policy before is
-    saved; it may be the best one in the end. With ``improve.resume_best`` the last restart takes the actor
+    The critic knows nothing then, nor does the actor, or only what it came to by seeking novelty. What
+    observations look like stays known, and so does all behaviour that was seen. The policy before is saved;
+    it may be the best one in the end. With ``improve.resume_best`` the last restart takes the actor
     that the reward likes best of all that were saved, and a critic fitted to what it does.
 
     Args:
@@ -28,12 +31,16 @@ def restart_policy(session: Session) -> None:
         save_policy(session)
     began, before = session.practice_ends, session.policy.version
     if session.config.improve.resume_best and began == session.restarts[-1]:
-        best, state = _best_so_far(session, began)
-        _begin_practice(session, state, began)
+        with session.timed("policy"):
+            best, policy = choose_policy(session)
+        _begin_practice(session, _with_actor(session, began, policy), began)
         _tell(session, f"The policy goes on from version {best}, which the reward likes best of all", before)
         warm_up(session)
     else:
-        _begin_practice(session, _beginner(session, began).state_dict(), began)
+        explorer = _explorer(session)
+        afresh = _beginner(session, began).state_dict()
+        state = afresh if explorer is None else _with_actor(session, began, explorer)
+        _begin_practice(session, state, began)
         _tell(session, "The policy starts afresh", before)
 
 
@@ -48,13 +55,20 @@ def _beginner(session: Session, began: int) -> PPO:
     return beginner
 
 
-def _best_so_far(session: Session, began: int) -> tuple[int, dict[str, Any]]:
-    """Return the version of the saved policy that the reward likes best, and a beginner's state with it."""
-    with session.timed("policy"):
-        best, policy = choose_policy(session)
+def _explorer(session: Session) -> PolicySnapshot | None:
+    """Return the policy that sought novelty; None if none did."""
+    if session.explorer == 0:
+        return None
+    with reading(session.engine) as connection:
+        row = models.get_policy_version(connection, session.run_id, session.explorer)
+    return PolicySnapshot.from_arrays(session.blobs.read_arrays(row["arrays"])[0], session.action_space)
+
+
+def _with_actor(session: Session, began: int, policy: PolicySnapshot) -> dict[str, Any]:
+    """Return a beginner's state with this actor."""
     beginner = _beginner(session, began)
     state, own, space = beginner.state_dict(), beginner.policy_arrays(), session.action_space
-    return best, start_from(state, own, policy.to_arrays(), space, num_observed=state["observations.count"])
+    return start_from(state, own, policy.to_arrays(), space, num_observed=state["observations.count"])
 
 
 def _begin_practice(session: Session, state: dict[str, Any], began: int) -> None:

@@ -52,6 +52,8 @@ _NEWER_COUNTERS = (
     "fitted_act",
     "fitted_design",
     "stirred_until",
+    "explore_until",
+    "explorer",
     "practice_began",
     "was_given_policy",
 )
@@ -98,6 +100,10 @@ class Session:
     """Number of the newest design at that time."""
     stirred_until: int = 0
     """Steps up to which the policy moves and tries more, as the world has changed."""
+    explore_until: int = 0
+    """Steps up to which the policy seeks what is new if there is no reward before."""
+    explorer: int = 0
+    """Version of the policy that sought novelty; 0 if none did."""
     practice_began: int = 0
     """Steps at which the policy was last learned afresh."""
     was_given_policy: bool = False
@@ -134,6 +140,11 @@ class Session:
     def progress(self) -> float:
         """Share of the run's steps done, in [0, 1]."""
         return min(1.0, self.steps / self.config.schedule.total_steps)
+
+    @property
+    def is_exploring(self) -> bool:
+        """Whether the policy still seeks what is new: nobody has said yet what they want."""
+        return self.reward is None and self.steps < self.explore_until
 
     @property
     def restarts(self) -> tuple[int, ...]:
