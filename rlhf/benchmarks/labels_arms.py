@@ -185,6 +185,9 @@ ARMS: Mapping[str, Arm] = {
     "clusters": _ablation("no more than 30 % of a batch of one kind", queries={"cluster_share": 0.3}),
     "chains": _ablation("every clip but the ends is shown twice", queries={"chain_length": 8}),
     "late-pessimism": _ablation("half a deviation off, late", improve={"late_pessimism": 0.5}),
+    "explored": _ablation(
+        "new states are sought before the first question", collect={"novelty_steps": 60_000}
+    ),
     "curious": _ablation("a deviation added while there are questions", improve={"curiosity": 1.0}),
     "careful": _ablation("small steps after a new reward", improve={"careful_updates": 2}),
     "no-relabel": _ablation("refit on the latest rollout only", improve={"relabel": False}),

@@ -223,15 +223,16 @@ _TASKS = (
             "improve.ending_cost": 0.3,
             # Nothing less than a jump and a full turn pays: what the members disagree about leads there.
             "improve.curiosity": 1.0,
-            # Steps are cheap beside answers: several starts, each of which settles for something else and is
-            # told so soon, before it has practised that for long. What the reward likes best of all is then
-            # practised to the end.
-            "schedule.total_steps": 2_400_000,
+            # Random behaviour only falls; what seeks the new jumps and turns over, and is asked about.
+            "collect.novelty_steps": 60_000,
+            # Steps are cheap beside answers: several starts from there, each of which is soon told what is
+            # wrong about it. What the reward likes best of all is then practised to the end.
+            "schedule.total_steps": 1_500_000,
             "schedule.labels": 150,
             "schedule.initial_labels": 24,
             "schedule.front_load": 1.0,
             "schedule.labels_end": 0.4,
-            "improve.restarts": (0.0625, 0.1875, 0.375, 0.5625, 0.75),
+            "improve.restarts": (0.13, 0.27, 0.4),
             "improve.resume_best": True,
         },
     ),

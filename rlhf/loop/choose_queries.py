@@ -93,7 +93,8 @@ def _wanted(session: Session) -> int:
             queries.expire_replaced(
                 connection, session.run_id, before_reward_version=before, wanted=schedule.open_queries
             )
-    missing = schedule.open_queries - fresh
+    # While the policy tries what is new, later questions are about more than the first ones.
+    missing = (schedule.first_answers if session.is_exploring else schedule.open_queries) - fresh
     return missing if missing >= _MIN_BATCH or fresh < _MIN_BATCH else 0
 
 

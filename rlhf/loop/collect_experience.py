@@ -75,7 +75,7 @@ def collect_experience(session: Session) -> Rollout:
     remember = session.memory.add_explored if session.is_exploring else session.memory.add
     remember(collected.episodes, collected.true_rewards)
     session.memory.rollouts.append(collected.rollout)
-    if session.reward is not None:
+    if session.reward is not None and not session.is_exploring:
         session.memory.forget_exploration()  # the first questions, which it is for, have been answered
     session.steps += collected.rollout.num_steps
     return collected.rollout

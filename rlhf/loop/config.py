@@ -25,9 +25,9 @@ class CollectConfig:
     """Steps of diverse random behaviour, all of which the first queries are drawn from. No more than a
     fifth of the run's steps are spent on it, but one episode in every environment."""
     novelty_steps: int = 0
-    """Steps after that in which the policy, as long as there is no reward, is paid for being where nothing
-    was yet. Worth it where random behaviour shows next to nothing that people could want: 60_000; 0: none.
-    No more than a fifth of the run's either."""
+    """Steps after that in which the policy is paid for being where nothing was yet, before it learns what
+    people want. Worth it where random behaviour shows next to nothing of that: 60_000; 0: none. No more than
+    a fifth of the run's either."""
     recent_episodes: int = 24
     """Finished episodes that count as near-on-policy when queries are chosen."""
     older_episodes: int = 48

@@ -18,7 +18,7 @@ from rlhf.loop.gates import check_gates
 from rlhf.loop.improve_policy import improve_policy, save_policy
 from rlhf.loop.publish import publish_turn, publish_waiting
 from rlhf.loop.restart_policy import restart_policy
-from rlhf.loop.seek_novelty import end_exploration, seek_novelty
+from rlhf.loop.seek_novelty import seek_novelty
 from rlhf.loop.session import Session, save_checkpoint
 from rlhf.loop.take_over import take_over, warm_up
 from rlhf.loop.watch_world import watch_world
@@ -30,7 +30,7 @@ class Turn(enum.Enum):
 
     LEARNED = "learned"
     EXPLORED = "explored"
-    """There is no reward yet; the policy tried what is new meanwhile."""
+    """The policy tried what is new, while people give the first answers."""
     WAITING = "waiting"
     """There is no reward yet: nothing to do until more answers come."""
     FINISHED = "finished"
@@ -48,10 +48,8 @@ def iterate(session: Session) -> Turn:
     if not session.memory.recent:
         _begin(session)
     fit_reward(session)
-    if session.reward is None:
-        return _go_without_reward(session)
-    if session.steps < session.explore_until:
-        end_exploration(session)  # people said what they want before it was over
+    if session.is_exploring or session.reward is None:
+        return _prepare(session)
     session.is_saved = False
     restart_policy(session)
     rollout = collect_experience(session)
@@ -63,18 +61,25 @@ def iterate(session: Session) -> Turn:
     if is_saved:
         save_policy(session)
     check_gates(session, scored, is_saved=is_saved)
-    if session.is_finished or time.monotonic() - session.checkpoint_at > session.config.keep.checkpoint_s:
-        save_checkpoint(session)
+    _save_if_due(session)
     return Turn.FINISHED if session.is_finished else Turn.LEARNED
 
 
-def _go_without_reward(session: Session) -> Turn:
+def _prepare(session: Session) -> Turn:
     """Explore, if that is not over, and ask; a teacher that answers at once is asked when it is over."""
     has_explored = seek_novelty(session)
     if not (session.is_simulated and session.is_exploring) and choose_queries(session):
         session.is_saved = False
     publish_waiting(session)
-    return Turn.EXPLORED if has_explored else Turn.WAITING
+    if not has_explored:
+        return Turn.WAITING
+    _save_if_due(session)
+    return Turn.EXPLORED
+
+
+def _save_if_due(session: Session) -> None:
+    if session.is_finished or time.monotonic() - session.checkpoint_at > session.config.keep.checkpoint_s:
+        save_checkpoint(session)
 
 
 def _begin(session: Session) -> None:

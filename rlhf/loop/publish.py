@@ -55,18 +55,17 @@ def publish_turn(session: Session, rollout: Rollout, stats: PolicyStats) -> None
 
 
 def publish_waiting(session: Session) -> None:
-    """Say how many answers are missing before the policy can start to learn, and how far it has explored."""
+    """Say what is missing before the policy can start to learn, and how far it has explored."""
     with reading(session.engine) as connection:
         counts = answers.count_standing(connection, session.run_id)
         given = sum(counts.values()) - counts.get(Choice.SKIP, 0)
     missing = max(1, session.config.schedule.first_answers - given)
     message = f"{missing} more answer{'s' if missing > 1 else ''} and the agent starts to learn."
     if session.is_exploring:
-        message = f"The agent tries what is new. {message}"
-    elif message == session.message:
+        message = "The agent tries what is new, then it learns from the answers."
+    is_seen = session.is_exploring and time.monotonic() - session.published_at >= _ROW_S
+    if message == session.message and not is_seen:
         return  # nothing new: a run may wait all night
-    if message == session.message and time.monotonic() - session.published_at < _ROW_S:
-        return
     with session.writing() as connection:
         runs.update_run(
             connection,

@@ -1,8 +1,8 @@
-"""Experience -> a policy that seeks what is new, as long as there is no reward: behaviour worth asking about.
+"""Experience -> a policy that seeks what is new, before it learns what people want.
 
-What moves at random shows people next to nothing that they could want. A policy that is paid for being where
-nothing was yet jumps, turns over and walks within a minute; the first questions are about that, and what
-people then want is practised from there.
+What moves at random may show people next to nothing that they could want. A policy that is paid for being
+where nothing was yet jumps and turns over within a minute: the first questions are about that, and what
+people want is practised from there.
 """
 
 import numpy as np
@@ -23,10 +23,7 @@ def seek_novelty(session: Session) -> bool:
     """Practise one rollout for novelty if the run still explores; return whether it did.
 
     Being over is worth as much as the mean of the rollout, so that nothing is gained by ending an episode, or
-    by not ending it. The first reward of people ends the exploration.
-
-    Args:
-        session: without a reward.
+    by not ending it. The last of them leaves the policy as the explorer, from which every start begins.
     """
     if not session.is_exploring:
         return False
@@ -37,18 +34,12 @@ def seek_novelty(session: Session) -> bool:
         session.policy.update(rollout, rewards, absorbing)
     session.is_saved = False
     if session.steps >= session.explore_until:
-        end_exploration(session)
+        save_policy(session)
+        session.explorer = session.policy.version
+        with session.writing() as connection:
+            message = f"The policy has sought what is new for {novelty_steps(session.config):,} steps."
+            runs.add_event(connection, session.run_id, session.steps, "explore", message)
     return True
-
-
-def end_exploration(session: Session) -> None:
-    """Save the policy as the explorer, from which every start begins."""
-    save_policy(session)
-    num_steps = novelty_steps(session.config) - (session.explore_until - session.steps)
-    session.explorer, session.explore_until = session.policy.version, session.steps
-    with session.writing() as connection:
-        message = f"The policy has sought what is new for {num_steps:,} steps."
-        runs.add_event(connection, session.run_id, session.steps, "explore", message)
 
 
 def _draw_seen(session: Session) -> Float32:

@@ -101,7 +101,7 @@ class Session:
     stirred_until: int = 0
     """Steps up to which the policy moves and tries more, as the world has changed."""
     explore_until: int = 0
-    """Steps up to which the policy seeks what is new if there is no reward before."""
+    """Steps up to which the policy seeks what is new, before it learns what people want."""
     explorer: int = 0
     """Version of the policy that sought novelty; 0 if none did."""
     practice_began: int = 0
@@ -143,8 +143,8 @@ class Session:
 
     @property
     def is_exploring(self) -> bool:
-        """Whether the policy still seeks what is new: nobody has said yet what they want."""
-        return self.reward is None and self.steps < self.explore_until
+        """Whether the policy still seeks what is new, before it learns what people want."""
+        return self.steps < self.explore_until
 
     @property
     def restarts(self) -> tuple[int, ...]:

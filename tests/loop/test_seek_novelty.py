@@ -57,7 +57,7 @@ def test_a_teacher_is_asked_when_all_was_tried(store: Store, new_small_run: Call
     assert session.policy.version == version + 1  # goes on from what it had come to
 
 
-def test_people_are_asked_at_once_and_what_they_want_ends_it(
+def test_people_are_asked_at_once_and_it_goes_on_to_its_end(
     store: Store, new_small_run: Callable[..., str]
 ) -> None:
     session = open_session(store.engine, store.blobs, new_small_run(**SEEKING))
@@ -67,12 +67,17 @@ def test_people_are_asked_at_once_and_what_they_want_ends_it(
         row = runs.get_run(connection, session.run_id)
     assert "tries what is new" in row["message"]
     assert row["steps"] == session.steps
+    assert 0 < num_open(session) <= session.config.schedule.first_answers  # later ones show what is new
     ask_teacher(store.engine, store.blobs, session.run_id, 100)
-    until = session.explore_until
+    assert iterate(session) is Turn.EXPLORED
+    assert session.reward is not None
+    assert num_open(session) > 0
+    explore_to_the_end(session)
+    assert session.steps >= session.explore_until
+    assert session.explorer == session.policy.version > 1
     assert iterate(session) is Turn.LEARNED
-    assert session.steps < until
-    assert session.explorer > 0
-    assert not session.is_exploring
+    assert num_open(session) > session.config.schedule.first_answers
+    assert not session.memory.explored
 
 
 def test_a_run_that_was_stopped_goes_on_seeking_the_same(
