@@ -132,11 +132,11 @@ class ImproveConfig:
     that nothing is worth landing for; with too much it never leaves the ground. 0; where a fall is rest
     (``reward.rest``) .2 to .4."""
     restarts: tuple[float, ...] = ()
-    """Shares of the run's steps, rising, at which the policy is learned afresh with the reward as it is then.
-    A policy settles while the reward still changes, and chance decides for what; another start may find
-    better, and shows other behaviour to ask about. All stay saved, and the one that the last reward likes
-    best counts. Worth it where steps are cheap beside answers. Source: https://arxiv.org/abs/2205.07802, for
-    off-policy learners."""
+    """Shares of the run's steps, rising, at which the policy is learned afresh with the reward as it is then,
+    or goes on from what sought the new (``collect.novelty_steps``). A policy settles while the reward still
+    changes, and chance decides for what; another start may find better, and shows other behaviour to ask
+    about. All stay saved, and the one that the last reward likes best counts. Worth it where steps are cheap
+    beside answers. Source: https://arxiv.org/abs/2205.07802, for off-policy learners."""
     resume_best: bool = False
     """At the last of ``restarts`` practice goes on from the saved policy that the reward then likes best, in
     place of another start: what was found is practised to the end, and asked about."""

@@ -17,10 +17,10 @@ from rlhf.storage.engine import reading
 def restart_policy(session: Session) -> None:
     """Begin the practice again as it began at first if ``improve.restarts`` says so now.
 
-    The critic knows nothing then, nor does the actor, or only what it came to by seeking novelty. What
-    observations look like stays known, and so does all behaviour that was seen. The policy before is saved;
-    it may be the best one in the end. With ``improve.resume_best`` the last restart takes the actor
-    that the reward likes best of all that were saved, and a critic fitted to what it does.
+    The critic knows nothing then, nor does the actor, unless it had sought novelty. What observations look
+    like stays known, and so does all behaviour that was seen. The policy before is saved; it may be the best
+    one in the end. With ``improve.resume_best`` the last restart takes the actor that the reward likes best
+    of all that were saved, and a critic fitted to what it does.
 
     Args:
         session: between two rollouts.
@@ -36,11 +36,11 @@ def restart_policy(session: Session) -> None:
         _begin_practice(session, _with_actor(session, began, policy), began)
         _tell(session, f"The policy goes on from version {best}, which the reward likes best of all", before)
         warm_up(session)
+    elif session.explorer:
+        _begin_practice(session, _with_actor(session, began, _explorer(session)), began)
+        _tell(session, f"The policy goes on from version {session.explorer}, which sought the new", before)
     else:
-        explorer = _explorer(session)
-        afresh = _beginner(session, began).state_dict()
-        state = afresh if explorer is None else _with_actor(session, began, explorer)
-        _begin_practice(session, state, began)
+        _begin_practice(session, _beginner(session, began).state_dict(), began)
         _tell(session, "The policy starts afresh", before)
 
 
@@ -55,10 +55,7 @@ def _beginner(session: Session, began: int) -> PPO:
     return beginner
 
 
-def _explorer(session: Session) -> PolicySnapshot | None:
-    """Return the policy that sought novelty; None if none did."""
-    if session.explorer == 0:
-        return None
+def _explorer(session: Session) -> PolicySnapshot:
     with reading(session.engine) as connection:
         row = models.get_policy_version(connection, session.run_id, session.explorer)
     return PolicySnapshot.from_arrays(session.blobs.read_arrays(row["arrays"])[0], session.action_space)

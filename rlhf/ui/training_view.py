@@ -32,7 +32,7 @@ SHARES = ("reward/audit_accuracy", "reward/out_of_bag_accuracy", "reward/train_a
 EVENTS: Mapping[str, tuple[str, str]] = {
     "reward": ("New reward version", "#4757d6"),
     "rollback": ("Policy taken back", "#d9662b"),
-    "restart": ("Policy learned afresh", "#0f7f9b"),
+    "restart": ("Practice begun anew", "#0f7f9b"),
     "warning": ("Warning", "#c0392b"),
     "world": ("World changed", "#8e44ad"),
     "paused": ("Paused", "#6b7180"),

@@ -108,6 +108,7 @@ def test_every_start_begins_from_the_explorer(store: Store, new_small_run: Calla
     while not events(session, "restart"):
         before = weights()
         iterate(session)
+    assert f"from version {session.explorer}" in events(session, "restart")[0]
     assert np.linalg.norm(weights() - explorer) < np.linalg.norm(before - explorer)  # one update away
 
 
