@@ -312,13 +312,7 @@ _TASKS = (
             *(f"angular velocity {axis}" for axis in "xyz"),
             *(f"{joint} angular velocity" for joint in _ANT_JOINTS),
         ),
-        overrides={
-            "collect.num_envs": 16,
-            "ppo.num_steps": 256,
-            "ppo.initial_log_std": -1.0,
-            # What its effort costs is as much as its speed is worth.
-            "reward.use_actions": True,
-        },
+        overrides={"collect.num_envs": 16, "ppo.num_steps": 256, "ppo.initial_log_std": -1.0},
     ),
 )
 
