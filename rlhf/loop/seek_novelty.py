@@ -36,6 +36,7 @@ def seek_novelty(session: Session) -> bool:
     if session.steps >= session.explore_until:
         save_policy(session)
         session.explorer = session.policy.version
+        session.gates.dethrone(session.explorer)  # it has yet to follow a reward, as any policy at first
         with session.writing() as connection:
             message = f"The policy has sought what is new for {novelty_steps(session.config):,} steps."
             runs.add_event(connection, session.run_id, session.steps, "explore", message)

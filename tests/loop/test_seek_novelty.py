@@ -44,6 +44,7 @@ def test_a_teacher_is_asked_when_all_was_tried(store: Store, new_small_run: Call
         assert len(turns) < 20
     assert set(turns) == {Turn.EXPLORED}
     assert session.explorer == session.policy.version == len(turns) > 1
+    assert session.gates.since_version == session.explorer
     assert any("sought what is new" in message for message in events(session, "explore"))
     with reading(store.engine) as connection:
         row = models.get_policy_version(connection, session.run_id, session.explorer)
