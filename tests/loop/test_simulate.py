@@ -115,7 +115,8 @@ def test_two_turns_of_every_task_give_a_reward_and_a_policy(
     task: str, store: Store, new_small_run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rlhf.loop.baseline._BASELINE_ENVS", 2)  # a whole horizon of each takes long
-    run_id = new_small_run(task, **{"collect.num_envs": 2, "collect.explore_steps": 0})
+    short = {"collect.num_envs": 2, "collect.explore_steps": 0, "collect.novelty_steps": 0}
+    run_id = new_small_run(task, **short)
     session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
     assert iterate(session) is Turn.WAITING
     assert ask_teacher(store.engine, store.blobs, run_id, 100) == 8
