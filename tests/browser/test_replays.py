@@ -52,9 +52,10 @@ def labels(page: Page) -> list[str]:
 
 
 def stored_segments(page: Page) -> list[str]:
-    """Ids of the recordings on the screen; none of a video that has yet to be told its source."""
+    """Ids of the recordings on the screen, once every video has been told its source."""
+    expect(page.locator(".rp-clip video:not([src*='clips/'])")).to_have_count(0)
     sources = page.locator(".rp-clip video").evaluate_all("videos => videos.map((video) => video.src)")
-    return [found for source in sources for found in re.findall(r"clips/([0-9a-f]{32})\.mp4", source)]
+    return [re.findall(r"clips/([0-9a-f]{32})\.mp4", source)[0] for source in sources]
 
 
 def load(connection: sa.Connection, app: LiveApp, segment_id: str) -> Segment:
