@@ -30,6 +30,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
 SHARES = ("reward/audit_accuracy", "reward/out_of_bag_accuracy", "reward/train_accuracy")
 """Drawn in percent."""
 EVENTS: Mapping[str, tuple[str, str]] = {
+    "explore": ("Explored", "#8a7b1e"),
     "reward": ("New reward version", "#4757d6"),
     "rollback": ("Policy taken back", "#d9662b"),
     "restart": ("Practice begun anew", "#0f7f9b"),
