@@ -141,11 +141,16 @@ class ImproveConfig:
     """At the last of ``restarts`` practice goes on from the saved policy that the reward then likes best, in
     place of another start: what was found is practised to the end, and asked about."""
 
+    self_imitation: float = 0.0
+    """Learning rate, as a share of the policy's, of a pass over the best remembered episodes after each
+    update, see ``imitate_best``; 0: none. For goals that are rarely reached, 0.1 to 1."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         _require_at_least(
             0,
             self,
+            "self_imitation",
             "min_advantage_sd",
             "careful_updates",
             "moving_entropy",

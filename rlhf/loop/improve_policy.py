@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from rlhf.loop.imitate_best import imitate_best
 from rlhf.loop.schedule import pessimism
 from rlhf.loop.score_rollout import Scored, score_rollout
 from rlhf.loop.session import Session
@@ -43,6 +44,7 @@ def improve_policy(session: Session, rollout: Rollout) -> tuple[PolicyStats, Sco
             progress=session.practised,
             min_advantage_sd=session.config.improve.min_advantage_sd,
         )
+    imitate_best(session)
     session.careful_left = max(0, session.careful_left - 1)
     return stats, scored
 
@@ -121,6 +123,7 @@ def _adopt_reward(session: Session, rollout: Rollout, scored: Scored) -> None:
         session.careful_left = improve.careful_updates
         session.adopted_steps = session.steps
     session.reward_is_new = False
+    session.predicted_returns.clear()
     session.critic_reward = session.reward_version
     with session.writing() as connection:
         runs.add_measurements(connection, session.run_id, session.steps, values)

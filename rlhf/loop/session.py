@@ -128,6 +128,8 @@ class Session:
     checkpoint_at: float = dataclasses.field(default_factory=time.monotonic)
     features: dict[str, Float32] = dataclasses.field(default_factory=dict)
     """Reward features by segment id, so that a fit reads each answered segment once."""
+    predicted_returns: dict[int, float] = dataclasses.field(default_factory=dict)
+    """Of remembered episodes, by reset seed, under the reward that the critic belongs to."""
     motions: dict[str, Float32] = dataclasses.field(default_factory=dict)
     """What segments that were asked about look like, by id, so that each is read once."""
 

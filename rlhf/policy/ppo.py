@@ -42,6 +42,9 @@ from rlhf.seeding import generator_state, restore_generator
 from rlhf.types.experience import Actions, Float32, Int64, Rollout
 from rlhf.types.task import ActionSpace
 
+_MOST_GAINED = 2.0
+"""Standard deviations of returns that a step counts as better than expected, at most."""
+
 
 class PPO:
     """A policy that acts and learns from rollouts. Implements ``ActingPolicy``.
@@ -223,6 +226,59 @@ class PPO:
             explained_variance_after=explained_variance(self.values(observations), targets),
             value_loss=float(np.mean(losses)),
         )
+
+    def imitate(
+        self,
+        rollouts: Sequence[Rollout],
+        rewards: Sequence[Float32],
+        absorbing_rewards: Sequence[Float32],
+        *,
+        rate: float,
+        progress: float = 0.0,
+    ) -> None:
+        """Make what came to more than the critic expects likelier, in one pass; the version stays.
+
+        Advantages are min((R - V)+ / sd, 2): R is the discounted return of what was done, which may be long
+        ago, and sd that of returns. Steps that came to less are left out.
+
+        Source: https://arxiv.org/abs/1806.05635 eq. 2. Differs: the surrogate is PPO's, so that a pass cannot
+        move the policy by more than ``clip_range``; advantages are bounded; the critic, which is fitted to
+        what the policy does now, stays.
+
+        Args:
+            rollouts: what was done, by any policy; log-probabilities are not read.
+            rewards: of each rollout, (T, N) each.
+            absorbing_rewards: of each rollout, (T, N) each.
+            rate: learning rate, as a share of the one that ``update`` has.
+            progress: share of the training done, in [0, 1].
+        """
+        config = self.config
+        gains = [
+            self._advantages(
+                one, paid, after, self.values(one.observations), self.values(one.next_observations), 1.0
+            )
+            for one, paid, after in zip(rollouts, rewards, absorbing_rewards, strict=True)
+        ]
+        gained = np.concatenate([gain.ravel() for gain in gains])
+        better = gained > 0.0
+        if not better.any():
+            return
+        observations = np.concatenate([_flat(one.observations) for one in rollouts])[better]
+        actions = np.concatenate([_flat(one.actions) for one in rollouts])[better]
+        arrays = (
+            self._observations(observations),
+            actions,
+            self._acting.log_probs(observations, actions),
+            np.minimum(gained[better] / np.float32(self._returns.sd), _MOST_GAINED),
+        )
+        for batch in minibatches(self._rng.permutation(len(actions)), config.minibatch_size, *arrays):
+            self._actor_learner.step(
+                *batch,
+                learning_rate=rate * self._learning_rate(progress),
+                clip_range=config.clip_range,
+                entropy_coef=0.0,
+                max_grad_norm=config.max_grad_norm,
+            )
 
     def close(self) -> None:
         """End the process beside this one, if there is one."""

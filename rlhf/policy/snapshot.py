@@ -109,6 +109,21 @@ class PolicySnapshot:
         inputs = normalise(observations, self._shift, self._scale, self._clip)
         return mlp_forward(inputs, self._weights, self._biases)
 
+    def log_probs(self, observations: Float32, actions: Actions) -> Float32:
+        """Return the log-probabilities (N,) of actions (N, A) or (N,) for raw observations (N, D).
+
+        Raises:
+            ShapeError: ``observations`` is not (N, D).
+        """
+        outputs = self.outputs(observations)
+        log_probs: Float32
+        if self._log_std is None:
+            log_probs = _log_softmax(outputs)[0][np.arange(len(actions)), actions]
+        else:
+            noise = (actions - outputs) * np.exp(-self._log_std)
+            log_probs = _gaussian_constant(self._log_std) - np.float32(0.5) * np.square(noise).sum(axis=1)
+        return log_probs
+
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return a copy as named arrays for an npz file; the inverse of ``from_arrays``."""
         arrays: dict[str, npt.NDArray[Any]] = {
@@ -148,8 +163,13 @@ class PolicySnapshot:
             ) from error
 
 
+def _gaussian_constant(log_std: Float32) -> float:
+    """Return the log-density of a Gaussian at its mean."""
+    return -float(np.add.reduce(log_std)) - 0.5 * _LOG_2PI * len(log_std)
+
+
 def _gaussian(mean: Float32, log_std: Float32, rng: np.random.Generator | None) -> tuple[Float32, Float32]:
-    constant = -float(np.add.reduce(log_std)) - 0.5 * _LOG_2PI * len(log_std)
+    constant = _gaussian_constant(log_std)
     if rng is None:
         return mean, np.full(len(mean), constant, np.float32)
     noise: Float32 = rng.standard_normal(mean.shape, dtype=np.float32)
@@ -161,12 +181,18 @@ def _gaussian(mean: Float32, log_std: Float32, rng: np.random.Generator | None) 
     return noise, log_probs
 
 
-def _categorical(logits: Float32, rng: np.random.Generator | None) -> tuple[Int64, Float32]:
+def _log_softmax(logits: Float32) -> tuple[Float32, Float32, Float32]:
+    """Return log-probabilities (N, A), and the weights (N, A) and totals (N, 1) that they are made of."""
     # The ufuncs' own ``reduce`` skips the wrappers of ``max`` and ``sum``, half of the time for few rows.
     log_probs = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
     weights = np.exp(log_probs)
     totals = np.add.reduce(weights, axis=1, keepdims=True)
     log_probs -= np.log(totals)
+    return log_probs, weights, totals
+
+
+def _categorical(logits: Float32, rng: np.random.Generator | None) -> tuple[Int64, Float32]:
+    log_probs, weights, totals = _log_softmax(logits)
     if rng is None:
         actions = log_probs.argmax(axis=1)
     else:

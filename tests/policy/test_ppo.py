@@ -357,3 +357,44 @@ def test_a_hold_of_no_weight_changes_nothing() -> None:
         return parameters(policy)
 
     np.testing.assert_array_equal(learned(is_held=True), learned(is_held=False))
+
+
+@SPACES
+def test_imitating_makes_only_what_came_to_more_than_expected_likelier(action_space: ActionSpace) -> None:
+    policy = make(action_space, discount=0.0)
+    rollout, _ = collect(policy, action_space)
+    better = rollout.actions > 0 if action_space is DISCRETE else rollout.actions[..., 0] > 0.5
+    rewards = np.where(better, 10.0, -10.0).astype(np.float32)
+    nothing = np.zeros_like(rewards)
+    before = _log_probs(policy, rollout)
+    critic = policy.state_dict()["critic.parameters"]
+    for _ in range(30):
+        policy.imitate([rollout], [rewards], [nothing], rate=1.0)
+    change = _log_probs(policy, rollout) - before
+    assert change[better].mean() > 0.1
+    assert change[~better].mean() < 0.0
+    np.testing.assert_array_equal(policy.state_dict()["critic.parameters"], critic)
+    assert policy.version == rollout.policy_version
+
+
+def test_imitating_what_came_to_less_than_expected_changes_nothing() -> None:
+    policy = make(DISCRETE)
+    rollout, rewards = collect(policy, DISCRETE)
+    before = parameters(policy)
+    poor = np.full_like(rewards, -1000.0)
+    policy.imitate([rollout], [poor], [poor], rate=1.0)
+    np.testing.assert_array_equal(parameters(policy), before)
+
+
+def _log_probs(policy: PPO, rollout: Rollout) -> Float32:
+    """Log-probabilities of what was done under the policy as it is now, (T, N)."""
+    flat = rollout.actions.reshape(-1, *rollout.actions.shape[2:])
+    found = policy._acting.log_probs(rollout.observations.reshape(-1, 3), flat)
+    return found.reshape(rollout.log_probs.shape)
+
+
+@SPACES
+def test_the_log_probs_of_given_actions_are_those_of_acting(action_space: ActionSpace) -> None:
+    policy = make(action_space)
+    rollout, _ = collect(policy, action_space)
+    np.testing.assert_allclose(_log_probs(policy, rollout), rollout.log_probs, rtol=1e-4, atol=1e-5)
