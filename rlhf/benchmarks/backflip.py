@@ -27,11 +27,11 @@ from rlhf.benchmarks.processes import (
 )
 from rlhf.benchmarks.results import PRESETS_MODULE, SIMULATE, code_digest, task_settings, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
-from rlhf.clips.encode import encode_mp4
+from rlhf.clips.encode import decode_mp4, encode_mp4, frame_jpeg
 from rlhf.clips.render import SegmentRenderer
 from rlhf.config import Settings, to_dict
 from rlhf.errors import ConfigError
-from rlhf.evaluation.backflips import count_backflips
+from rlhf.evaluation.backflips import backflip_landings, count_backflips
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.segments import cut
 from rlhf.experience.tasks import get_task, make_env, spaces_of
@@ -62,6 +62,8 @@ _EPISODES = 20
 """Of the policy that the learned reward likes best."""
 _POLICIES, _EPISODES_EACH = 20, 4
 """Saved policies of a run that the curve is made of, and episodes of each."""
+_STILLS, _FLIP_STEPS = 8, 48
+"""Moments of a backflip that are shown in a row, and how many steps they span, to its landing."""
 _NOTE = (
     "Backflips in three seconds: full backward turns that take off from the foot and land on it upright, in "
     f"{_EPISODES} episodes of the policy that the learned reward likes best; from the teacher's own reward, "
@@ -112,7 +114,10 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     write_results(options.out, rows, plot(found), summary)
     for one in found:
         if one["answers"]:
-            (options.out / f"seed-{one['seed']}.mp4").write_bytes(base64.b64decode(one["clip"]))
+            clip = base64.b64decode(one["clip"])
+            (options.out / f"seed-{one['seed']}.mp4").write_bytes(clip)
+            if one["landing"] is not None:
+                (options.out / f"seed-{one['seed']}.jpg").write_bytes(_stills(clip, one["landing"]))
     return summary, text_rows(summary), _NOTE
 
 
@@ -172,6 +177,7 @@ def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
     shown = np.array(sorted(saved))
     shown = shown[np.unique(np.linspace(0, len(shown) - 1, _POLICIES).round().astype(int))]
     closely = episodes(version, _EPISODES)
+    landings = backflip_landings(closely[0].observations)
     return {
         **_counts(closely),
         "curve": [
@@ -183,6 +189,7 @@ def watch(folder: Path, version: int, seed: int) -> dict[str, Any]:
             for one in shown.tolist()
         ],
         "clip": base64.b64encode(_film(closely[0])).decode(),
+        "landing": int(landings[0]) if len(landings) else None,
     }
 
 
@@ -211,6 +218,13 @@ def _film(episode: Episode) -> bytes:
     with contextlib.closing(SegmentRenderer(task, functools.partial(make_env, task))) as renderer:
         frames = renderer.frames(cut(episode, 0, episode.num_steps, task.horizon))
     return encode_mp4(frames, task.playback_fps)
+
+
+def _stills(clip: bytes, landing: int) -> bytes:
+    """Return a JPEG of the moments of a clip, side by side, in which a backflip lands at step ``landing``."""
+    frames = decode_mp4(clip)
+    moments = np.linspace(max(0, landing - _FLIP_STEPS), landing, _STILLS).round().astype(int)
+    return frame_jpeg(np.hstack(list(frames[moments, ::2, ::2])))
 
 
 def _measure(key: Mapping[str, Any]) -> dict[str, Any]:

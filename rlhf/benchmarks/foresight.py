@@ -91,7 +91,7 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Args:
         runs: of one situation, one per seed: ``success``, ``alone`` and ``overruled``; after a change also
-            ``before``, the success without foresight until then.
+            ``success_before`` and ``alone_before``, the same until then: each is held to its own.
     """
     success, alone, overruled = (_column(runs, name) for name in ("success", "alone", "overruled"))
     gain = iqm_interval([success - alone])
@@ -103,9 +103,11 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "verdict": "gain" if gain["low"] > 0 else "loss" if gain["high"] < 0 else "no gain",
         "seeds": len(runs),
     }
-    if "before" in runs[0]:
-        before = _column(runs, "before")
-        drops = [interquartile_mean(before - now) for now in (success, alone)]
+    if "alone_before" in runs[0]:
+        drops = [
+            interquartile_mean(_column(runs, f"{name}_before") - now)
+            for name, now in (("success", success), ("alone", alone))
+        ]
         summary["drops"] = {"with foresight": drops[0], "without": drops[1]}
         summary["passed"] = summary["verdict"] == "gain" and drops[0] <= MOST_DROP * drops[1]
     elif runs[0]["asked"]:
@@ -149,7 +151,12 @@ def _situations(task: str, arm: str, report: Mapping[str, Any]) -> dict[str, dic
     if "shift" in report:
         found[f"{task} {arm}, {_MOMENTS[0]}"]["asked"] = True
         shift = {name: value for name, value in report["shift"].items() if name != "settings"}
-        found[f"{task}, then {SHIFTS[task]}"] = {**first, **shift, "before": late["alone"]}
+        found[f"{task}, then {SHIFTS[task]}"] = {
+            **first,
+            **shift,
+            "success_before": late["success"],
+            "alone_before": late["alone"],
+        }
     return found
 
 

@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 
 from rlhf.benchmarks import backflip
 from rlhf.cli.main import main
-from rlhf.clips.encode import decode_mp4
+from rlhf.clips.encode import decode_mp4, encode_mp4
 
 
 def test_runs_are_made_once_counted_and_filmed(
@@ -27,6 +29,15 @@ def test_runs_are_made_once_counted_and_filmed(
     frames = decode_mp4((out / "seed-17.mp4").read_bytes())
     assert 1 < len(frames) <= 250 + 1
     assert frames.std() > 0
+
+
+def test_the_stills_of_a_flip_lie_side_by_side_up_to_its_landing() -> None:
+    frames = np.zeros((60, 32, 40, 3), np.uint8)
+    frames[50:] = 255  # nothing after the landing at step 50 is shown, and that is the last still
+    stills = iio.imread(backflip._stills(encode_mp4(frames, 30.0), 50))
+    assert stills.shape == (16, 8 * 20, 3)
+    assert stills[:, : 7 * 20 - 4].max() < 60
+    assert stills[:, 7 * 20 + 4 :].min() > 195
 
 
 def test_a_run_passes_only_if_each_seed_does() -> None:
