@@ -227,12 +227,12 @@ _TASKS = (
             "collect.novelty_steps": 60_000,
             # Steps are cheap beside answers: several starts from there, each of which is soon told what is
             # wrong about it. What the reward likes best of all is then practised to the end.
-            "schedule.total_steps": 1_500_000,
+            "schedule.total_steps": 2_400_000,
             "schedule.labels": 150,
             "schedule.initial_labels": 24,
             "schedule.front_load": 1.0,
-            "schedule.labels_end": 0.4,
-            "improve.restarts": (0.13, 0.27, 0.4),
+            "schedule.labels_end": 0.5,
+            "improve.restarts": (0.085, 0.17, 0.25),
             "improve.resume_best": True,
         },
     ),
