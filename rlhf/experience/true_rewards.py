@@ -53,10 +53,10 @@ def backflip(step: MujocoStep) -> Float64:
     Clearance is the height of its lowest point, which tells a somersault from a roll and from a handspring:
     the formula that OpenAI published for comparison with "Learning from human preferences" (blog, 13 June
     2017) pays for turning at any height, and PPO learns to roll. Being upside down is worth as much as
-    turning, so that it jumps high. Where touching the ground upside down cost half as much, tumbling from foot
-    to foot paid more than any backflip. A fall costs nothing but what could have been earned after it; where it
-    cost 10, PPO learned to stand. Turning forwards costs what turning backwards earns;
-    where it cost less, PPO learned to rock to and fro.
+    turning, so that it jumps high. Where touching the ground upside down cost half as much, tumbling from
+    foot to foot paid more than any backflip. A fall costs nothing but what could have been earned after it;
+    where it cost 10, PPO learned to stand. Turning forwards costs what turning backwards earns; where it cost
+    less, PPO learned to rock to and fro.
     """
     seen = step.observations
     upright = seen[:, COSINE]

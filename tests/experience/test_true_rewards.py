@@ -59,7 +59,7 @@ def test_turning_on_the_ground_earns_nothing() -> None:
 
 def test_standing_earns_nothing_and_tilting_on_the_ground_costs() -> None:
     assert flip(STANDING, 0.0) == pytest.approx(0.0)
-    assert flip(0.25, 0.0, np.pi) == pytest.approx(-4.0)
+    assert flip(0.25, 0.0, np.pi) == pytest.approx(-8.0)
 
 
 def test_rocking_to_and_fro_earns_no_more_than_standing() -> None:
