@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlhf.benchmarks.labels_arms import ABLATIONS, ARMS, REFERENCE, chosen_arms
+from rlhf.benchmarks.labels_arms import ABLATIONS, ARMS, REFERENCE, chosen_arms, is_same_as_ours
 from rlhf.benchmarks.labels_report import plot, summarise, text_notes, text_rows
 from rlhf.benchmarks.labels_scores import Scale, scale_of, training_return
 from rlhf.benchmarks.labels_tiers import TIERS, Asking, Tier
@@ -90,7 +90,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     rows, scales = rows_of(planned, found)
     if not rows:
         raise ConfigError("no run is there to report yet; leave out --so-far to make them.")
-    summary = {"command": _command(name, tier, arms), **summarise(rows, scales, arms, tier)}
+    same = {arm: [task for task in tier.tasks if is_same_as_ours(arm, task)] for arm in arms}
+    summary = {"command": _command(name, tier, arms), **summarise(rows, scales, arms, tier, same)}
     write_results(options.out, rows, plot(rows, arms, tier), summary)
     missing = sum(report is None for report in found)
     notes = text_notes(summary) + (f"\n{missing} of {len(found)} runs are still missing." if missing else "")
@@ -98,17 +99,21 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
 
 
 def plan(tier: Tier, arms: Sequence[str]) -> list[Run]:
-    """Return all runs, seed by seed, the reference first in each task."""
+    """Return all runs, seed by seed, the reference first in each task.
+
+    Where an arm's settings are those of ours, its runs would be ours' runs and are left out.
+    """
     runs: list[Run] = []
     for seed in range(tier.first_seed, tier.first_seed + tier.seeds):
         for task in tier.tasks:
             runs.append((REFERENCE, task, None, seed))
-            runs += [(arm, task, asking, seed) for asking in tier.askings for arm in arms]
+            differ = [arm for arm in arms if not is_same_as_ours(arm, task)]
+            runs += [(arm, task, asking, seed) for asking in tier.askings for arm in differ]
     return runs
 
 
 def run_keys(planned: Sequence[Run], tier: Tier) -> list[dict[str, Any]]:
-    """Return what each run depends on, as JSON data; arms with the same settings in the end share runs."""
+    """Return what each run depends on, as JSON data."""
     code = code_digest(SIMULATE, but=(PRESETS_MODULE,))
     reference_code = code_digest(TRAIN, but=(PRESETS_MODULE, "rlhf.loop.config"))
     keys: list[dict[str, Any]] = []

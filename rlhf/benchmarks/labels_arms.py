@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlhf.errors import ConfigError
+from rlhf.experience.tasks import get_task
+from rlhf.loop.config import RunConfig, resolve
 
 REFERENCE = "ppo"
 """PPO on the true reward: what every other arm's score is a share of. It asks nobody."""
@@ -152,7 +154,9 @@ ARMS: Mapping[str, Arm] = {
     ),
     "christiano": Arm(about="like Christiano et al. 2017, with our PPO", settings=_CHRISTIANO),
     "linear": _ablation("always a linear reward", reward={"model_class": "linear"}),
+    "quadratic": _ablation("always products of features too", reward={"model_class": "quadratic"}),
     "mlp": _ablation("always a network as the reward", reward={"model_class": "mlp"}),
+    "encoded": _ablation("always a network that sees codes of the motion", reward={"model_class": "encoded"}),
     "one-ridge": Arm(about="one penalty for all weights", settings=_ONE_RIDGE, is_ablation=True),
     "network-from-nothing": _ablation(
         "a network that learns all by descent", reward={"model_class": "mlp", "solved_start": False}
@@ -162,6 +166,7 @@ ARMS: Mapping[str, Arm] = {
         "endings are asked about as often as they come by", queries={"endings_share": 0.0}
     ),
     "far-sighted": _ablation("the task's discount for learned rewards too", improve={"max_discount": 1.0}),
+    "no-changes": _ablation("the reward sees states, not how they change", reward={"use_changes": False}),
     "with-actions": _ablation("the reward sees the action", reward={"use_actions": True}),
     "no-noise-floor": _ablation("every answer is believed", reward={"noise": 0.0}),
     "random-queries": _ablation(
@@ -177,6 +182,9 @@ ARMS: Mapping[str, Arm] = {
     "pessimistic": _ablation("half a standard deviation off the reward", reward={"pessimism": 0.5}),
     "one-member": _ablation("no ensemble", reward={"num_members": 1}),
     "crops": _ablation("fitted to stretches of clips", reward={"crops": True}),
+    "all-steps": _ablation(
+        "networks are fitted to every step of a clip, not to five", reward={"steps_per_segment": 0}
+    ),
     "information-gain": _ablation(
         "the answer that tells most about the order of recent behaviour",
         queries={"acquisition": "information_gain"},
@@ -192,6 +200,12 @@ ARMS: Mapping[str, Arm] = {
     "careful": _ablation("small steps after a new reward", improve={"careful_updates": 2}),
     "no-relabel": _ablation("refit on the latest rollout only", improve={"relabel": False}),
     "stale-critic": _ablation("no refit of the critic", improve={"refit_critic": False}),
+    "always-adopted": _ablation(
+        "also a reward that hardly changed is adopted", improve={"same_reward_correlation": 1.0}
+    ),
+    "moving-entropy": _ablation(
+        "a reward for spread while the reward moves", improve={"moving_entropy": 0.01}
+    ),
     "no-contests": _ablation("no roll-back", gates={"contest_share": 0.0, "roll_back": False}),
     "full-advantage": _ablation("advantages always at full strength", improve={"min_advantage_sd": 0.0}),
     "initial-5": _ablation(
@@ -199,11 +213,29 @@ ARMS: Mapping[str, Arm] = {
     ),
     "initial-20": _ablation("20 answers before learning, not 40", schedule={"initial_labels": 20}),
     "initial-50": _ablation("half of the answers before learning", schedule={"initial_share": 0.5}),
+    "even-labels": _ablation("answers evenly over the labelling time", schedule={"front_load": 0.0}),
     "labels-end-40": _ablation("all answers in 40 % of the steps", schedule={"labels_end": 0.4}),
     "labels-end-100": _ablation("answers until the end", schedule={"labels_end": 1.0}),
     "entropy-bonus": _ablation("a reward for spread", ppo={"entropy_coef": 0.01}),
 }
 """By name; the order of tables."""
+
+
+def is_same_as_ours(arm: str, task: str) -> bool:
+    """Return whether an arm does on a task what ours does, by the task's preset: there is nothing to run."""
+    ours, theirs = (_in_effect(resolve(get_task(task), ARMS[name].settings)) for name in (OURS, arm))
+    return arm != OURS and theirs == ours
+
+
+def _in_effect(config: RunConfig) -> RunConfig:
+    """Return a configuration without what others of its settings make idle."""
+    queries, improve = config.queries, config.improve
+    if not config.reward.use_endings:
+        queries = dataclasses.replace(queries, endings_share=0.0)
+    spread = max(improve.moving_entropy, config.ppo.entropy_coef)
+    return dataclasses.replace(
+        config, queries=queries, improve=dataclasses.replace(improve, moving_entropy=spread)
+    )
 
 
 def chosen_arms(names: Sequence[str]) -> list[str]:

@@ -20,10 +20,28 @@ from rlhf.benchmarks.labels_tiers import Asking, Tier
 from rlhf.benchmarks.svg import COLOURS, Panel, Series, curves
 
 Rows = Sequence[Mapping[str, Any]]
+SAME = "same"
+"""In place of a number where an arm does what ours does."""
 
 
-def summarise(rows: Rows, scales: Mapping[str, Scale], arms: Sequence[str], tier: Tier) -> dict[str, Any]:
-    """Return everything that is reported, as JSON data."""
+def summarise(
+    rows: Rows,
+    scales: Mapping[str, Scale],
+    arms: Sequence[str],
+    tier: Tier,
+    same: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """Return everything that is reported, as JSON data.
+
+    Args:
+        rows: the runs.
+        scales: by task.
+        arms: which arms are reported.
+        tier: what was to be run.
+        same: tasks on which an arm does what ours does, by arm. There ours' runs count in what is said of all
+            tasks together, so that this is of the same tasks for every arm; nothing is said of such a task.
+    """
+    whole = [*rows, *_shared(rows, arms, same)]
     return {
         "level": LEVEL,
         "tasks": {
@@ -31,30 +49,50 @@ def summarise(rows: Rows, scales: Mapping[str, Scale], arms: Sequence[str], tier
             for task, scale in scales.items()
         },
         "results": [
-            found for asking in tier.askings for arm in arms if (found := _result(rows, arm, asking, tier))
+            found
+            for asking in tier.askings
+            for arm in arms
+            if (found := _result(rows, whole, arm, asking, tier, same.get(arm, ())))
         ],
         "by_labels": [
-            _by_labels(rows, arm, teacher)
+            _by_labels(whole, arm, teacher)
             for teacher in dict.fromkeys(asking.teacher for asking in tier.askings)
             for arm in arms
         ],
     }
 
 
-def _result(rows: Rows, arm: str, asking: Asking, tier: Tier) -> dict[str, Any] | None:
+def _shared(rows: Rows, arms: Sequence[str], same: Mapping[str, Sequence[str]]) -> Rows:
+    """Return ours' runs as those of arms that do the same there and have a run of their own elsewhere."""
+    own = {(row["arm"], row["teacher"], row["labels"]) for row in rows}
+    return [
+        {**row, "arm": arm}
+        for arm in arms
+        for row in rows
+        if row["arm"] == OURS
+        and row["task"] in same.get(arm, ())
+        and (arm, row["teacher"], row["labels"]) in own
+    ]
+
+
+def _result(
+    rows: Rows, whole: Rows, arm: str, asking: Asking, tier: Tier, same: Sequence[str]
+) -> dict[str, Any] | None:
     mine = _of(rows, arm, asking.teacher, asking.labels)
-    if not mine:
+    if not mine and len(same) < len(tier.tasks):
         return None
-    score = mean_score(mine)
-    perfect = mean_score(_of(rows, arm, "oracle", asking.labels))
+    everywhere = _of(whole, arm, asking.teacher, asking.labels)
+    score = mean_score(everywhere)
+    perfect = mean_score(_of(whole, arm, "oracle", asking.labels))
     return {
         "arm": arm,
         "teacher": asking.teacher,
         "labels": asking.labels,
         "runs": len(mine),
-        "planned": len(tier.tasks) * tier.seeds,
+        "planned": (len(tier.tasks) - len(same)) * tier.seeds,
+        "same": list(same),
         "score": score,
-        "training_score": mean_score(mine, "training_score"),
+        "training_score": mean_score(everywhere, "training_score"),
         "by_task": {task: mean_score([row for row in mine if row["task"] == task]) for task in tier.tasks},
         "share_of_oracle": score["iqm"] / perfect["iqm"]
         if score and perfect and perfect["iqm"] > 0
@@ -81,6 +119,10 @@ def _by_labels(rows: Rows, arm: str, teacher: str) -> dict[str, Any]:
 
 def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
     """Return the results as a header and rows of text."""
+
+    def on(task: str, found: Mapping[str, Any]) -> str:
+        return SAME if task in found["same"] else _number((found["by_task"].get(task) or {}).get("iqm"))
+
     tasks = list(summary["tasks"])
     header = ["arm", "teacher", "labels", "runs", "share of PPO (95 %)", "in training", *tasks]
     table = [[*header, "of oracle", "ours wins", "audit", "Spearman", "reward time"]]
@@ -93,7 +135,7 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
                 f"{found['runs']}/{found['planned']}",
                 _interval(found["score"]),
                 _interval(found["training_score"]),
-                *(_number((found["by_task"].get(task) or {}).get("iqm")) for task in tasks),
+                *(on(task, found) for task in tasks),
                 _percent(found["share_of_oracle"]),
                 _percent(found["ours_wins"]),
                 _number(found["audit_accuracy"]),

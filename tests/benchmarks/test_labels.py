@@ -1,5 +1,6 @@
 """How scores are made of runs, worked by hand; and the benchmark itself with tiny budgets."""
 
+import dataclasses
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from rlhf.benchmarks import labels
-from rlhf.benchmarks.labels_arms import ABLATIONS, ARMS, OURS, REFERENCE, chosen_arms
-from rlhf.benchmarks.labels_report import plot, summarise, text_notes, text_rows
+from rlhf.benchmarks.labels_arms import ABLATIONS, ARMS, OURS, REFERENCE, chosen_arms, is_same_as_ours
+from rlhf.benchmarks.labels_report import SAME, plot, summarise, text_notes, text_rows
 from rlhf.benchmarks.labels_scores import (
     LabelsNeeded,
     Scale,
@@ -33,10 +34,15 @@ TINY = Tier(
 )
 
 
+UNSAID = dict.fromkeys(("training_score", "audit_accuracy", "reward_spearman", "wall_s", "reward_share"))
+SCALE = Scale(random=0.0, reference=1.0, reference_training=None)
+
+
 def row(
     score: float | None, *, number: int = 100, task: str = "a", seed: int = 0, arm: str = OURS
 ) -> dict[str, Any]:
-    return {"task": task, "arm": arm, "teacher": "oracle", "labels": number, "seed": seed, "score": score}
+    found = {"task": task, "arm": arm, "teacher": "oracle", "labels": number, "seed": seed, "score": score}
+    return {**UNSAID, **found}
 
 
 def report(final: float, random: float = 0.0, late: tuple[float, ...] = ()) -> dict[str, Any]:
@@ -153,6 +159,53 @@ def test_the_plan_takes_turns() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("arm", "same", "different"),
+    [
+        ("no-endings", "halfcheetah-run", "lunarlander-land"),
+        ("few-endings", "hopper-run", "lunarlander-land"),
+        ("far-sighted", "walker2d-run", "lunarlander-land"),
+        ("entropy-bonus", "lunarlander-land", "hopper-run"),
+        ("moving-entropy", "lunarlander-land", "hopper-run"),
+        ("curious", "bipedalwalker-walk", "hopper-run"),
+        ("labels-end-40", "bipedalwalker-walk", "hopper-run"),
+    ],
+)
+def test_an_arm_that_does_what_ours_does_is_not_run(arm: str, same: str, different: str) -> None:
+    tier = dataclasses.replace(TINY, tasks={same: 2048, different: 2048}, seeds=1)
+    assert {(name, task) for name, task, _, _ in labels.plan(tier, [OURS, arm])} == {
+        (REFERENCE, same),
+        (OURS, same),
+        (REFERENCE, different),
+        (OURS, different),
+        (arm, different),
+    }
+
+
+def test_every_arm_differs_from_ours_somewhere() -> None:
+    tasks = {task for tier in TIERS.values() for task in tier.tasks}
+    assert not [arm for arm in ARMS if arm != OURS and all(is_same_as_ours(arm, task) for task in tasks)]
+
+
+def test_where_an_arm_does_what_ours_does_the_table_says_so() -> None:
+    """Of all tasks together it has what ours has there; and where it is the same everywhere, nothing."""
+    tier = dataclasses.replace(
+        TINY, tasks={"a": 1000, "b": 1000}, seeds=1, askings=(Asking(teacher="oracle", labels=100),)
+    )
+    rows = [row(1.0), row(0.5, task="b"), row(0.1, task="b", arm="curious")]
+    same = {"curious": ["a"], "far-sighted": ["a", "b"]}
+    summary = summarise(rows, {"a": SCALE, "b": SCALE}, [OURS, *same], tier, same)
+    header, ours, curious, far_sighted = text_rows(summary)
+    shown = [header.index(name) for name in ("runs", "a", "b")]
+    assert [ours[at] for at in shown] == ["2/2", "1.00", "0.50"]
+    assert [curious[at] for at in shown] == ["1/1", SAME, "0.10"]
+    assert [far_sighted[at] for at in shown] == ["0/0", SAME, SAME]
+    _, of_curious, of_far_sighted = summary["results"]
+    assert of_curious["score"]["iqm"] == pytest.approx(0.55)
+    assert of_curious["ours_wins"] == 1.0
+    assert of_far_sighted["score"] is None
+
+
 def test_runs_without_a_reference_have_no_score() -> None:
     planned = labels.plan(TINY, [OURS])
     assert labels.rows_of(planned, [None] * len(planned)) == ([], {})
@@ -163,14 +216,13 @@ def test_any_mix_of_runs_can_be_reported(numbers: tuple[int, ...]) -> None:
     """Also runs without answers, which have no place on a logarithmic axis, and arms without any run."""
     askings = tuple(Asking(teacher=teacher, labels=n) for teacher in ("oracle", "random") for n in numbers)
     tier = Tier(about="", tasks={"a": 1000, "b": 1000}, askings=askings, seeds=2)
-    missing = {"training_score", "audit_accuracy", "reward_spearman", "wall_s", "reward_share"}
     rows = [
-        {**row(0.5, number=asking.labels, seed=seed), **dict.fromkeys(missing), "teacher": asking.teacher}
+        {**row(0.5, number=asking.labels, seed=seed), "teacher": asking.teacher}
         for asking in askings
         for seed in range(2)
     ]
-    scales = {"a": Scale(random=0.0, reference=1.0, reference_training=None)}
-    summary = summarise(rows, scales, [OURS, "christiano"], tier)
+    scales = {"a": SCALE}
+    summary = summarise(rows, scales, [OURS, "christiano"], tier, {})
     table = text_rows(summary)
     assert len(table) == 1 + len(askings)
     assert {len(line) for line in table} == {len(table[0])}
