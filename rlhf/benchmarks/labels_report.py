@@ -1,5 +1,6 @@
 """What ``labels`` says of its runs: summary, table, notes and plot."""
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from rlhf.benchmarks.labels_scores import (
     labels_needed,
     mean_score,
     share_won,
+    shared_numbers,
 )
 from rlhf.benchmarks.labels_tiers import Asking, Tier
 from rlhf.benchmarks.svg import COLOURS, Panel, Series, curves
@@ -55,9 +57,9 @@ def summarise(
             if (found := _result(rows, whole, arm, asking, tier, same.get(arm, ())))
         ],
         "by_labels": [
-            _by_labels(whole, arm, teacher)
+            found
             for teacher in dict.fromkeys(asking.teacher for asking in tier.askings)
-            for arm in arms
+            for found in _by_labels(whole, arms, teacher, tier)
         ],
     }
 
@@ -105,16 +107,24 @@ def _result(
     }
 
 
-def _by_labels(rows: Rows, arm: str, teacher: str) -> dict[str, Any]:
-    mine = _of(rows, arm, teacher)
-    needed, ours = labels_needed(mine), labels_needed(_of(rows, OURS, teacher))
-    return {
-        "arm": arm,
-        "teacher": teacher,
-        "area": area(mine) if mine else None,
-        "labels_needed": None if needed is None else [needed.bound, needed.labels],
-        "times_ours": label_ratio(needed, ours) if arm != OURS else None,
-    }
+def _by_labels(rows: Rows, arms: Sequence[str], teacher: str, tier: Tier) -> list[dict[str, Any]]:
+    """Return for each arm what is said of all its numbers of answers together."""
+    by_arm = {arm: _of(rows, arm, teacher) for arm in arms}
+    ours = labels_needed(_of(rows, OURS, teacher))
+    found = []
+    for arm, numbers in shared_numbers(by_arm, len(tier.tasks) * tier.seeds).items():
+        needed = labels_needed(by_arm[arm])
+        found.append(
+            {
+                "arm": arm,
+                "teacher": teacher,
+                "area": area(by_arm[arm], numbers),
+                "area_over": numbers,
+                "labels_needed": None if needed is None else [needed.bound, needed.labels],
+                "times_ours": label_ratio(needed, ours) if arm != OURS else None,
+            }
+        )
+    return found
 
 
 def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
@@ -148,11 +158,16 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
 
 def text_notes(summary: Mapping[str, Any]) -> str:
     """Return what each arm takes to reach the level, and the area under its curve, as lines of text."""
+    asked = {(found["teacher"], found["labels"]) for found in summary["results"] if found["labels"]}
+    numbers = collections.Counter(teacher for teacher, _ in asked)
     lines = []
     for found in summary["by_labels"]:
         parts = []
         if found["area"]:
-            parts.append(f"area under the curve {_interval(found['area'])}")
+            few, *_, many = found["area_over"]
+            parts.append(f"area under the curve from {few} to {many} {_interval(found['area'])}")
+        elif found["labels_needed"] and numbers[found["teacher"]] > 1:
+            parts.append("no area under the curve (not all runs at two numbers of answers that arms share)")
         if found["labels_needed"]:
             needed = LabelsNeeded(found["labels_needed"][1], found["labels_needed"][0])
             parts.append(f"answers to {summary['level']}: {needed.bound} {needed.labels:.0f}")

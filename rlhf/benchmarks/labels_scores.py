@@ -5,6 +5,7 @@ J_random), where J_random and J_ppo are those of the task: mean and interquartil
 intervals count the spread of the runs, not that of J_ppo.
 """
 
+import collections
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
@@ -64,13 +65,30 @@ def mean_score(rows: Sequence[Row], column: str = "score") -> dict[str, float] |
     return iqm_interval([np.array(values) for values in by_task.values()]) if by_task else None
 
 
-def area(rows: Sequence[Row]) -> dict[str, float] | None:
-    """Return the mean height of the score over log2(labels), IQM over tasks and seeds; None for one number.
+def shared_numbers(arms: Mapping[str, Sequence[Row]], planned: int) -> dict[str, list[int]]:
+    """Return over which numbers of answers the area of each arm may stand beside those of the others.
 
-    Seeds that lack one of the numbers of answers are left out.
+    Numbers at which an arm has all ``planned`` runs are its own. Arms with one of their own at most have no
+    area; over what the own ones of all the others share, rising, those have one. Fewer than two are none.
     """
-    numbers = sorted({row["labels"] for row in rows if row["labels"] > 0})
-    if len(numbers) < 2:
+    own = {}
+    for arm, rows in arms.items():
+        counts = collections.Counter(row["labels"] for row in rows if row["labels"] > 0)
+        own[arm] = {number for number, count in counts.items() if count == planned}
+    compared = [numbers for numbers in own.values() if len(numbers) > 1]
+    shared = sorted(set.intersection(*compared)) if compared else []
+    return {arm: shared if len(shared) > 1 and len(numbers) > 1 else [] for arm, numbers in own.items()}
+
+
+def area(rows: Sequence[Row], numbers: Sequence[int]) -> dict[str, float] | None:
+    """Return the mean height of the score over log2(labels), IQM over tasks and seeds; None if unknown.
+
+    Args:
+        rows: the runs.
+        numbers: two or more numbers of answers, rising, from the first to the last of which it is taken.
+            Seeds that have no score at one of them are left out. With none there is no area.
+    """
+    if not numbers:
         return None
     scores = {(row["task"], row["seed"], row["labels"]): row["score"] for row in rows}
     x = np.log2(numbers)

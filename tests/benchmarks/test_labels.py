@@ -21,6 +21,7 @@ from rlhf.benchmarks.labels_scores import (
     mean_score,
     scale_of,
     share_won,
+    shared_numbers,
 )
 from rlhf.benchmarks.labels_tiers import TIERS, Asking, Tier
 from rlhf.cli.main import main
@@ -65,13 +66,34 @@ def test_a_reference_that_learned_nothing_scores_nobody() -> None:
 def test_the_area_is_the_mean_height_over_log_labels() -> None:
     # log2: 5, 6, 8; (0 + 1) / 2 * 1 + (1 + 1) / 2 * 2 = 2.5 over a width of 3
     rows = [row(0.0, number=32), row(1.0, number=64), row(1.0, number=256), row(9.0, number=64, seed=1)]
-    found = area(rows)
+    found = area(rows, [32, 64, 256])
     assert found is not None
     np.testing.assert_allclose(found["iqm"], 2.5 / 3.0)
 
 
-def test_one_number_of_answers_has_no_area() -> None:
-    assert area([row(1.0)]) is None
+def test_areas_are_over_what_arms_have_in_common() -> None:
+    """An arm that lacks a run has none, and does not keep the others from theirs."""
+    arms = {
+        OURS: [row(1.0, number=number, seed=seed) for number in (0, 50, 100, 350) for seed in (0, 1)],
+        "mlp": [row(1.0, number=number, seed=seed) for number in (100, 350) for seed in (0, 1)],
+        "linear": [row(1.0, number=100), row(1.0, number=100, seed=1), row(1.0, number=350)],
+        "crops": [],
+    }
+    both = [100, 350]
+    assert shared_numbers(arms, 2) == {OURS: both, "mlp": both, "linear": [], "crops": []}
+    arms["mlp"] = arms["mlp"][:-1]
+    assert shared_numbers(arms, 2) == {OURS: [50, 100, 350], "mlp": [], "linear": [], "crops": []}
+    assert area(arms["mlp"], []) is None
+
+
+def test_a_report_has_no_area_of_half_a_row() -> None:
+    askings = tuple(Asking(teacher="oracle", labels=number) for number in (50, 100))
+    tier = dataclasses.replace(TINY, tasks={"a": 1000}, askings=askings)
+    ours = [row(1.0, number=number, seed=seed) for number in (50, 100) for seed in range(2)]
+    theirs = [{**one, "arm": "mlp"} for one in ours[:-1]]
+    notes = text_notes(summarise([*ours, *theirs], {"a": SCALE}, [OURS, "mlp"], tier, {})).splitlines()
+    assert ["area under the curve from 50 to 100" in line for line in notes] == [True, False]
+    assert "no area under the curve" in notes[1]
 
 
 @pytest.mark.parametrize(
