@@ -77,7 +77,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     name = _QUICK if options.quick else options.tier
     tier = _tier(TIERS[name], options)
     arms = chosen_arms(tier.arms)
-    options.out = options.out or RESULTS / f"{NAME}-{name}"
+    default = RESULTS / f"{NAME}-{name}"
+    options.out = options.out or default
     planned = plan(tier, arms)
     keys = run_keys(planned, tier)
     if options.so_far:
@@ -91,7 +92,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     if not rows:
         raise ConfigError("no run is there to report yet; leave out --so-far to make them.")
     same = {arm: [task for task in tier.tasks if is_same_as_ours(arm, task)] for arm in arms}
-    summary = {"command": _command(name, tier, arms), **summarise(rows, scales, arms, tier, same)}
+    command = _command(name, tier, arms) + (f" --out {options.out}" if options.out != default else "")
+    summary = {"command": command, **summarise(rows, scales, arms, tier, same)}
     write_results(options.out, rows, plot(rows, arms, tier), summary)
     missing = sum(report is None for report in found)
     notes = text_notes(summary) + (f"\n{missing} of {len(found)} runs are still missing." if missing else "")

@@ -24,6 +24,10 @@ from rlhf.benchmarks.svg import COLOURS, Panel, Series, curves
 Rows = Sequence[Mapping[str, Any]]
 SAME = "same"
 """In place of a number where an arm does what ours does."""
+_COLUMNS = (
+    "Share of PPO, also by task: the saved policy that the learned reward likes best, beside PPO's last one. "
+    "Last tenth of training: both as they trained; nobody chooses."
+)
 
 
 def summarise(
@@ -134,7 +138,7 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
         return SAME if task in found["same"] else _number((found["by_task"].get(task) or {}).get("iqm"))
 
     tasks = list(summary["tasks"])
-    header = ["arm", "teacher", "labels", "runs", "share of PPO (95 %)", "in training", *tasks]
+    header = ["arm", "teacher", "labels", "runs", "share of PPO (95 %)", "last tenth of training", *tasks]
     table = [[*header, "of oracle", "ours wins", "audit", "Spearman", "reward time"]]
     for found in summary["results"]:
         table.append(
@@ -157,7 +161,7 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
 
 
 def text_notes(summary: Mapping[str, Any]) -> str:
-    """Return what each arm takes to reach the level, and the area under its curve, as lines of text."""
+    """Return what the columns are, what each arm takes to reach the level, and the area under its curve."""
     asked = {(found["teacher"], found["labels"]) for found in summary["results"] if found["labels"]}
     numbers = collections.Counter(teacher for teacher, _ in asked)
     lines = []
@@ -176,7 +180,7 @@ def text_notes(summary: Mapping[str, Any]) -> str:
             parts.append(f"{bound} {ratio:.1f} times ours")
         if parts:
             lines.append(f"{found['arm']}, {found['teacher']}: {'; '.join(parts)}")
-    return "\n".join(lines)
+    return "\n".join([_COLUMNS, *lines])
 
 
 def plot(rows: Rows, arms: Sequence[str], tier: Tier) -> str:

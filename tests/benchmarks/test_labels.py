@@ -263,12 +263,15 @@ def test_labels_runs_everything_once_and_reports_it(
     assert "--so-far" in capsys.readouterr().err
     for jobs in ("2", "1"):  # the second time nothing is left to run
         assert main([*arguments, "--jobs", jobs]) == 0
-    assert "answers to 0.9" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "answers to 0.9" in shown
+    assert "last tenth of training" in shown.splitlines()[0]
     assert len(list((tmp_path / "data/benchmarks/labels").iterdir())) == 2
     summary = json.loads((out / "summary.json").read_text())
     (result,) = summary["results"]
     assert (result["arm"], result["labels"], result["runs"]) == ("ours", 8, 1)
     assert "--labels 8" in summary["command"]
+    assert summary["command"].endswith(f" --out {out}")
     assert len((out / "measurements.csv").read_text().splitlines()) == 3
     ET.parse(out / "plot.svg")
     assert main([*arguments, "--seeds", "2", "--so-far"]) == 0
