@@ -25,7 +25,14 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import PRESETS_MODULE, SIMULATE, code_digest, task_settings, write_results
+from rlhf.benchmarks.results import (
+    PRESETS_MODULE,
+    SIMULATE,
+    code_digest,
+    made_on,
+    task_settings,
+    write_results,
+)
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.clips.encode import decode_mp4, encode_mp4, frame_jpeg
 from rlhf.clips.render import SegmentRenderer
@@ -111,7 +118,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         "passed": bool(rates) and min(rates) >= BAR,
     }
     rows = [{"seed": one["seed"], "answers": one["answers"], **p} for one in found for p in one["curve"]]
-    write_results(options.out, rows, plot(found), summary)
+    write_results(options.out, rows, plot(found), summary, made_on(NAME, keys))
     for one in found:
         if one["answers"]:
             clip = base64.b64decode(one["clip"])

@@ -20,7 +20,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import SIMULATE, code_digest, write_results
+from rlhf.benchmarks.results import SIMULATE, code_digest, made_on, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.types.experience import Float64
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     tasks = "" if options.quick else f"--tasks {' '.join(steps)} "
     command = f"python -m rlhf bench {NAME} {tasks}{seeds_as_typed(options)}"
     summary = {"command": command, "tasks": summarise(rows)}
-    write_results(options.out, rows, plot(todo, reports), summary)
+    write_results(options.out, rows, plot(todo, reports), summary, made_on(NAME, keys))
     return summary, text_rows(summary), _NOTE
 
 

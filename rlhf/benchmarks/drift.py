@@ -20,7 +20,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import SIMULATE, code_digest, write_results
+from rlhf.benchmarks.results import SIMULATE, code_digest, made_on, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.experience.tasks import get_task
 from rlhf.types.experience import Float64
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         "command": f"python -m rlhf bench {NAME} --tasks {' '.join(options.tasks)} {seeds_as_typed(options)}",
         "tasks": tasks,
     }
-    write_results(options.out, rows, plot(tasks), summary)
+    write_results(options.out, rows, plot(tasks), summary, made_on(NAME, keys))
     return summary, text_rows(summary), _NOTE
 
 

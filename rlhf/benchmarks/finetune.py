@@ -20,7 +20,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import code_digest, keep_with_results, measured_before, write_results
+from rlhf.benchmarks.results import code_digest, keep_with_results, made_on, measured_before, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
@@ -153,7 +153,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         for arm, one in report["arms"].items()
         for point in one["curve"]
     ]
-    write_results(options.out, rows, plot(found), summary)
+    write_results(options.out, rows, plot(found), summary, made_on(NAME, keys))
     missing = sum(report is None for report in reports)
     notes = _notes(summary["verdicts"]) + (
         f"\n{missing} of {len(todo)} runs are still missing." if missing else ""

@@ -22,7 +22,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import code_digest, write_results
+from rlhf.benchmarks.results import code_digest, made_on, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.experience.goal_tasks import get_goal_task
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         for name, runs in found.items()
         for one in runs
     ]
-    write_results(options.out, rows, plot(situations), summary)
+    write_results(options.out, rows, plot(situations), summary, made_on(NAME, keys))
     return summary, text_rows(summary), _NOTE
 
 

@@ -19,7 +19,7 @@ from rlhf.benchmarks.processes import (
     seeds_as_typed,
     verb_report,
 )
-from rlhf.benchmarks.results import code_digest, write_results
+from rlhf.benchmarks.results import code_digest, made_on, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.evaluation.statistics import interquartile_mean
 from rlhf.experience.goal_tasks import GOAL_TASKS, get_goal_task
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         for kind, points in (("curve", report["curve"]), ("final", [_final(report)]))
         for point in points
     ]
-    write_results(options.out, rows, plot(found), summary)
+    write_results(options.out, rows, plot(found), summary, made_on(NAME, keys))
     return summary, text_rows(summary), _NOTE
 
 

@@ -23,6 +23,7 @@ from rlhf.benchmarks.results import (
     TRAIN,
     code_digest,
     keep_with_results,
+    made_on,
     measured_before,
     task_settings,
     write_results,
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     same = {arm: [task for task in tier.tasks if is_same_as_ours(arm, task)] for arm in arms}
     command = _command(name, tier, arms) + (f" --out {options.out}" if options.out != default else "")
     summary = {"command": command, **summarise(rows, scales, arms, tier, same)}
-    write_results(options.out, rows, plot(rows, arms, tier), summary)
+    write_results(options.out, rows, plot(rows, arms, tier), summary, made_on(NAME, keys))
     missing = sum(report is None for report in found)
     notes = text_notes(summary) + (f"\n{missing} of {len(found)} runs are still missing." if missing else "")
     return summary, text_rows(summary), notes

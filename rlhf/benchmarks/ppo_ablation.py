@@ -15,7 +15,7 @@ import numpy as np
 from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.ppo_strength import REFERENCES, describe_run, run_key, train_run
 from rlhf.benchmarks.processes import Tell, measure_all
-from rlhf.benchmarks.results import RESULTS, write_results
+from rlhf.benchmarks.results import RESULTS, made_on, write_results
 from rlhf.benchmarks.svg import forest
 from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import interquartile_mean
@@ -93,7 +93,9 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     differences = {
         arm: (changes[arm]["low"], changes[arm]["difference"], changes[arm]["high"]) for arm in arms[1:]
     }
-    write_results(options.out, rows, forest("Difference to the presets", differences), summary)
+    write_results(
+        options.out, rows, forest("Difference to the presets", differences), summary, made_on(NAME, keys)
+    )
     return summary, _text_rows(changes, options.envs), _NOTE
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from rlhf.benchmarks.intervals import iqm_interval
 from rlhf.benchmarks.processes import Tell, measure_all, verb_report
-from rlhf.benchmarks.results import RESULTS, TRAIN, code_digest, write_results
+from rlhf.benchmarks.results import RESULTS, TRAIN, code_digest, made_on, write_results
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.config import to_dict
 from rlhf.errors import ConfigError
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         "all": aggregate(reports),
     }
     rows = [row for env_id in options.envs for row in _rows(env_id, reports[env_id])]
-    write_results(options.out, rows, plot(lengths, reports), summary)
+    write_results(options.out, rows, plot(lengths, reports), summary, made_on(NAME, keys))
     return summary, text_rows(summary), ""
 
 

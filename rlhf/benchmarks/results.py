@@ -2,7 +2,7 @@
 
     measurements.csv    one row per measurement
     plot.svg
-    summary.json        command, versions, hardware, settings and the summary that was printed
+    summary.json        command, settings, the summary that was printed, and on which machines it was measured
 
 Single measurements are kept in the data folder while a benchmark runs, so that it goes on where it stopped;
 benchmarks of many hours keep them beside their results too.
@@ -34,6 +34,10 @@ PRESETS_MODULE = "rlhf.experience.presets"
 _PLUMBING = ("rlhf.storage", "rlhf.benchmarks")
 """Packages that change no measurement."""
 _OURS = ("torch", "gymnasium", "mujoco", "numpy")
+_UNKNOWN = "not recorded"
+"""In place of the machine of older measurements."""
+_Kept = Mapping[str, Any]
+"""A kept measurement: ``measured``, and ``made_on``, a ``machine``, unless it is an older one."""
 
 
 def measured_once(name: str, key: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -50,17 +54,25 @@ def measured_once(name: str, key: Mapping[str, Any], measure: Callable[[], dict[
     measured = measure()
     path = _kept_path(name, key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps({"key": dict(key), "measured": measured}, indent=1) + "\n")
+    found = {"key": dict(key), "made_on": machine(), "measured": measured}
+    _write(path, json.dumps(found, indent=1) + "\n")
     return measured
 
 
 def measured_before(name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the measurement that belongs to ``key`` if it was made here before or is among the results."""
-    path = _kept_path(name, key)
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["measured"]
-        return found
-    return _committed().get(path.stem)
+    found = _kept(name, key)
+    return None if found is None else found["measured"]
+
+
+def made_on(name: str, keys: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the different machines, see ``machine``, that those measurements that there are come from."""
+    machines: list[Any] = []
+    for key in keys:
+        found = _kept(name, key)
+        if found is not None and (one := found.get("made_on", _UNKNOWN)) not in machines:
+            machines.append(one)
+    return machines
 
 
 def keep_with_results(folder: Path, name: str, keys: Sequence[Mapping[str, Any]]) -> None:
@@ -70,24 +82,32 @@ def keep_with_results(folder: Path, name: str, keys: Sequence[Mapping[str, Any]]
     """
     found = _kept_in(folder / KEPT)
     for key in keys:
-        if (measured := measured_before(name, key)) is not None:
-            found[_kept_path(name, key).stem] = measured
-    lines = [json.dumps({"id": one, "measured": measured}) for one, measured in found.items()]
+        if (kept := _kept(name, key)) is not None:
+            found[_kept_path(name, key).stem] = {k: kept[k] for k in ("made_on", "measured") if k in kept}
+    lines = [json.dumps({"id": one, **kept}) for one, kept in found.items()]
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / KEPT, "".join(f"{line}\n" for line in lines))
 
 
+def _kept(name: str, key: Mapping[str, Any]) -> _Kept | None:
+    path = _kept_path(name, key)
+    if path.exists():
+        found: _Kept = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    return _committed().get(path.stem)
+
+
 @functools.cache
-def _committed() -> dict[str, dict[str, Any]]:
+def _committed() -> dict[str, _Kept]:
     files = sorted(RESULTS.glob(f"*/{KEPT}"))
-    return {one: measured for path in files for one, measured in _kept_in(path).items()}
+    return {one: kept for path in files for one, kept in _kept_in(path).items()}
 
 
-def _kept_in(path: Path) -> dict[str, dict[str, Any]]:
+def _kept_in(path: Path) -> dict[str, _Kept]:
     if not path.exists():
         return {}
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {line["id"]: line["measured"] for line in lines}
+    return {line.pop("id"): line for line in lines}
 
 
 def _kept_path(name: str, key: Mapping[str, Any]) -> Path:
@@ -97,7 +117,11 @@ def _kept_path(name: str, key: Mapping[str, Any]) -> Path:
 
 
 def write_results(
-    folder: Path, rows: Sequence[Mapping[str, Any]], plot: str, summary: Mapping[str, Any]
+    folder: Path,
+    rows: Sequence[Mapping[str, Any]],
+    plot: str,
+    summary: Mapping[str, Any],
+    machines: Sequence[Any] | None = None,
 ) -> None:
     """Write table, plot and summary; what was there before is replaced.
 
@@ -105,7 +129,8 @@ def write_results(
         folder: where to.
         rows: measurements with the same keys each.
         plot: an SVG document.
-        summary: JSON data; versions of our packages and the hardware are added.
+        summary: JSON data.
+        machines: what was measured on, from ``made_on``; left out, it was all measured here and now.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "measurements.csv").open("w", newline="", encoding="utf-8") as file:
@@ -113,7 +138,7 @@ def write_results(
         writer.writeheader()
         writer.writerows(rows)
     _write(folder / "plot.svg", plot)
-    whole = {**summary, "hardware": hardware(), "versions": versions()}
+    whole = {**summary, "made_on": [machine()] if machines is None else machines}
     _write(folder / "summary.json", json.dumps(whole, indent=1) + "\n")
 
 
@@ -158,6 +183,11 @@ def _imported(modules: Sequence[str], but: Sequence[str]) -> dict[str, ast.Modul
             elif isinstance(node, ast.Import):
                 todo += [alias.name for alias in node.names if alias.name.startswith("rlhf.")]
     return trees
+
+
+def machine() -> dict[str, Any]:
+    """Return the hardware and the versions of what our trainer stands on."""
+    return {"hardware": hardware(), "versions": versions()}
 
 
 def hardware() -> dict[str, Any]:

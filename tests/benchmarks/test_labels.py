@@ -91,7 +91,7 @@ def test_a_report_has_no_area_of_half_a_row() -> None:
     tier = dataclasses.replace(TINY, tasks={"a": 1000}, askings=askings)
     ours = [row(1.0, number=number, seed=seed) for number in (50, 100) for seed in range(2)]
     theirs = [{**one, "arm": "mlp"} for one in ours[:-1]]
-    notes = text_notes(summarise([*ours, *theirs], {"a": SCALE}, [OURS, "mlp"], tier, {})).splitlines()
+    _, *notes = text_notes(summarise([*ours, *theirs], {"a": SCALE}, [OURS, "mlp"], tier, {})).splitlines()
     assert ["area under the curve from 50 to 100" in line for line in notes] == [True, False]
     assert "no area under the curve" in notes[1]
 

@@ -26,8 +26,10 @@ def test_results_hold_a_table_a_plot_and_what_is_needed_to_repeat_them(tmp_path:
     results.write_results(tmp_path / "out", rows, "<svg/>", {"command": "python -m rlhf bench x"})
     assert (tmp_path / "out/measurements.csv").read_text() == "env,rate\nA,1.5\nB,\n"
     summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert summary.keys() == {"command", "hardware", "versions"}
-    assert summary["hardware"]["cores"] >= 1
+    assert summary.keys() == {"command", "made_on"}
+    (machine,) = summary["made_on"]
+    assert machine["hardware"]["cores"] >= 1
+    assert "torch" in machine["versions"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "measurements.csv",
         "plot.svg",
@@ -85,6 +87,35 @@ def test_measurements_among_the_results_are_not_made_again(
     monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "elsewhere"))
     results._committed.cache_clear()
     assert [results.measured_before("x", key) for key in keys] == [{"value": 7}, None, {"value": 9}]
+    results._committed.cache_clear()
+
+
+def test_results_name_the_machines_that_measured_not_the_one_that_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    folder = tmp_path / "results" / "x"
+    keys = [{"seed": seed} for seed in range(4)]
+    with monkeypatch.context() as there:
+        there.setenv("RLHF_DATA_DIR", str(tmp_path / "there"))
+        there.setattr(results, "hardware", lambda: {"processor": "another"})
+        for key in keys[:3]:
+            results.measured_once("x", key, lambda: {"value": 7})
+        results.keep_with_results(folder, "x", keys)
+    monkeypatch.setenv("RLHF_DATA_DIR", str(tmp_path / "here"))
+    kept = [json.loads(line) for line in (folder / results.KEPT).read_text().splitlines()]
+    del kept[2]["made_on"]  # an older one
+    (folder / results.KEPT).write_text("".join(json.dumps(one) + "\n" for one in kept))
+    results._committed.cache_clear()
+    results.keep_with_results(folder, "x", keys)  # goes on from what is there
+    results._committed.cache_clear()
+    found = results.made_on("x", keys)
+    assert [one if isinstance(one, str) else one["hardware"]["processor"] for one in found] == [
+        "another",
+        "not recorded",
+    ]
+    results.write_results(folder, [{"rate": 1.5}], "<svg/>", {}, found)
+    assert json.loads((folder / "summary.json").read_text())["made_on"] == found
     results._committed.cache_clear()
 
 
