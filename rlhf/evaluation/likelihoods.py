@@ -87,35 +87,6 @@ def held_out_log_likelihood(kind: str, differences: Float64, outcome: Int64, fol
     return found
 
 
-def grouped_folds(first: Int64, second: Int64, num_folds: int, rng: np.random.Generator) -> Int64:
-    """Return a fold for each comparison, (Q,), such that no segment is in two of them.
-
-    Comparisons that share a segment, directly or through others, are a group; large groups are placed first,
-    each into the smallest fold so far.
-    """
-    leader = np.arange(max(first.max(), second.max()) + 1)
-
-    def find(segment: int) -> int:
-        while leader[segment] != segment:
-            leader[segment] = leader[leader[segment]]
-            segment = leader[segment]
-        return segment
-
-    for one, other in zip(first.tolist(), second.tolist(), strict=True):
-        leader[find(one)] = find(other)
-    group = np.array([find(segment) for segment in first.tolist()])
-    names, sizes = np.unique(group, return_counts=True)
-    order = rng.permutation(len(names))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    filled = np.zeros(num_folds, np.int64)
-    folds = np.empty(len(first), np.int64)
-    for index in order:
-        fold = int(filled.argmin())
-        folds[group == names[index]] = fold
-        filled[fold] += sizes[index]
-    return folds
-
-
 def _candidates(kind: str) -> Iterator[AnswerRule]:
     for scale, ties, noise in itertools.product(_SCALES, _TIES[kind], _NOISES):
         yield AnswerRule(kind=kind, scale=float(scale), ties=float(ties), noise=noise)

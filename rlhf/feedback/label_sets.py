@@ -48,6 +48,8 @@ class LabelSet:
     """(S, L, A)."""
     next_observations: Float32
     """(S, L, D), after each step; where an episode ended, the same as before it."""
+    starts: Int64
+    """(S,), row at which each segment starts, rising; segments may overlap."""
     first: Int64
     """(Q,), index of the first segment."""
     second: Int64
@@ -93,6 +95,7 @@ def load_label_set(labels: Path, transitions: Path, segment_steps: int) -> Label
         observations=rows["observations"][windows],
         actions=rows["actions"][windows],
         next_observations=rows["next_observations"][windows],
+        starts=starts,
         first=index[: len(choices["first"])].astype(np.int64),
         second=index[len(choices["first"]) :].astype(np.int64),
         prob_first=np.array([_PROB_FIRST[int(label)] for label in choices["label"]], np.float32),

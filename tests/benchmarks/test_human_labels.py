@@ -10,8 +10,12 @@ import pytest
 from rlhf.benchmarks import human_labels
 from rlhf.cli.main import main
 from rlhf.feedback.label_sets import LabelSet, load_label_set
+from rlhf.reward.folds import Folds
+from rlhf.types.experience import Bool
+from rlhf.types.feedback import PreferenceData
 
 STEPS, COMPARISONS = 10, 60
+LINEAR = human_labels.reward_config(human_labels.Fit(model_class="linear", noise=0.1, with_ties=True))
 
 
 @pytest.fixture
@@ -52,14 +56,48 @@ def test_the_reward_model_sees_state_change_and_action(label_set: LabelSet) -> N
 def test_no_model_has_seen_what_it_is_judged_on(label_set: LabelSet) -> None:
     """A fold whose answers are all the opposite is foretold as if they were not."""
     data = human_labels.preference_data(label_set)
-    folds = np.arange(len(data)) % 2
-    config = human_labels.reward_config(human_labels.Fit(model_class="linear", noise=0.1, with_ties=True))
-    options = {"with_ties": True, "seed": 0}
-    before = human_labels.held_out_differences(data, config, folds, **options)
-    data.prob_first[folds == 0] = 1.0 - data.prob_first[folds == 0]
-    after = human_labels.held_out_differences(data, config, folds, **options)
-    np.testing.assert_array_equal(after[folds == 0], before[folds == 0])
-    assert (np.sign(after[folds == 1]) == np.sign(before[folds == 1])).mean() < 0.2
+    is_tested = np.arange(len(data)) % 2 == np.array([[0], [1]])
+    folds = Folds(trains=(~is_tested).astype(np.float32), is_tested=is_tested)
+    before = human_labels.foretell(data, LINEAR, folds, with_ties=True, seed=0).differences
+    data.prob_first[is_tested[0]] = 1.0 - data.prob_first[is_tested[0]]
+    after = human_labels.foretell(data, LINEAR, folds, with_ties=True, seed=0).differences
+    np.testing.assert_array_equal(after[is_tested[0]], before[is_tested[0]])
+    assert (np.sign(after[is_tested[1]]) == np.sign(before[is_tested[1]])).mean() < 0.2
+
+
+@pytest.mark.parametrize("spread", [4, 40])
+def test_no_row_is_both_learned_from_and_judged(spread: int) -> None:
+    """Where segments overlap, and where so many do that nearly all comparisons hang together."""
+    rng = np.random.default_rng(0)
+    starts = np.unique(rng.integers(COMPARISONS * spread * STEPS // 4, size=2 * COMPARISONS))
+    first, second = rng.integers(len(starts), size=(2, COMPARISONS))
+    data = PreferenceData(
+        features=np.zeros((len(starts), STEPS, 1), np.float32),
+        first=first,
+        second=second,
+        prob_first=np.ones(COMPARISONS, np.float32),
+        annotator=np.zeros(COMPARISONS, np.int64),
+    )
+    assert (np.diff(starts) < STEPS).any()
+    folds = human_labels.answer_folds(data, starts, STEPS, 5, rng)
+    assert folds.is_tested.any(axis=1).sum() >= 3
+
+    def rows(chosen: Bool) -> set[int]:
+        used = np.concatenate([starts[first[chosen]], starts[second[chosen]]])
+        return set((used[:, None] + np.arange(STEPS)).reshape(-1).tolist())
+
+    for trains, is_tested in zip(folds.trains > 0, folds.is_tested, strict=True):
+        assert not rows(trains) & rows(is_tested)
+
+
+def test_the_answer_model_of_the_fit_is_judged_too(label_set: LabelSet) -> None:
+    """It knows how often people call things equal; somebody it has not met is an ordinary annotator."""
+    data = human_labels.preference_data(label_set)
+    data.annotator[-1] = 1
+    is_tested = np.arange(len(data)) % 2 == np.array([[0], [1]])
+    folds = Folds(trains=(~is_tested).astype(np.float32), is_tested=is_tested)
+    found = human_labels.foretell(data, LINEAR, folds, with_ties=True, seed=0)
+    assert found.own.mean() > -np.log(3) + 0.2
 
 
 def test_models_foretell_better_than_none_and_ties_by_their_closeness(
@@ -75,9 +113,11 @@ def test_models_foretell_better_than_none_and_ties_by_their_closeness(
     assert f"{COMPARISONS} comparisons" in capsys.readouterr().out
     summary = json.loads((out / "summary.json").read_text())
     scores = {(r["fit"], r["ties"]): r["log_likelihood"] for r in summary["results"]}
-    fit = "linear, noise 0.1, ties half"
+    fit = "linear, noise 0.1, ties as an interval"
     assert scores[fit, "constant"] > scores[human_labels.NO_MODEL, "constant"] + 0.2
     assert scores[fit, "rao-kupper"] > scores[fit, "constant"]
+    assert scores[fit, human_labels.OWN] > scores[human_labels.NO_MODEL, "constant"] + 0.2
+    assert ("linear, noise 0.1, ties left out", human_labels.OWN) not in scores
     accuracy = {r["fit"]: r["accuracy"] for r in summary["results"]}
     assert accuracy[fit] > 0.9
     assert accuracy[human_labels.NO_MODEL] == 0.5

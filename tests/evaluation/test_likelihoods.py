@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,6 @@ from rlhf.evaluation.likelihoods import (
     TIE_RULES,
     AnswerRule,
     fit_rule,
-    grouped_folds,
     held_out_log_likelihood,
     log_likelihood,
     outcomes,
@@ -90,23 +87,3 @@ def test_the_answer_that_is_foretold_sets_no_parameter() -> None:
     folds = (np.arange(100) >= 50).astype(np.int64)
     answered[50:] = np.tile([SECOND, FIRST], 25)
     assert held_out_log_likelihood("constant", differences, answered, folds)[50:].mean() < -2.0
-
-
-def test_folds_share_no_segment() -> None:
-    rng = np.random.default_rng(0)
-    first, second = rng.integers(200, size=150), rng.integers(200, 400, size=150)
-    folds = grouped_folds(first, second, 5, rng)
-    seen = [set(first[folds == k]) | set(second[folds == k]) for k in range(5)]
-    assert all(seen)
-    assert not any(one & other for one, other in itertools.combinations(seen, 2))
-
-
-def test_folds_are_of_equal_size_where_nothing_hangs_together() -> None:
-    folds = grouped_folds(np.arange(50), np.arange(50, 100), 5, np.random.default_rng(0))
-    assert np.bincount(folds).tolist() == [10] * 5
-
-
-def test_a_chain_is_one_group() -> None:
-    folds = grouped_folds(np.array([0, 1, 2, 7]), np.array([1, 2, 3, 8]), 2, np.random.default_rng(0))
-    assert len(set(folds[:3])) == 1
-    assert folds[3] != folds[0]
