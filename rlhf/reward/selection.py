@@ -1,9 +1,9 @@
 """Which class of reward model, and how strongly held back: chosen by how well unseen answers are predicted.
 
 All candidates predict the same held-out answers (``folds``) under the same answer model. Within a class the
-penalty with the best likelihood wins; between classes a simpler one wins unless it is worse by more than the
-standard error of the difference, answer by answer. Where there is a source's reward, each class is tried with
-it and without.
+penalty with the best likelihood wins; between classes a simpler one wins unless it is worse by more than
+``RewardConfig.selection_margin``, by default half, standard errors of the difference, answer by answer. Where
+there is a source's reward, each class is tried with it and without.
 """
 
 import dataclasses
