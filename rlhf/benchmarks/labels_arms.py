@@ -197,6 +197,7 @@ ARMS: Mapping[str, Arm] = {
         "new states are sought before the first question", collect={"novelty_steps": 60_000}
     ),
     "curious": _ablation("a deviation added while there are questions", improve={"curiosity": 1.0}),
+    "self-imitation": _ablation("the best remembered episodes are imitated", improve={"self_imitation": 0.5}),
     "careful": _ablation("small steps after a new reward", improve={"careful_updates": 2}),
     "no-relabel": _ablation("refit on the latest rollout only", improve={"relabel": False}),
     "stale-critic": _ablation("no refit of the critic", improve={"refit_critic": False}),
