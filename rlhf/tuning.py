@@ -20,8 +20,6 @@ from rlhf.errors import ShapeError
 from rlhf.types.experience import Float64
 
 C = TypeVar("C")
-SHARES = (0.1, 0.3, 1.0)
-"""Of the budget, in the rounds of a race."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,37 +91,40 @@ class TransferTuner(Generic[C]):
         )
 
     def by_race(
-        self, loss: Callable[[C, int, float], float], seeds: Sequence[int], shares: Sequence[float] = SHARES
+        self, loss: Callable[[C, int, int], float], seeds: Sequence[int], budgets: Sequence[int]
     ) -> Tuned[C]:
         """Return the choice by successive halving: all start, the better half goes on with a larger budget.
 
         Every setting meets the same seeds, and differences are taken seed by seed. The first setting stays to
-        the end whatever happens, so that the last word is a comparison with it at the full budget.
+        the end whatever happens, so that the last word is a comparison with it at the full budget: it is
+        chosen unless the best one is better by more than the margin. With a single seed no margin is known.
 
         Args:
-            loss: what a setting, a seed and a share of the budget lead to; less is better.
+            loss: what a setting, a seed and a budget lead to; less is better.
             seeds: at least one; not those of a later evaluation.
-            shares: rising shares of the budget.
+            budgets: of each round; a round of the same budget would only bring the same again.
 
         Raises:
-            ShapeError: there are no seeds or no shares.
+            ShapeError: there are no seeds or no budgets, or budgets do not rise.
         """
-        if not len(seeds) or not len(shares):
-            raise ShapeError(f"a race needs seeds and shares of the budget; got {seeds} and {shares}.")
+        if not len(seeds) or not len(budgets) or list(budgets) != sorted(set(budgets)):
+            raise ShapeError(f"a race needs seeds and rising budgets; got {seeds} and {budgets}.")
         going = list(range(len(self.choices)))
         losses = np.full((len(self.choices), len(seeds)), np.inf)
-        for round_, share in enumerate(shares):
-            found = np.array([[loss(self.choices[one], seed, share) for seed in seeds] for one in going])
+        for round_, budget in enumerate(budgets):
+            found = np.array([[loss(self.choices[one], seed, budget) for seed in seeds] for one in going])
             losses[:] = np.inf
             losses[going] = found
-            if round_ < len(shares) - 1:
+            if round_ < len(budgets) - 1:
                 order = [going[place] for place in np.argsort(found.mean(axis=1), kind="stable")]
                 kept = set(order[: math.ceil(len(going) / 2)]) | {0}
                 going = [one for one in going if one in kept]
         scores = list(scores_of(losses[going]))
         out = Score(loss=math.inf, standard_error=math.nan, excess=math.inf, excess_error=math.nan)
         everyone = tuple(scores.pop(0) if one in going else out for one in range(len(self.choices)))
-        index = going[preferred(scores_of(losses[going]), self.margin)]
+        # Beside the best alone: one in between, of a wide margin, might be no clear gain on the first.
+        last = (0, min(going, key=lambda one: everyone[one].loss))
+        index = last[preferred([everyone[one] for one in last], self.margin)]
         return Tuned(choice=self.choices[index], index=index, epochs=0, scores=everyone, losses=losses)
 
 

@@ -67,22 +67,22 @@ def test_losses_that_do_not_fit_are_refused(losses: list[Float64]) -> None:
         TransferTuner(choices=("a", "b")).by_held_out(losses)
 
 
-def race(quality: dict[str, float], **options: float) -> tuple[str, list[tuple[str, int, float]]]:
-    asked: list[tuple[str, int, float]] = []
+def race(quality: dict[str, float], **options: float) -> tuple[str, list[tuple[str, int, int]]]:
+    asked: list[tuple[str, int, int]] = []
 
-    def loss(choice: str, seed: int, share: float) -> float:
-        asked.append((choice, seed, share))
+    def loss(choice: str, seed: int, budget: int) -> float:
+        asked.append((choice, seed, budget))
         return quality[choice] + 0.01 * seed
 
-    tuned = TransferTuner(choices=tuple(quality), **options).by_race(loss, [1, 2])
+    tuned = TransferTuner(choices=tuple(quality), **options).by_race(loss, [1, 2], (1, 3, 10))
     return tuned.choice, asked
 
 
 def test_a_race_gives_up_the_worse_half_and_keeps_the_first() -> None:
     chosen, asked = race({"scratch": 9.0, "a": 1.0, "b": 2.0, "c": 3.0})
     assert chosen == "a"
-    at = {share: list(dict.fromkeys(one for one, _, s in asked if s == share)) for share in (0.1, 0.3, 1.0)}
-    assert at == {0.1: ["scratch", "a", "b", "c"], 0.3: ["scratch", "a", "b"], 1.0: ["scratch", "a", "b"]}
+    at = {budget: list(dict.fromkeys(one for one, _, b in asked if b == budget)) for budget in (1, 3, 10)}
+    assert at == {1: ["scratch", "a", "b", "c"], 3: ["scratch", "a", "b"], 10: ["scratch", "a", "b"]}
 
 
 def test_a_race_compares_seed_by_seed() -> None:
@@ -95,10 +95,27 @@ def test_a_source_that_harms_loses_the_race_to_scratch() -> None:
 
 
 def test_settings_that_were_given_up_have_no_score() -> None:
-    tuned = TransferTuner(choices=(0, 1, 2, 3)).by_race(lambda one, seed, share: float(one), [0], (0.1, 1.0))
+    tuned = TransferTuner(choices=(0, 1, 2, 3)).by_race(lambda one, seed, budget: float(one), [0], (1, 10))
     assert [score.loss for score in tuned.scores] == [0.0, 1.0, math.inf, math.inf]
 
 
-def test_a_race_needs_seeds() -> None:
-    with pytest.raises(ShapeError, match="seeds"):
-        TransferTuner(choices=(1,)).by_race(lambda one, seed, share: 0.0, [])
+@pytest.mark.parametrize(
+    ("losses", "chosen"),
+    [
+        ({"scratch": (1.0, 1.0), "a": (0.5, 1.4)}, "scratch"),  # better, but not by more than chance
+        ({"scratch": (1.0, 1.0), "a": (0.5, 0.6)}, "a"),
+        # the best is clearly better than scratch; one before it that may be as good is not
+        ({"scratch": (1.0, 1.0), "wild": (-1.0, 1.5), "sure": (0.0, 0.0)}, "sure"),
+    ],
+)
+def test_the_first_wins_a_race_unless_the_best_is_clearly_better(
+    losses: dict[str, tuple[float, float]], chosen: str
+) -> None:
+    tuner = TransferTuner(choices=tuple(losses))
+    assert tuner.by_race(lambda one, seed, budget: losses[one][seed], [0, 1], (1,)).choice == chosen
+
+
+@pytest.mark.parametrize(("seeds", "budgets"), [([], (1, 2)), ([0], ()), ([0], (2, 2)), ([0], (2, 1))])
+def test_a_race_needs_seeds_and_budgets_that_rise(seeds: list[int], budgets: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="seeds and rising budgets"):
+        TransferTuner(choices=(1,)).by_race(lambda one, seed, budget: 0.0, seeds, budgets)

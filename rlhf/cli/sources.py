@@ -10,7 +10,7 @@ from rlhf.errors import ConfigError
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine
 from rlhf.storage.migrations import migrate
-from rlhf.types.ranked_source import RankedSource
+from rlhf.types.ranked_source import RankedSource, why_from_scratch
 
 _COLUMNS = (
     "run",
@@ -21,16 +21,17 @@ _COLUMNS = (
     "predicted",
     "untrained",
     "after practice",
+    "steps",
 )
-_WAYS = ("what learns", "parameters that learn", "learning rate x", "hold", "after practice")
+_WAYS = ("what learns", "parameters that learn", "learning rate x", "hold", "after practice", "steps")
 _WAYS_NOTE = (
     "Hold: ppo.reference_kl, the weight of the divergence from the source at the start. Practice: reward per "
-    "step at its end; empty if given up early. If scratch is first, the source would rather harm."
+    "step at its end, empty if given up early, and its steps."
 )
 _NOTE = (
     "Own: the true return where it was taught. Predicted and untrained: in the target, by the learned "
-    "reward and by the true one. True returns are for evaluation only. Practice: reward per step at its end; "
-    "empty if given up early."
+    "reward and by the true one. True returns are for evaluation only. Practice: reward per step at its end, "
+    "empty if given up early, and its steps."
 )
 
 
@@ -42,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--episodes", type=int, default=5, help="of each candidate in the target as it is")
     parser.add_argument(
-        "--short-arm", type=int, default=0, metavar="STEPS", help="let candidates practise, and scratch too"
+        "--short-arm",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="let candidates practise, and scratch too, for four rollouts at least; whoever is first is "
+        "recommended: scratch, unless a source is clearly better",
     )
     parser.add_argument(
         "--ways-of",
@@ -50,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN:VERSION",
         help="compare ways of fine-tuning this saved policy instead: what learns, how fast, how tightly held",
     )
-    parser.add_argument("--arm-seeds", type=int, default=2, help="times that each practises")
+    parser.add_argument(
+        "--arm-seeds", type=int, default=2, help="times that each practises; one does not show what is chance"
+    )
     parser.add_argument("--limit", type=int, default=8, help="candidates at most, of the newest runs")
     add_seed_option(parser)
     add_json_option(parser)
@@ -88,8 +96,8 @@ def run(options: argparse.Namespace) -> int:
     if not ranked:
         return finish(options, result, f"No saved policy fits {options.target}: none has its sizes.")
     columns, rows = (_WAYS, _rows_of_ways(ranked)) if config.ways_of else (_COLUMNS, _rows_of_sources(ranked))
-    note = _WAYS_NOTE if config.ways_of else _NOTE
-    return finish(options, result, f"{table(columns, rows)}\n\n{note}")
+    notes = (why_from_scratch(ranked), _WAYS_NOTE if config.ways_of else _NOTE)
+    return finish(options, result, "\n\n".join([table(columns, rows), *filter(None, notes)]))
 
 
 def _rows_of_sources(ranked: Sequence[RankedSource]) -> list[tuple[str, ...]]:
@@ -103,6 +111,7 @@ def _rows_of_sources(ranked: Sequence[RankedSource]) -> list[tuple[str, ...]]:
                 _number,
                 (source.own_return, source.predicted_return, source.zero_shot_return, source.short_arm),
             ),
+            _steps(source),
         )
         for source in ranked
     ]
@@ -116,9 +125,14 @@ def _rows_of_ways(ranked: Sequence[RankedSource]) -> list[tuple[str, ...]]:
             f"{way.pace:g}",
             f"{way.hold:g}",
             _number(way.short_arm),
+            _steps(way),
         )
         for way in ranked
     ]
+
+
+def _steps(source: RankedSource) -> str:
+    return "" if source.steps is None else f"{source.steps:,}"
 
 
 def _number(value: float | None) -> str:

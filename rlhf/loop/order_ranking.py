@@ -19,9 +19,11 @@ class RankConfig:
     episodes: int = 5
     """Of each candidate in the target as it is; more tell small differences apart."""
     short_steps: int = 0
-    """Environment steps of practice of the best candidates; 0 lets none of them practise."""
+    """Environment steps of practice of the best candidates, but four rollouts at least; 0 lets none of them
+    practise."""
     seeds: int = 2
-    """Times that each practises, all candidates with the same seeds."""
+    """Times that each practises, all candidates with the same seeds. With one, whatever looks best is
+    recommended: nothing tells a gain from chance."""
     limit: int = 8
     """Candidates at most that are measured, those with the newest runs."""
     ways_of: str = ""

@@ -1,7 +1,7 @@
-"""Candidates -> who learns a task best: all practise shortly, and the better half goes on to more.
+"""Candidates -> whom to start a task with: all practise shortly, and the better half goes on to more.
 
-The first candidate stays to the end, so that the last word is a comparison with it at the full budget: let it
-be whoever should win where the others prove nothing, such as a policy from scratch.
+The first candidate stays to the end and is recommended unless another is clearly better: let it be whoever
+should win where the others prove nothing, such as a policy from scratch.
 """
 
 import dataclasses
@@ -21,9 +21,11 @@ from rlhf.seeding import generator
 from rlhf.storage import models
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
-from rlhf.tuning import SHARES, TransferTuner
+from rlhf.tuning import TransferTuner
 from rlhf.types.task import Task
 
+_SHARES = (0.1, 0.3, 1.0)
+"""Of the practice, in the rounds of a race."""
 _LEAST_ROLLOUTS = 4
 """However short the practice: before the first update ways of learning all do the same."""
 
@@ -46,8 +48,10 @@ class Practised:
 
     short_arm: float | None
     """Mean reward per step at the end of the practice, over the seeds; None if it was given up early."""
-    share: float
-    """Of the budget that it got."""
+    steps: int
+    """Environment steps that it practised for, with each seed."""
+    is_recommended: bool
+    """Of one candidate: the first, unless another is better by more than chance would have it."""
 
 
 def practise(
@@ -62,39 +66,58 @@ def practise(
     """Let candidates race over paired seeds and return how each did.
 
     Args:
-        candidates: the first one stays to the end.
+        candidates: at least one; the first one stays to the end. Rollouts of all are of one size.
         task: what is practised.
         reward: learned for it; None: its own.
-        config: steps and seeds. Four rollouts are made at least.
+        config: steps and seeds. Whole rollouts are made, see ``rounds_of``.
         seed: of the practice.
         progress: hears how far it is; candidates that are given up leave it short of its end.
     """
-    in_all, tried = practices(len(candidates), config), 0
-    share_of = [0.0] * len(candidates)
+    rounds, tried = rounds_of(candidates[0].config, config.short_steps), 0
+    in_all = practices(len(candidates), config, candidates[0].config)
+    steps_of = [0] * len(candidates)
 
-    def loss(index: int, arm: int, share: float) -> float:
+    def loss(index: int, arm: int, steps: int) -> float:
         nonlocal tried
         one, said = candidates[index], tried
         tried += 1
-        share_of[index] = share
-        rollout = one.config.collect.num_envs * one.config.ppo.num_steps
-        steps = max(round(share * config.short_steps), _LEAST_ROLLOUTS * rollout)
-        text = f"{one.name}, {share:.0%} of the practice"
+        steps_of[index] = steps
+        text = f"{one.name}, {steps:,} steps of practice"
         return -short_arm(
             task, one.config, arm, steps, one.policy, reward, tick=lambda: progress(said, in_all, text)
         )
 
     arms = [int(generator(seed, "short arm", arm).integers(2**31)) for arm in range(config.seeds)]
-    tuned = TransferTuner(choices=tuple(range(len(candidates)))).by_race(loss, arms)
+    tuned = TransferTuner(choices=tuple(range(len(candidates)))).by_race(loss, arms, rounds)
     return [
-        Practised(short_arm=-score.loss if np.isfinite(score.loss) else None, share=share)
-        for score, share in zip(tuned.scores, share_of, strict=True)
+        Practised(
+            short_arm=-score.loss if np.isfinite(score.loss) else None,
+            steps=steps,
+            is_recommended=index == tuned.index,
+        )
+        for index, (score, steps) in enumerate(zip(tuned.scores, steps_of, strict=True))
     ]
 
 
-def practices(num_candidates: int, config: RankConfig) -> int:
-    """Return how often somebody practises at most."""
-    return num_candidates * config.seeds * len(SHARES)
+def rounds_of(config: RunConfig, short_steps: int) -> tuple[int, ...]:
+    """Return the environment steps of each round of a practice, whole rollouts, four at least.
+
+    A share of a short practice may be less than that: there are as many rounds as differ.
+    """
+    rollout = config.collect.num_envs * config.ppo.num_steps
+    rollouts = (max(round(share * short_steps) // rollout, _LEAST_ROLLOUTS) for share in _SHARES)
+    return tuple(number * rollout for number in dict.fromkeys(rollouts))
+
+
+def practices(num_candidates: int, config: RankConfig, settings: RunConfig) -> int:
+    """Return how often somebody practises at most.
+
+    Args:
+        num_candidates: that take part.
+        config: steps and seeds.
+        settings: of the candidates.
+    """
+    return num_candidates * config.seeds * len(rounds_of(settings, config.short_steps))
 
 
 def judge_of(

@@ -40,7 +40,7 @@ def rank_sources(
 
     A policy fits if observations, actions and hidden layers are of the target's sizes. Of each run the newest
     saved policy is a candidate. Practice, where there is any, decides the order, and scratch takes part in
-    it; else the learned reward does, else the true one.
+    it and comes first unless another is clearly better; else the learned reward does, else the true one.
 
     Args:
         engine: of the store.
@@ -63,7 +63,7 @@ def rank_sources(
     settings = resolve(task, {})
     reward = judge_of(engine, blobs, task, reward_from) if reward_from or config.short_steps else None
     found = _candidates(engine, blobs, task, settings, config.limit)
-    arms = practices(len(found) + 1, config) if config.short_steps else 0
+    arms = practices(len(found) + 1, config, settings) if config.short_steps else 0
     ranked = []
     for done, (source, arrays) in enumerate(found):
         progress(done, len(found) + arms, f"{source.task}, run {source.run_id}, as it is")
@@ -87,7 +87,7 @@ def rank_sources(
             progress=lambda done, _, text: progress(len(found) + done, len(found) + arms, text),
         )
         ranked = [
-            dataclasses.replace(source, short_arm=one.short_arm, share=one.share)
+            dataclasses.replace(source, **dataclasses.asdict(one))
             for source, one in zip([scratch, *ranked], practised, strict=True)
         ]
     return sorted(ranked, key=RankedSource.promise, reverse=True)

@@ -65,8 +65,7 @@ def tune_start(
             version=version if way else 0,
             task=source.run["task"] if way else target,
             num_parameters=source.count_learned(way.update if way else "all")[0],
-            short_arm=one.short_arm,
-            share=one.share,
+            **dataclasses.asdict(one),
             **(dataclasses.asdict(way) if way else {}),
         )
         for way, one in zip([None, *ways], found, strict=True)

@@ -41,7 +41,7 @@ def which_source(run_id: str, target: Task) -> None:
     )
     found = _comparison(run_id, target, "")
     if found is not None:
-        sources = [RankedSource(**source) for source in found["sources"]]
+        sources = [RankedSource.from_dict(source) for source in found["sources"]]
         draw_sources(
             sources, key=f"sources-{found['id']}", on_pick=lambda source: _fill_in(source, target.name)
         )
@@ -62,7 +62,7 @@ def which_way(source: Source) -> None:
     )
     found = _comparison(run_id, source.task, f"{run_id}:{version}")
     if found is not None:
-        ways = [RankedSource(**way) for way in found["sources"]]
+        ways = [RankedSource.from_dict(way) for way in found["sources"]]
         draw_ways(ways, key=f"ways-{found['id']}", on_pick=lambda way: _fill_in(way, source.task.name))
 
 
@@ -87,8 +87,7 @@ def _comparison(run_id: str, target: Task, ways_of: str) -> sa.RowMapping | None
             st.error(f"The comparison failed: {why_it_failed(job)}")
         _order(run_id, target, ways_of, is_again=found is not None)
     if found is not None:
-        practised = found["settings"]["short_steps"]
-        how = f"after {practised:,} steps of practice" if practised else "untrained"
+        how = "after practice" if found["settings"]["short_steps"] else "untrained"
         judge = found["settings"]["reward_from"]
         by = f"the reward of run {judge.replace(':', ', version ')}" if judge else _TRUE
         st.caption(f"Compared {_ago(found['finished_at'])}, {how}, by {by}.")
@@ -121,8 +120,8 @@ def _order(run_id: str, target: Task, ways_of: str, *, is_again: bool) -> None:
             _PRACTICE[1:] if ways_of else _PRACTICE,
             format_func=lambda one: f"{one:,} steps" if one else "none, as they are",
             key=f"practice-{target.name}-{ways_of}",
-            help="Each practises a little and the worse half is given up, beside one from scratch. It says "
-            "the most, and takes minutes.",
+            help="Each practises a little and the worse half is given up, beside one from scratch. Four "
+            "rollouts are made at least. It says the most, and takes minutes.",
         )
         label = "Compare ways" if ways_of else "Compare"
         is_wanted = st.button(f"{label} again" if is_again else label, icon=":material/leaderboard:")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from rlhf.types.ranked_source import RankedSource
+from rlhf.types.ranked_source import RankedSource, why_from_scratch
 
 UPDATE_NAMES: Mapping[str, str] = {
     "all": "Everything",
@@ -19,6 +19,7 @@ _HELP = {
     "Predicted here": "Mean return in this task, untrained, by a reward that people's answers taught.",
     "Return here": "Mean true return in this task, untrained. For evaluation only.",
     "After practice": "Mean reward per step at the end of a short practice. Empty: given up early.",
+    "Steps practised": "Environment steps of that practice, with each of the seeds.",
 }
 
 
@@ -35,7 +36,7 @@ def draw_sources(
     if not any(source.run_id for source in sources):
         st.info("No saved policy fits this task: none has its observations, actions and layers.")
         return
-
+    _warn(sources)
     rows = [
         {
             "Run": source.run_id or "from scratch",
@@ -46,6 +47,7 @@ def draw_sources(
             "Predicted here": source.predicted_return,
             "Return here": source.zero_shot_return,
             "After practice": source.short_arm,
+            "Steps practised": source.steps,
         }
         for source in sources
     ]
@@ -60,11 +62,7 @@ def draw_ways(ways: Sequence[RankedSource], *, key: str, on_pick: Callable[[Rank
         key: of the table.
         on_pick: hears which row somebody chooses.
     """
-    if ways[0].run_id is None:
-        st.warning(
-            "A policy from scratch did best: starting from this one would rather harm.",
-            icon=":material/block:",
-        )
+    _warn(ways)
     rows = [
         {
             "What learns": UPDATE_NAMES[way.update] if way.update else "Everything, from scratch",
@@ -72,10 +70,16 @@ def draw_ways(ways: Sequence[RankedSource], *, key: str, on_pick: Callable[[Rank
             "Learning rate": PACE_NAMES[way.pace],
             "Held to the start": bool(way.hold),
             "After practice": way.short_arm,
+            "Steps practised": way.steps,
         }
         for way in ways
     ]
     _draw(rows, ways, key, on_pick)
+
+
+def _warn(ranked: Sequence[RankedSource]) -> None:
+    if why := why_from_scratch(ranked):
+        st.warning(why, icon=":material/block:")
 
 
 def _draw(
@@ -96,7 +100,9 @@ def _draw(
         on_select=pick,
         selection_mode="single-row",
         column_config={
-            name: st.column_config.NumberColumn(help=text, format="%.3g")
+            name: st.column_config.NumberColumn(
+                help=text, format="localized" if name == "Steps practised" else "%.3g"
+            )
             for name, text in _HELP.items()
             if name in rows[0]
         },

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from rlhf.cli.main import main
+from rlhf.types.ranked_source import RankedSource
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +16,20 @@ def test_an_empty_store_has_no_sources(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     assert main(["sources", "--target", "cartpole-balance", "--json", str(report)]) == 0
     assert json.loads(report.read_text()) == {"target": "cartpole-balance", "sources": []}
+
+
+@pytest.mark.parametrize("options", [[], ["--ways-of", "one:3", "--short-arm", "10"]])
+def test_who_is_recommended_is_first_and_the_steps_that_were_made_are_told(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scratch = RankedSource(run_id=None, version=0, task="a", num_parameters=9, short_arm=0.5, steps=8192)
+    better = RankedSource(run_id="one", version=3, task="a", num_parameters=9, short_arm=0.6, steps=8192)
+    monkeypatch.setattr("rlhf.loop.rank_sources.rank_sources", lambda *args, **named: [scratch, better])
+    assert main(["sources", "--target", "cartpole-balance", *options]) == 0
+    printed = capsys.readouterr().out
+    first = next(line for line in printed.splitlines() if "8,192" in line)
+    assert "from scratch" in first
+    assert "None of these is clearly better than a policy from scratch" in printed
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from rlhf.errors import ConfigError
 from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
 from rlhf.loop.order_ranking import RankConfig
+from rlhf.loop.practise import rounds_of
 from rlhf.loop.rank_sources import rank_sources
 from rlhf.loop.short_arm import short_arm
 from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.storage import models
 from rlhf.storage.engine import writing
 from rlhf.types.experience import Float32
+from rlhf.types.ranked_source import why_from_scratch
 from rlhf.ui.store import Store
 
 Make = Callable[..., str]
@@ -92,12 +94,56 @@ def test_only_so_many_of_the_newest_are_measured(store: Store, good: str) -> Non
 
 
 def test_scratch_takes_part_in_the_practice_to_its_end(store: Store, good: str) -> None:
-    ranked = rank(store, short_steps=1, seeds=1)
-    share = {source.run_id: source.share for source in ranked}
-    assert len(share) == 3
-    assert share[None] == 1.0
+    ranked = rank(store, short_steps=10_240, seeds=1)
+    steps = {source.run_id: source.steps for source in ranked}
+    assert len(steps) == 3
+    assert steps[None] == 10_240
     assert [source.short_arm for source in ranked if source.run_id is None] != [None]
-    assert sorted(share.values())[0] < 1.0  # the worse half was given up
+    assert sorted(steps.values())[0] == 8_192  # the worse half was given up after four rollouts
+
+
+@pytest.mark.parametrize(
+    ("short_steps", "rounds"), [(1, (8192,)), (5_000, (8192,)), (20_000, (8192, 18_432))]
+)
+def test_a_practice_has_as_many_rounds_as_differ(short_steps: int, rounds: tuple[int, ...]) -> None:
+    assert rounds_of(resolve(get_task(TASK), {}), short_steps) == rounds
+
+
+def test_no_practice_is_made_twice(store: Store, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, int, object]] = []
+
+    def noted(task: object, config: object, seed: int, steps: int, source: object, *rest: object) -> float:
+        made.append((seed, steps, id(source)))
+        return 0.0
+
+    monkeypatch.setattr("rlhf.loop.practise.short_arm", lambda *given, tick: noted(*given))
+    ranked = rank(store, short_steps=5_000)
+    assert len(made) == len(set(made)) == 6
+    assert {source.steps for source in ranked} == {8192}
+
+
+@pytest.mark.parametrize(
+    ("gains", "why"),
+    [
+        ((0.5, 0.6), ""),
+        ((0.5, -0.4), "None of these is clearly better"),
+        ((0.5, -0.6), "would rather harm"),
+        ((-0.5, -0.6), "would rather harm"),
+    ],
+)
+def test_a_source_that_is_not_clearly_better_than_scratch_is_not_recommended(
+    store: Store, good: str, monkeypatch: pytest.MonkeyPatch, gains: tuple[float, float], why: str
+) -> None:
+    of_seeds = itertools.cycle(gains)
+    monkeypatch.setattr(
+        "rlhf.loop.practise.short_arm",
+        lambda task, config, seed, steps, source, reward, tick: 1.0 + (next(of_seeds) if source else 0.0),
+    )
+    ranked = rank(store, short_steps=1)
+    assert [source.is_recommended for source in ranked] == [True, False, False]
+    assert (ranked[0].run_id is None) == bool(why)
+    assert why in why_from_scratch(ranked)
+    assert bool(why) == bool(why_from_scratch(ranked))
 
 
 def test_nothing_that_fits_gives_nothing(store: Store, new_small_run: Make) -> None:

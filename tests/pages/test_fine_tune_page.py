@@ -158,13 +158,15 @@ def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str)
         predicted_return=None,
         zero_shot_return=20.0,
         short_arm=0.5,
-        share=1.0,
+        steps=8192,
     )
+    stored = dataclasses.asdict(known) | {"share": 1.0}  # which earlier programs stored
     with writing(store.engine) as connection:
-        source_rankings.finish_ranking(connection, row["id"], [dataclasses.asdict(known)])
+        source_rankings.finish_ranking(connection, row["id"], [stored])
     page.run()
     assert page.dataframe[0].value["Run"].tolist() == [source]
-    assert "after 5,000 steps of practice, by the true reward" in texts(page)
+    assert page.dataframe[0].value["Steps practised"].tolist() == [8192]
+    assert "after practice, by the true reward" in texts(page)
     assert [one.label for one in page.button if "Compare" in one.label] == ["Compare ways", "Compare again"]
 
 
