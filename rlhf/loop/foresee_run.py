@@ -14,17 +14,16 @@ from rlhf.errors import JobError
 from rlhf.evaluation.statistics import bootstrap_interval
 from rlhf.experience.rollout import play_episodes
 from rlhf.experience.tasks import get_task, spaces_of
-from rlhf.loop.config import resolve
+from rlhf.loop.config import RunConfig, resolve
 from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.memory import Memory
 from rlhf.loop.report import Progress, finite
+from rlhf.loop.score_rollout import score_steps
+from rlhf.policy.advantages import absorbing_values
 from rlhf.policy.dynamics import HELD_OUT_EVERY, Choices, DynamicsConfig, DynamicsModel, Steps
 from rlhf.policy.foresight import ForesightConfig, Planner, RealFutures
 from rlhf.policy.ppo import PPO
-from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
-from rlhf.reward.features import RewardInputs
-from rlhf.reward.normalise import combine_members
 from rlhf.seeding import generator
 from rlhf.storage import models, runs
 from rlhf.storage.blobs import Blobs
@@ -64,28 +63,38 @@ class RunJudge:
         policy: acts, and values where futures end.
         reward: gives imagined steps their reward, less ``pessimism`` spreads of its members.
         action_space: says how actions look.
+        config: of the run: what the critic learned is what imagined steps bring.
         pessimism: see ``RunForesightConfig``.
     """
 
-    def __init__(self, policy: PPO, reward: RewardModel, action_space: ActionSpace, pessimism: float) -> None:
-        self.discount = policy.config.discount
-        self._policy, self._reward, self._space, self._pessimism = policy, reward, action_space, pessimism
-        self._inputs = RewardInputs.of(reward.config, action_space)
+    def __init__(
+        self,
+        policy: PPO,
+        reward: RewardModel,
+        action_space: ActionSpace,
+        config: RunConfig,
+        pessimism: float,
+    ) -> None:
+        self.discount = config.following.discount
+        self._policy, self._reward, self._space = policy, reward, action_space
+        self._config, self._pessimism = config, pessimism
 
     def rewards(
         self, states: Float32, actions: Actions, following: Float32, ended: Bool
     ) -> tuple[Float32, Bool]:
         """Return the rewards of steps; where one ends the episode, with all of the absorbing state's."""
-        is_discrete = self._space.kind == "discrete"
-        features = self._inputs.steps(states, actions[..., 0] if is_discrete else actions, following)
-        members = self._reward.member_rewards(features.reshape(-1, features.shape[-1]))
-        paid, _ = combine_members(members, pessimism=self._pessimism, clip=self._reward.config.clip)
-        rewards = paid.reshape(ended.shape)
-        if ended.any():
-            endings = score_endings(self._reward, self._space, following[ended], pessimism=self._pessimism)
-            after = endings.per_step(self.discount)
-            rewards[ended] += self.discount / (1.0 - self.discount) * after
-        return rewards, ended
+        scored = score_steps(
+            self._reward,
+            self._space,
+            self._config,
+            states,
+            actions[..., 0] if self._space.kind == "discrete" else actions,
+            following,
+            ended,
+            pessimism=self._pessimism,
+        )
+        after = absorbing_values(scored.absorbing_rewards, self.discount)
+        return scored.followed + np.float32(self.discount) * after, ended
 
     def values(self, states: Float32) -> Float32:
         """Return the critic's values, (M, N, S)."""
@@ -184,7 +193,8 @@ def foresee_run(
             "has learned. Start it, answer questions and try again."
         )
     rng = generator(run["seed"], "foresight")
-    policy = PPO(resolve(task, run["overrides"]).following, observation_dim, action_space, rng)
+    settings = resolve(task, run["overrides"])
+    policy = PPO(settings.following, observation_dim, action_space, rng)
     policy.load_state_dict(_part(arrays, "policy") | details["policy"])
     memory = Memory(recent=1, older=1, rollouts=1, rng=generator(run["seed"], "memory"))
     memory.load_state_dict(_part(arrays, "memory"), details["memory"])
@@ -198,7 +208,7 @@ def foresee_run(
         progress(done, config.updates, "learning what follows from what it does")
         model.fit(min(_UPDATES_TOLD, config.updates - done))
     reward = RewardModel.from_arrays(learned)
-    judge = RunJudge(policy, reward, action_space, config.pessimism)
+    judge = RunJudge(policy, reward, action_space, settings, config.pessimism)
     planner = Planner(config.plan, model, choices)
     planner.calibrate(_futures(episodes, config.plan.horizon, rng), judge)
     acting = ForeseeingPolicy(planner, judge, action_space, policy.version)

@@ -4,17 +4,19 @@ import dataclasses
 
 import numpy as np
 
-from rlhf.loop.fit_reward import rollout_features
+from rlhf.loop.config import RunConfig
 from rlhf.loop.session import Session
 from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.features import RewardInputs
 from rlhf.reward.normalise import combine_members
-from rlhf.types.experience import Float32, Rollout
+from rlhf.types.experience import Actions, Bool, Float32, Rollout
+from rlhf.types.task import ActionSpace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scored:
-    """The rewards of a rollout under one reward version, each (T, N)."""
+    """The rewards of steps under one reward version, all of one shape, (T, N) for a rollout."""
 
     rewards: Float32
     """The members' mean less ``pessimism`` spreads, clipped."""
@@ -37,23 +39,57 @@ def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessi
     """Return what a reward model gives each step of a rollout.
 
     Args:
-        session: says how features are made.
+        session: whose policy follows it.
         rollout: (T, N).
         reward: any version.
         pessimism: kappa; not the one the model was fitted with, as it changes in the course of a run.
     """
-    steps, discount = rollout_features(session, rollout), session.config.following.discount
-    shape, ended, clip = rollout.terminated.shape, rollout.terminated, reward.config.clip
+    return score_steps(
+        reward,
+        session.action_space,
+        session.config,
+        rollout.observations,
+        rollout.applied_actions(),
+        rollout.next_observations,
+        rollout.terminated,
+        pessimism=pessimism,
+    )
+
+
+def score_steps(
+    reward: RewardModel,
+    action_space: ActionSpace,
+    config: RunConfig,
+    observations: Float32,
+    actions: Actions,
+    next_observations: Float32,
+    terminated: Bool,
+    *,
+    pessimism: float,
+) -> Scored:
+    """Return what a run's policy gets for steps: what its critic learns, and whoever plans with that goes by.
+
+    Args:
+        reward: any version.
+        action_space: says how actions look.
+        config: the run's, says how far it looks ahead and what an ending costs.
+        observations: raw, (..., D).
+        actions: as the environment saw them, (..., A), or (...) if discrete.
+        next_observations: raw, before any reset, (..., D).
+        terminated: whether the step led into the absorbing state, (...).
+        pessimism: kappa.
+    """
+    steps = RewardInputs.of(reward.config, action_space).steps(observations, actions, next_observations)
+    shape, discount = terminated.shape, config.following.discount
     members = reward.member_rewards(steps.reshape(-1, steps.shape[-1]))
-    rewards, spread = combine_members(members, pessimism=pessimism, clip=clip)
+    rewards, spread = combine_members(members, pessimism=pessimism, clip=reward.config.clip)
     absorbing_rewards = np.zeros(shape, np.float32)
-    if ended.any():
-        last = rollout.next_observations[ended]
-        endings = score_endings(reward, session.action_space, last, pessimism=pessimism)
-        absorbing_rewards[ended] = endings.per_step(discount, cost=session.config.improve.ending_cost)
+    if terminated.any():
+        endings = score_endings(reward, action_space, next_observations[terminated], pessimism=pessimism)
+        absorbing_rewards[terminated] = endings.per_step(discount, cost=config.improve.ending_cost)
     shaping = np.zeros(shape, np.float32)
     if reward.shaping is not None:
-        shaping = reward.shaping.rewards(rollout.observations, rollout.next_observations, ended, discount)
+        shaping = reward.shaping.rewards(observations, next_observations, terminated, discount)
     return Scored(
         rewards=rewards.reshape(shape),
         absorbing_rewards=absorbing_rewards,

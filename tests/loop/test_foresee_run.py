@@ -1,4 +1,6 @@
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,12 @@ from rlhf.errors import JobError
 from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.foresee_run import RunForesightConfig, RunJudge, evaluate_foresight, foresee_run
 from rlhf.loop.iterate import iterate
+from rlhf.loop.score_rollout import score_rollout
 from rlhf.loop.session import Session, open_session, save_checkpoint
+from rlhf.policy.advantages import successor_values
+from rlhf.policy.foresight import ForesightConfig, Planner
+from rlhf.reward.shaping import Shaping
+from rlhf.types.experience import Float32
 from rlhf.ui.store import Store
 
 QUICK = override(
@@ -56,7 +63,7 @@ def test_a_runs_policy_acts_with_foresight_and_alone_in_the_same_episodes(
 def test_what_ends_an_episode_has_the_worth_of_the_absorbing_state(learned: Callable[[str], Session]) -> None:
     session = learned("cartpole-balance")
     assert session.reward is not None
-    judge = RunJudge(session.policy, session.reward, session.action_space, 0.0)
+    judge = judge_of(session)
     states = np.random.default_rng(0).normal(size=(2, 1, 3, 4)).astype(np.float32)
     actions = np.ones((2, 1, 3, 1), np.int64)
     goes_on, over = (
@@ -72,6 +79,61 @@ def test_what_ends_an_episode_has_the_worth_of_the_absorbing_state(learned: Call
     later = np.clip(at_rest.mean(axis=0), -clip, clip)
     lasting = judge.discount * (first + judge.discount / (1 - judge.discount) * later)
     assert (over - goes_on).ravel() == pytest.approx(lasting, rel=1e-3, abs=1e-3)
+
+
+def judge_of(session: Session, **changes: Any) -> RunJudge:
+    """A judge by the session's reward with some changes to it."""
+    assert session.reward is not None
+    reward = dataclasses.replace(session.reward, **changes)
+    return RunJudge(session.policy, reward, session.action_space, session.config, 0.0)
+
+
+POTENTIAL = Shaping(column=2, slope=3.0, origin=0.1, is_nearness=True)
+
+
+class Shaped(RunJudge):
+    """A judge whose critic has learned what the potential adds."""
+
+    def values(self, states: Float32) -> Float32:
+        return super().values(states) - POTENTIAL.potentials(states)
+
+
+def test_a_potential_leaves_plans_as_they_are(store: Store, learned: Callable[[str], Session]) -> None:
+    session = learned("cartpole-balance")
+    found = foresee_run(store.engine, store.blobs, session.run_id, QUICK)
+    plain = judge_of(session)
+    assert session.reward is not None
+    reward = dataclasses.replace(session.reward, shaping=POTENTIAL)
+    shaped = Shaped(session.policy, reward, session.action_space, session.config, 0.0)
+    config = ForesightConfig(margin=0.0, horizon=3, caution=0.0)
+    planner = Planner(config, found.model, found.choices)  # in units of 1, as it is not calibrated
+    states = session.memory.rollouts[-1].observations[:, 0]
+    before, after = (planner.plan(states, judge, np.random.default_rng(0)) for judge in (plain, shaped))
+    np.testing.assert_array_equal(after.actions, before.actions)
+    np.testing.assert_allclose(after.gains, before.gains, atol=1e-3)
+    assert before.overruled.any()
+
+
+def test_imagined_steps_bring_what_the_critic_learns_endings_included(
+    learned: Callable[[str], Session],
+) -> None:
+    session = learned("cartpole-balance")
+    assert session.reward is not None
+    costly = dataclasses.replace(session.config.improve, ending_cost=0.3)
+    session.config = dataclasses.replace(session.config, improve=costly)
+    reward = dataclasses.replace(session.reward, shaping=POTENTIAL)
+    rollout = session.memory.rollouts[-1]
+    assert rollout.terminated.any()
+    scored, judge = score_rollout(session, rollout, reward, 0.0), judge_of(session, shaping=POTENTIAL)
+    worthless = np.zeros_like(scored.rewards)
+    after = successor_values(worthless, rollout.terminated, scored.absorbing_rewards, judge.discount)
+    imagined, _ = judge.rewards(
+        rollout.observations[None],
+        rollout.actions[None, ..., None],
+        rollout.next_observations[None],
+        rollout.terminated[None],
+    )
+    np.testing.assert_allclose(imagined[0], scored.followed + judge.discount * after, rtol=1e-5)
 
 
 def test_foresight_needs_something_learned(store: Store, new_small_run: Callable[..., str]) -> None:
