@@ -4,19 +4,22 @@ The reward changes only here, between rollouts: a rollout is never scored by two
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from rlhf.loop.config import ImproveConfig
 from rlhf.loop.imitate_best import imitate_best
 from rlhf.loop.schedule import pessimism
 from rlhf.loop.score_rollout import Scored, score_rollout
 from rlhf.loop.session import Session
 from rlhf.policy.config import PPOConfig
+from rlhf.policy.ppo import PPO
 from rlhf.policy.stats import CriticStats, PolicyStats
 from rlhf.reward.ensemble import RewardModel
 from rlhf.storage import jobs, models, runs
 from rlhf.storage.engine import reading
-from rlhf.types.experience import Rollout
+from rlhf.types.experience import Float32, Rollout
 from rlhf.types.run import JobKind
 
 
@@ -66,11 +69,35 @@ def refit_critic(session: Session, rollout: Rollout, scored: Scored) -> CriticSt
                 for one in rollouts
             ]
     with session.timed("policy"):
-        arguments = rollouts, [s.followed for s in rewards], [s.absorbing_rewards for s in rewards]
-        stats = session.policy.refit_critic(*arguments)
-        if stats.explained_variance_after < improve.refit_again_below:
-            again = session.policy.refit_critic(*arguments)
-            stats = dataclasses.replace(again, explained_variance_before=stats.explained_variance_before)
+        return fit_critic(
+            session.policy,
+            improve,
+            rollouts,
+            [scored.followed for scored in rewards],
+            [scored.absorbing_rewards for scored in rewards],
+        )
+
+
+def fit_critic(
+    policy: PPO,
+    improve: ImproveConfig,
+    rollouts: Sequence[Rollout],
+    rewards: Sequence[Float32],
+    absorbing_rewards: Sequence[Float32],
+) -> CriticStats:
+    """Fit a policy's critic to a reward that it does not know; see ``PPO.refit_critic``.
+
+    Args:
+        policy: whose critic it is; it acts as before.
+        improve: says when that was not enough, and is done once more.
+        rollouts: at least one.
+        rewards: of each rollout, (T, N) each.
+        absorbing_rewards: of each rollout, (T, N) each.
+    """
+    stats = policy.refit_critic(rollouts, rewards, absorbing_rewards)
+    if stats.explained_variance_after < improve.refit_again_below:
+        again = policy.refit_critic(rollouts, rewards, absorbing_rewards)
+        stats = dataclasses.replace(again, explained_variance_before=stats.explained_variance_before)
     return stats
 
 

@@ -1,11 +1,14 @@
 """A run that begins takes what it was to take from another one."""
 
 from rlhf.loop.collect_experience import collect_experience
+from rlhf.loop.config import RunConfig
 from rlhf.loop.session import Session
-from rlhf.policy.transfer import start_from
+from rlhf.policy.ppo import PPO
+from rlhf.policy.transfer import Arrays, start_from
 from rlhf.reward.ensemble import RewardModel
 from rlhf.storage import answers, models, origins, runs
 from rlhf.storage.engine import reading
+from rlhf.types.task import ActionSpace
 
 
 def take_over(session: Session) -> bool:
@@ -20,7 +23,8 @@ def take_over(session: Session) -> bool:
         return False
     known_reward = _take_critic(session, origin["critic"]) if origin["critic"] else 0
     if origin["policy"]:
-        _take_policy(session, origin["policy"])
+        arrays, _ = session.blobs.read_arrays(origin["policy"])
+        start_policy(session.policy, arrays, session.config, session.action_space)
     if origin["reward_version"] is not None:
         _take_reward(session, origin["reward_version"], known_reward, origin["num_answers"] is not None)
     parts = ", ".join(origins.taken(origin))
@@ -35,28 +39,37 @@ def warm_up(session: Session) -> None:
 
     With one that knows nothing the first updates would undo what the policy has from elsewhere.
     """
-    for _ in range(session.config.collect.recent_rollouts - 1):
+    for _ in range(num_warm_up(session.config)):
         collect_experience(session)
 
 
-def _take_policy(session: Session, blob: str) -> None:
-    arrays, _ = session.blobs.read_arrays(blob)
-    policy = session.policy
+def num_warm_up(config: RunConfig) -> int:
+    """Return the rollouts that a critic is fitted to beside the first one that the policy learns from."""
+    return config.collect.recent_rollouts - 1
+
+
+def start_policy(policy: PPO, source: Arrays, config: RunConfig, action_space: ActionSpace) -> None:
+    """Let a policy that begins act as a saved one did, as far as that fits.
+
+    Args:
+        policy: that begins.
+        source: the saved one, from ``policy_arrays``.
+        config: of the run.
+        action_space: of the run's task.
+
+    Raises:
+        ConfigError: the hidden layers are not of the same widths.
+    """
+    own, num_observed = policy.policy_arrays(), _num_observed(config)
     policy.load_state_dict(
-        start_from(
-            policy.state_dict(),
-            policy.policy_arrays(),
-            arrays,
-            session.action_space,
-            num_observed=_num_observed(session),
-        )
+        start_from(policy.state_dict(), own, source, action_space, num_observed=num_observed)
     )
 
 
 def _take_critic(session: Session, blob: str) -> int:
     """Take a critic and the scales it lives in; return the reward version that it belongs to."""
     arrays, details = session.blobs.read_arrays(blob)
-    scales = details["values"] | {"observations.count": _num_observed(session)}
+    scales = details["values"] | {"observations.count": _num_observed(session.config)}
     session.policy.load_state_dict(session.policy.state_dict() | arrays | scales)
     return int(details["reward_version"])
 
@@ -75,10 +88,9 @@ def _take_reward(session: Session, version: int, known_reward: int, with_answers
         runs.update_run(connection, session.run_id, reward_version=version)
 
 
-def _num_observed(session: Session) -> int:
+def _num_observed(config: RunConfig) -> int:
     """Return what the source's scale of observations weighs: as much as the rollouts that are remembered.
 
     By all that the source had seen, it would never follow observations that are spread otherwise here.
     """
-    collect = session.config.collect
-    return collect.recent_rollouts * session.config.ppo.num_steps * collect.num_envs
+    return config.collect.recent_rollouts * config.ppo.num_steps * config.collect.num_envs

@@ -93,7 +93,13 @@ def test_only_so_many_of_the_newest_are_measured(store: Store, good: str) -> Non
     assert only.run_id == good
 
 
-def test_scratch_takes_part_in_the_practice_to_its_end(store: Store, good: str) -> None:
+def test_scratch_takes_part_in_the_practice_to_its_end(
+    store: Store, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "rlhf.loop.practise.short_arm",
+        lambda task, config, seed, steps, source, reward, tick: 0.0 if source else 1.0,
+    )
     ranked = rank(store, short_steps=10_240, seeds=1)
     steps = {source.run_id: source.steps for source in ranked}
     assert len(steps) == 3
@@ -159,7 +165,7 @@ def test_a_source_of_other_widths_does_not_practise() -> None:
 
 def test_an_end_before_the_horizon_counts_against_a_source() -> None:
     task = get_task(TASK)
-    config = resolve(task, {"ppo.learning_rate": 1e-6})
+    config = resolve(task, {"ppo.learning_rate": 1e-6, "collect.recent_rollouts": 1})
     hidden = config.ppo.hidden
     good, bad = (short_arm(task, config, 0, 2000, balancing(hidden, sign), None) for sign in (1.0, -1.0))
     assert bad < 0.1 < 0.7 < good  # of the one point that each step is worth
