@@ -27,18 +27,15 @@ def observed(task: str, dim: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return preset.feature_names, preset.feature_units
 
 
-def designable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str, str]:
-    """Return the features of a run that a design can name, with their units, those of observations first.
-
-    Actions are not among them: a weighted sum of them says nothing that anybody wants.
+def shapeable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str, str]:
+    """Return the entries of a run's observations, which a potential can be of, with their units.
 
     Raises:
         NotFoundError: there is no such run.
         FeedbackError: the task has no names, and the run has shown no behaviour yet that says how many there
             are to be.
     """
-    run = runs.get_run(connection, run_id)
-    task = run["task"]
+    task = runs.get_run(connection, run_id)["task"]
     preset = PRESETS.get(base_name(task))
     dim = len(preset.feature_names) if preset is not None else 0
     if not dim:
@@ -47,7 +44,18 @@ def designable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str
         if row is None:
             raise FeedbackError(f"run {run_id} has shown no behaviour yet; start it, then design its reward.")
         dim = segments.load_segment(connection, blobs, row["id"]).observations.shape[1]
-    names, units = observed(task, dim)
-    seen = resolve(get_task(task), run["overrides"]).reward
+    return dict(zip(*observed(task, dim), strict=True))
+
+
+def designable(connection: sa.Connection, blobs: Blobs, run_id: str) -> dict[str, str]:
+    """Return the features of a run that a term of a design can name, with their units.
+
+    Actions are not among them: a weighted sum of them says nothing that anybody wants.
+
+    Raises:
+        NotFoundError, FeedbackError: as ``shapeable``.
+    """
+    run, entries = runs.get_run(connection, run_id), shapeable(connection, blobs, run_id)
+    seen = resolve(get_task(run["task"]), run["overrides"]).reward
     inputs = RewardInputs(action_space=_NO_ACTIONS, use_changes=seen.use_changes)
-    return dict(zip(inputs.names(names), inputs.units(units), strict=True))
+    return dict(zip(inputs.names([*entries]), inputs.units([*entries.values()]), strict=True))

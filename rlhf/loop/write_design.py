@@ -1,9 +1,11 @@
 """A researcher's design of a reward -> the store, where the run's next fit finds it. No torch."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from rlhf.errors import ConfigError
-from rlhf.loop.observed import designable
+from rlhf.loop.observed import designable, shapeable
 from rlhf.storage import designs, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
@@ -35,11 +37,12 @@ def write_design(
     if len(note) > MAX_NOTE:
         raise ConfigError(f"the note has {len(note)} characters; at most {MAX_NOTE} are kept.")
     with reading(engine) as connection:
-        known = list(designable(connection, blobs, run_id))
+        features = designable(connection, blobs, run_id)
+        entries = shapeable(connection, blobs, run_id)
     for term in design.terms:
-        _check_known(term.feature, known)
+        _check_known(term.feature, features)
     if design.potential is not None:
-        _check_known(design.potential.feature, known[: len(known) // 2])
+        _check_known(design.potential.feature, entries)
     with writing(engine) as connection:
         row = runs.get_run(connection, run_id)
         who = "Somebody" if by is None else by.name
@@ -58,6 +61,6 @@ def in_words(design: Design) -> str:
     return ", ".join(parts) or "nothing"
 
 
-def _check_known(feature: str, known: list[str]) -> None:
+def _check_known(feature: str, known: Collection[str]) -> None:
     if feature not in known:
         raise ConfigError(f"there is no feature {feature!r} here; there are {', '.join(known)}.")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rlhf.errors import RlhfError
-from rlhf.loop.observed import designable
+from rlhf.loop.observed import designable, shapeable
 from rlhf.loop.write_design import write_design
 from rlhf.storage import designs
 from rlhf.storage.engine import reading
@@ -26,6 +26,7 @@ def edit_design(run_id: str) -> None:
     try:
         with reading(store.engine) as connection:
             features = designable(connection, store.blobs, run_id)
+            entries = shapeable(connection, store.blobs, run_id)
             number, held = designs.newest_design(connection, run_id)
     except RlhfError as error:
         st.info(str(error), icon=":material/tune:")
@@ -33,7 +34,7 @@ def edit_design(run_id: str) -> None:
     key = f"{run_id}-{number}"  # what is saved begins anew
     terms = _terms(features, held, key=key)
     try:
-        potential = _potential(features, held.potential, key=key)
+        potential = _potential(entries, held.potential, key=key)
         design = Design(terms=terms, potential=potential)
     except RlhfError as error:
         st.warning(str(error), icon=":material/tune:")
@@ -92,19 +93,19 @@ def _term(name: str, features: dict[str, str], known: Term | None, *, key: str) 
     return Term(feature=name, weight=round(weight, 6), sure=sure / _PERCENT)
 
 
-def _potential(features: dict[str, str], held: Potential | None, *, key: str) -> Potential | None:
+def _potential(entries: dict[str, str], held: Potential | None, *, key: str) -> Potential | None:
     with st.expander("Shape the way there", expanded=held is not None, icon=":material/route:"):
         st.caption(
             "Pays for every bit of getting nearer and takes it back for going away. It can speed learning "
             "up, and the best behaviour stays the same, however wrong it is."
         )
-        observed = list(features)[: len(features) // 2]
-        place = None if held is None else observed.index(held.feature)
+        names = list(entries)
+        place = None if held is None else names.index(held.feature)
         name = st.selectbox(
             "Nearness is seen in",
-            observed,
+            names,
             index=place,
-            format_func=lambda one: _with_unit(one, features),
+            format_func=lambda one: _with_unit(one, entries),
             placeholder="No shaping",
             key=f"potential-{key}",
         )
@@ -117,7 +118,7 @@ def _potential(features: dict[str, str], held: Potential | None, *, key: str) ->
             "Strength", -bound, bound, known.weight, 0.1, key=f"strength-{key}-{name}", help="Below 0: less."
         )
         target = right.number_input(
-            f"Best value{f' ({features[name]})' if features[name] else ''}",
+            f"Best value{f' ({entries[name]})' if entries[name] else ''}",
             value=known.target,
             placeholder="The more the better",
             key=f"target-{key}-{name}",

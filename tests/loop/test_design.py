@@ -147,6 +147,18 @@ def test_a_feature_that_is_not_there_is_refused(store: Store, new_small_run: New
         assert designs.list_designs(connection, run_id) == []
 
 
+@pytest.mark.parametrize("use_changes", [False, True])
+def test_a_potential_can_be_of_whatever_is_observed(
+    store: Store, new_small_run: NewRun, use_changes: bool
+) -> None:
+    run_id = new_small_run(**{"reward.use_changes": use_changes})
+    for name in ("cosine of angle", "sine of angle", "angular velocity"):
+        write(store, run_id, Design(potential=Potential(feature=name, weight=1.0)))
+    for name in ("absorbing", "change of angular velocity"):
+        with pytest.raises(ConfigError, match=f"no feature '{name}'"):
+            write(store, run_id, Design(potential=Potential(feature=name, weight=1.0)))
+
+
 @pytest.mark.parametrize("role", [None, Role.ANNOTATOR])
 def test_whoever_is_no_researcher_designs_nothing(
     store: Store, new_small_run: NewRun, role: Role | None
