@@ -12,6 +12,7 @@ REFRESH_S = 2.0
 
 @st.fragment(run_every=REFRESH_S)
 def kept(run_id: str) -> None:
+    demonstration_list.how_it_starts(run_id)
     demonstration_list.show(run_id)
 
 

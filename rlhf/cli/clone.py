@@ -6,6 +6,7 @@ import dataclasses
 from rlhf.cli.output import add_json_option, finish
 from rlhf.config import Settings
 from rlhf.experience.tasks import get_task
+from rlhf.loop.start_run import let_imitate
 from rlhf.storage import runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import open_engine, reading
@@ -20,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Set the run, imitate once to see how it goes, and report."""
-    from rlhf.loop.clone_policy import start_from_clone, try_clone
+    from rlhf.loop.clone_policy import try_clone
     from rlhf.loop.report import evaluate_acting
 
     settings = Settings.from_environment()
     engine = open_engine(settings.database_url)
     migrate(engine)
     policy, report = try_clone(engine, Blobs(settings.blob_url), options.run_id)
-    start_from_clone(engine, options.run_id)
+    let_imitate(engine, options.run_id, True)
     with reading(engine) as connection:
         row = runs.get_run(connection, options.run_id)
     task = get_task(row["task"])

@@ -14,7 +14,7 @@ from rlhf.policy.snapshot import PolicySnapshot
 from rlhf.seeding import generator
 from rlhf.storage import runs
 from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import reading, writing
+from rlhf.storage.engine import reading
 from rlhf.types.experience import Episode
 from rlhf.types.task import ActionSpace
 
@@ -73,19 +73,6 @@ def try_clone(engine: sa.Engine, blobs: Blobs, run_id: str) -> tuple[PolicySnaps
         action_space=action_space,
     )
     return policy, made.report
-
-
-def start_from_clone(engine: sa.Engine, run_id: str) -> None:
-    """Set a run that has not begun to start by imitating its demonstrations.
-
-    Raises:
-        JobError: it has begun; its policy has learned something else.
-    """
-    with writing(engine) as connection:
-        run = runs.get_run(connection, run_id)
-        if run["config"] is not None:  # which is written when a run begins
-            raise JobError(f"run {run_id} has begun; show episodes to a new run and let that imitate them.")
-        runs.update_run(connection, run_id, overrides=run["overrides"] | {"demonstrations.clone": True})
 
 
 def _clone(episodes: list[Episode], action_space: ActionSpace, config: RunConfig, seed: int) -> Clone:

@@ -6,10 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.errors import FeedbackError, TaskError
+from rlhf.config import override
+from rlhf.errors import FeedbackError, JobError, TaskError
 from rlhf.experience.tasks import get_task, has_expert
 from rlhf.feedback.teachers import parse_teacher
-from rlhf.loop.config import resolve
+from rlhf.loop.config import DemonstrationConfig, resolve
 from rlhf.loop.find_source import check_source
 from rlhf.storage import jobs, models, runs
 from rlhf.storage.engine import writing
@@ -97,6 +98,30 @@ def ask_expert(engine: sa.Engine, run_id: str, num_episodes: int) -> None:
         if not has_expert(task_name):
             raise TaskError(f"task {task_name!r} has no scripted expert; record an episode by hand instead.")
         jobs.enqueue(connection, run_id, JobKind.DEMONSTRATE, f"{num_episodes}:{uuid.uuid4().hex}")
+
+
+def let_imitate(engine: sa.Engine, run_id: str, is_on: bool) -> None:
+    """Let a run that has not begun start by imitating what is shown to it, or from scratch.
+
+    Raises:
+        JobError: it has begun; its policy has learned something else.
+    """
+    with writing(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        if has_begun(run):
+            raise JobError(f"run {run_id} has begun; show episodes to a new run and let that imitate them.")
+        runs.update_run(connection, run_id, overrides=run["overrides"] | {"demonstrations.clone": is_on})
+
+
+def is_to_imitate(run: runs.RunRow) -> bool:
+    """Whether a run's settings let it start by imitating what is shown to it."""
+    value = run["overrides"].get("demonstrations.clone", False)
+    return override(DemonstrationConfig(), {"clone": value}).clone
+
+
+def has_begun(run: runs.RunRow) -> bool:
+    """Whether a worker has ever had the run, so that what it starts from is settled."""
+    return run["config"] is not None  # which is written then
 
 
 def ask_replay(engine: sa.Engine, run_id: str, policy_version: int, reset_seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What was shown to a run: watching it, leaving it out, and asking a scripted expert for more."""
+"""What was shown to a run: watching it, leaving it out, asking a scripted expert for more, imitating it."""
 
 import re
 
@@ -8,9 +8,10 @@ import streamlit as st
 
 from rlhf.errors import RlhfError
 from rlhf.experience.tasks import has_expert
-from rlhf.loop.start_run import ask_expert
+from rlhf.loop.start_run import ask_expert, has_begun, is_to_imitate, let_imitate, start_run
 from rlhf.storage import demonstrations, runs
 from rlhf.storage.engine import reading, writing
+from rlhf.types.run import RunState
 from rlhf.ui.demonstration_player import Takeover
 from rlhf.ui.replay_player import replay_player
 from rlhf.ui.replay_view import SOURCES
@@ -53,6 +54,49 @@ def expert_button(run_id: str) -> None:
             st.toast("The expert's episodes appear below in a moment.")
 
 
+def how_it_starts(run_id: str) -> None:
+    """Let people choose whether a run that has not begun is to imitate what it was shown, and start it."""
+    engine = open_store().engine
+    with reading(engine) as connection:
+        run = runs.get_run(connection, run_id)
+        num_shown = len(demonstrations.list_valid(connection, run_id))
+        imitated = demonstrations.count_imitated(connection, [run_id]).get(run_id, {})
+    was_on = is_to_imitate(run)
+    if has_begun(run) or run["wanted"] is RunState.RUNNING:
+        if was_on and imitated:
+            verb, number = "started" if has_begun(run) else "starts", sum(imitated.values())
+            st.caption(f"The run {verb} by imitating {number} episode{'s' if number > 1 else ''}.")
+        else:
+            st.caption(
+                "The run has not started by imitating. *Show it first* on the Runs page makes one that does."
+            )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        is_on = st.toggle(
+            "Start by imitating these",
+            value=was_on,
+            key=f"imitate-{run_id}-{was_on}",
+            help="The policy then does at first what the episodes below show, and learns from answers on.",
+        )
+        is_wanted = st.button(
+            "Start",
+            icon=":material/play_arrow:",
+            key=f"start-{run_id}",
+            disabled=is_on and not num_shown,
+            help="Nothing to imitate yet." if is_on and not num_shown else None,
+        )
+    try:
+        if is_on != was_on:
+            let_imitate(engine, run_id, is_on)
+        if is_wanted:
+            start_run(engine, run_id)
+    except RlhfError as error:
+        st.error(str(error))
+        return
+    if is_on != was_on or is_wanted:
+        st.rerun()
+
+
 def show(run_id: str) -> None:
     """List a run's demonstrations and let people watch one and leave it out."""
     engine = open_store().engine
@@ -68,7 +112,7 @@ def show(run_id: str) -> None:
         "Episode",
         list(by_id),
         format_func=lambda i: _label(numbers[i], by_id[i]),
-        key=f"demonstration-{run_id}",
+        key=f"episode-{run_id}",
     )
     if chosen is not None:
         _one(engine, by_id[chosen])

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 import streamlit as st
 
-from rlhf.config import override
-from rlhf.loop.config import DemonstrationConfig
+from rlhf.loop.start_run import has_begun, is_to_imitate
 from rlhf.storage import demonstrations, origins, runs
 from rlhf.storage.engine import reading
 from rlhf.types.demonstration import DemonstrationSource
@@ -43,7 +42,7 @@ def show(engine: sa.Engine) -> None:
     with reading(engine) as connection:
         found = origins.list_origins(connection)
         known = {row["id"]: row for row in runs.list_runs(connection)}
-        cloned = [run_id for run_id, row in known.items() if _imitates(row)]
+        cloned = [run_id for run_id, row in known.items() if is_to_imitate(row)]
         shown = demonstrations.count_imitated(connection, cloned) if cloned else {}
     started = sorted((*(origin["run_id"] for origin in found), *shown), key=lambda one: _age(one, known))
     if not started:
@@ -72,11 +71,6 @@ def _root(run_id: str, found: Sequence[sa.RowMapping]) -> str:
     while run_id in source_of:
         run_id = source_of[run_id]
     return run_id
-
-
-def _imitates(row: sa.RowMapping) -> bool:
-    value = row["overrides"].get("demonstrations.clone", False)
-    return override(DemonstrationConfig(), {"clone": value}).clone
 
 
 def _age(run_id: str, known: _Rows) -> float:
@@ -116,7 +110,7 @@ def _run(
         if origin["policy_version"] is not None:
             said.append(UPDATES[row["overrides"].get("ppo.update", "all")])
     if shown is not None:
-        verb = "imitated" if row["config"] else "will imitate"
+        verb = "imitated" if has_begun(row) else "will imitate"
         said.append(f"{verb} {_episodes(sum(shown.values()))} ({_who(shown)})")
     link = f'<a href="training?run={name}" target="_self">{html.escape(row["goal"])}</a>'
     return f"{link} {name}<small>{html.escape(' · '.join(said))}</small>"

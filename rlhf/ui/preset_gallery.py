@@ -13,10 +13,16 @@ from rlhf.ui.session import choose_run
 from rlhf.ui.store import open_store
 
 _COLUMNS = 4
+_SHOW_FIRST = "show_first"
 
 
 def show() -> None:
-    """Draw the gallery; starting a task leads to its label page."""
+    """Draw the gallery; starting a task leads to where it is taught."""
+    st.toggle(
+        "Show it first",
+        key=_SHOW_FIRST,
+        help="The run waits while episodes are recorded on *Demonstrate*, and starts by imitating them.",
+    )
     tasks = list_tasks()
     for first in range(0, len(tasks), _COLUMNS):
         for column, task in zip(st.columns(_COLUMNS), tasks[first : first + _COLUMNS], strict=False):
@@ -62,11 +68,13 @@ def _start_environment(env_id: str) -> None:
 
 def _start(task_name: str) -> None:
     engine = open_store().engine
+    waits = bool(st.session_state[_SHOW_FIRST])
     try:
-        run_id = new_run(engine, task_name)
-        start_run(engine, run_id)
+        run_id = new_run(engine, task_name, overrides={"demonstrations.clone": True} if waits else {})
+        if not waits:
+            start_run(engine, run_id)
     except RlhfError as error:
         st.error(str(error))
         return
     choose_run(run_id)
-    st.switch_page("label.py", query_params={"run": run_id})
+    st.switch_page("demonstrate.py" if waits else "label.py", query_params={"run": run_id})

@@ -7,11 +7,12 @@ import pytest
 
 from rlhf.errors import JobError
 from rlhf.experience.rollout import run_episodes
-from rlhf.loop.clone_policy import clone_policy, start_from_clone, try_clone
+from rlhf.loop.clone_policy import clone_policy, try_clone
 from rlhf.loop.collect_experience import explore
 from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.session import Session, save_checkpoint
+from rlhf.loop.start_run import let_imitate
 from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
 from rlhf.ui.store import Store
@@ -61,17 +62,18 @@ def test_run_without_demonstrations_starts_from_scratch_and_says_so(
         assert "nothing to imitate" in runs.list_events(connection, session.run_id)[0]["message"]
 
 
+@pytest.mark.parametrize("is_on", [True, False])
 def test_run_that_has_not_begun_can_be_set_to_start_from_a_clone(
-    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session]
+    store: Store, new_small_run: Callable[..., str], opened: Callable[[str], Session], is_on: bool
 ) -> None:
-    run_id = new_small_run("cartpole-balance")
+    run_id = new_small_run("cartpole-balance", **{"demonstrations.clone": not is_on})
     with pytest.raises(JobError, match="nothing was shown"):
         try_clone(store.engine, store.blobs, run_id)
     demonstrate_by_expert(store.engine, store.blobs, run_id, 1)
     _, report = try_clone(store.engine, store.blobs, run_id)
     assert report.num_episodes == 1
-    start_from_clone(store.engine, run_id)
-    assert opened(run_id).config.demonstrations.clone
+    let_imitate(store.engine, run_id, is_on)
+    assert opened(run_id).config.demonstrations.clone == is_on
 
 
 def test_run_that_has_begun_keeps_its_policy(
@@ -81,7 +83,7 @@ def test_run_that_has_begun_keeps_its_policy(
     demonstrate_by_expert(store.engine, store.blobs, run_id, 1)
     opened(run_id)
     with pytest.raises(JobError, match="has begun"):
-        start_from_clone(store.engine, run_id)
+        let_imitate(store.engine, run_id, True)
 
 
 @pytest.mark.parametrize(("weight", "is_held"), [(0.0, False), (0.1, True)])
