@@ -329,8 +329,15 @@ def _new_session(
             rng=generator(seed, "memory"),
         ),
         rngs={name: generator(seed, name) for name in _STREAMS},
-        world=WorldState(config.world, *spaces, generator(seed, "world")) if config.world.watch else None,
+        world=world_state(config, stepper, seed),
     )
+
+
+def world_state(config: RunConfig, stepper: VectorStepper, seed: int) -> WorldState | None:
+    """Return what says whether the world stays the same, knowing nothing yet; None if nobody is to look."""
+    if not config.world.watch:
+        return None
+    return WorldState(config.world, stepper.observation_dim, stepper.action_space, generator(seed, "world"))
 
 
 def _state(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -79,7 +79,7 @@ def how_it_starts(run_id: str) -> None:
             help="The policy then does at first what the episodes below show, and learns from answers on.",
         )
         is_wanted = st.button(
-            "Start",
+            "Start the run",
             icon=":material/play_arrow:",
             key=f"start-{run_id}",
             disabled=is_on and not num_shown,

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 import streamlit as st
 
+from rlhf.loop.change_world import watches
 from rlhf.storage import models, runs
 from rlhf.storage.engine import reading
 
@@ -121,7 +122,7 @@ def alarms(engine: sa.Engine, run_id: str) -> None:
     config = run["config"] or {}
     world = config.get("world", {})
     limits = config.get("gates", {}) | {f"world_{name}": value for name, value in world.items()}
-    gates = [gate for gate in GATES if world.get("watch") or not gate.limit.startswith("world_")]
+    gates = [gate for gate in GATES if watches(run) or not gate.limit.startswith("world_")]
     st.markdown("**Alarms**", help="Raised by the run itself; an alarm stands until the next reward version.")
     for event in standing:
         st.warning(

@@ -1,12 +1,12 @@
 """Changing the world of a run that goes on, to see whether it notices."""
 
+import sqlalchemy as sa
 import streamlit as st
 
 from rlhf.errors import RlhfError
 from rlhf.experience.tasks import env_id_of, get_task
 from rlhf.experience.variants import SIGN, Change, can_change_live, changes_of, name_changes
-from rlhf.loop.change_world import change_world
-from rlhf.loop.config import resolve
+from rlhf.loop.change_world import change_world, let_watch, watches
 from rlhf.storage import runs
 from rlhf.storage.engine import reading
 from rlhf.types.run import RunState
@@ -17,12 +17,6 @@ from rlhf.ui.store import open_store
 _STEPS = 40
 """Of the buttons beside a number, from its smallest to its largest value."""
 
-_WATCHES = "It watches for that: *What happened* and the alarms of *Reward model* show when it notices."
-_DOES_NOT_WATCH = (
-    "It does not watch for that, so it can only get used to it; runs with the setting `world.watch` warn and "
-    "adapt."
-)
-
 
 def change_the_world(view: RunView) -> None:
     """Draw what can be changed about a run's environment and the button that does so, where anything can."""
@@ -32,12 +26,14 @@ def change_the_world(view: RunView) -> None:
     task = get_task(view.task)
     engine = open_store().engine
     with reading(engine) as connection:
-        watches = resolve(task, runs.get_run(connection, view.run_id)["overrides"]).world.watch
+        is_watched = watches(runs.get_run(connection, view.run_id))
     with st.expander("Change its world", icon=":material/public:"):
         st.caption(
             "An experiment in place of wear and tear. The run is not told: its episodes go on from where "
-            "they stand, by other physics. " + (_WATCHES if watches else _DOES_NOT_WATCH)
+            "they stand, by other physics. A run that watches for changes warns and adapts; any other can "
+            "only get used to them."
         )
+        _watch(engine, view.run_id, is_watched)
         wanted: dict[str, float] = {}
         with st.container(horizontal=True, gap="medium"):
             for name, change in changes_of(task.env_id).items():
@@ -61,6 +57,21 @@ def change_the_world(view: RunView) -> None:
                 return
             st.toast(f"The world is {name} from now on.")
             st.rerun()
+
+
+def _watch(engine: sa.Engine, run_id: str, was_on: bool) -> None:
+    """Draw the switch that lets the run watch for changes."""
+    is_on = st.toggle(
+        "Watch for changes",
+        value=was_on,
+        key=f"watch-{run_id}-{was_on}",
+        help="It warns when what follows an action is no longer what it was, and adapts: see *What happened* "
+        "and the alarms of *Reward model*. Begun now, it first learns for a while what is usual. Costs a "
+        "tenth or so of a small run's time.",
+    )
+    if is_on != was_on:
+        let_watch(engine, run_id, is_on)
+        st.rerun()
 
 
 def _number(name: str, change: Change, now: float, *, key: str) -> float:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from rlhf.errors import ConfigError, JobError
-from rlhf.loop.change_world import change_world
-from rlhf.loop.iterate import iterate
+from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.change_world import change_world, let_watch, watches
+from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.score_rollout import score_rollout
 from rlhf.loop.session import Session, save_checkpoint
 from rlhf.loop.simulate import simulate
@@ -73,6 +74,43 @@ def test_what_is_known_of_the_world_is_part_of_a_checkpoint(
     assert first.world.errors.count > 1
     for name, value in first.world.model.state_dict().items():
         np.testing.assert_array_equal(value, again.world.model.state_dict()[name])
+
+
+def test_a_run_begins_to_watch_while_it_goes_on_and_leaves_off(
+    store: Store, new_small_run: Make, opened: Callable[[str], Session]
+) -> None:
+    session = opened(new_small_run(TASK))
+    iterate(session)
+    ask_teacher(store.engine, store.blobs, session.run_id, 8)
+    assert iterate(session) is Turn.LEARNED
+    assert session.world is None
+    let_watch(store.engine, session.run_id, True)
+    iterate(session)
+    assert session.world is not None
+    assert session.world.model.num_steps == session.memory.rollouts[-1].num_steps
+    save_checkpoint(session)
+    again = opened(session.run_id)
+    assert again.world is not None
+    assert again.world.model.num_steps == session.world.model.num_steps
+    let_watch(store.engine, session.run_id, False)
+    iterate(again)
+    assert again.world is None
+    assert len(events(store, session.run_id, "watch")) == 2
+
+
+@pytest.mark.parametrize(("at_first", "later"), [(True, False), (False, True)])
+def test_what_is_set_later_counts_and_else_what_a_run_began_with(
+    store: Store, new_small_run: Make, opened: Callable[[str], Session], at_first: bool, later: bool
+) -> None:
+    def is_watched() -> bool:
+        with reading(store.engine) as connection:
+            return watches(runs.get_run(connection, run_id))
+
+    run_id = new_small_run(TASK, **{"world.watch": str(at_first)})
+    opened(run_id)
+    assert is_watched() == at_first
+    let_watch(store.engine, run_id, later)
+    assert is_watched() == later
 
 
 @pytest.mark.parametrize("adapts", [True, False])

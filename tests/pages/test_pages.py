@@ -240,6 +240,23 @@ def test_the_world_of_a_run_is_changed_and_the_run_not_told(store: Store, labell
     assert next(one for one in page.button if one.label == "Change the world").disabled  # as it is now
 
 
+def test_a_run_is_set_to_watch_its_world_and_its_alarm_appears(store: Store, labelled_run: str) -> None:
+    def alarm() -> bool:
+        shown = open_page("reward_model.py", labelled_run).markdown
+        return any("Lives in the same world" in text.value for text in shown)
+
+    assert not alarm()
+    page = open_page("training.py", labelled_run)
+    (switch,) = page.toggle
+    switch.set_value(True).run()
+    assert not page.exception
+    with reading(store.engine) as connection:
+        assert runs.get_run(connection, labelled_run)["overrides"]["world.watch"] is True
+    assert alarm()
+    page.toggle[0].set_value(False).run()
+    assert not alarm()
+
+
 def test_what_cannot_change_under_a_run_offers_nothing(store: Store, make_run: Callable[..., str]) -> None:
     run_id = make_run(task="lunarlander-land")
     with writing(store.engine) as connection:
