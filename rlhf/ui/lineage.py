@@ -1,19 +1,18 @@
 """What runs started from, other runs or demonstrations, as trees with what each took."""
 
+import dataclasses
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 import streamlit as st
 
+from rlhf.config import override
+from rlhf.loop.config import TransferConfig
 from rlhf.loop.start_run import has_begun, is_to_imitate
 from rlhf.storage import demonstrations, origins, runs
 from rlhf.storage.engine import reading
 from rlhf.types.demonstration import DemonstrationSource
-
-_Rows = Mapping[str, sa.RowMapping]
-_Shown = Mapping[str, Mapping[DemonstrationSource, int]]
-"""By run, who showed how many episodes that it imitates."""
 
 _SHOWN = 12
 _STYLE = """<style>
@@ -37,18 +36,31 @@ UPDATES = {
 """What ``ppo.update`` means, in words."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Family:
+    """All runs and what they started from, by id."""
+
+    runs: Mapping[str, sa.RowMapping]
+    """The newest first."""
+    origin_of: Mapping[str, sa.RowMapping]
+    """What runs took from another."""
+    reward_of: Mapping[str, tuple[str, int]]
+    """Run and version of the reward that a run's starts from."""
+    source_of: Mapping[str, str]
+    """The run below which one is drawn: what it took from, or else where its reward starts.
+    The oldest first."""
+    shown: Mapping[str, Mapping[DemonstrationSource, int]]
+    """Who showed how many episodes that a run imitates."""
+
+
 def show(engine: sa.Engine) -> None:
     """Draw the trees of the newest runs that started from something; nothing while all began on their own."""
-    with reading(engine) as connection:
-        found = origins.list_origins(connection)
-        known = {row["id"]: row for row in runs.list_runs(connection)}
-        cloned = [run_id for run_id, row in known.items() if is_to_imitate(row)]
-        shown = demonstrations.count_imitated(connection, cloned) if cloned else {}
-    started = sorted((*(origin["run_id"] for origin in found), *shown), key=lambda one: _age(one, known))
+    family = _read(engine)
+    started = [run_id for run_id in family.runs if run_id in family.source_of or run_id in family.shown]
     if not started:
         return
-    roots = list(dict.fromkeys(_root(run_id, found) for run_id in started))
-    trees = "".join(_tree(root, found, known, shown) for root in roots[:_SHOWN])
+    roots = list(dict.fromkeys(_root(run_id, family) for run_id in started))
+    trees = "".join(_tree(root, family) for root in roots[:_SHOWN])
     st.subheader("What runs started from", anchor=False)
     st.html(f'{_STYLE}<ul class="lineage">{trees}</ul>')
     if len(roots) > _SHOWN:
@@ -66,50 +78,59 @@ def in_words(origin: sa.RowMapping) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _root(run_id: str, found: Sequence[sa.RowMapping]) -> str:
-    source_of = {origin["run_id"]: origin["source_id"] for origin in found}
-    while run_id in source_of:
-        run_id = source_of[run_id]
+def _read(engine: sa.Engine) -> _Family:
+    with reading(engine) as connection:
+        origin_of = {origin["run_id"]: origin for origin in origins.list_origins(connection)}
+        known = {row["id"]: row for row in runs.list_runs(connection)}
+        cloned = [run_id for run_id, row in known.items() if is_to_imitate(row)]
+        shown = demonstrations.count_imitated(connection, cloned) if cloned else {}
+    reward_of = {run_id: named for run_id, row in known.items() if (named := _named_reward(row))}
+    given = {run_id: source_id for run_id, (source_id, _) in reward_of.items()}
+    given |= {run_id: origin["source_id"] for run_id, origin in origin_of.items()}
+    source_of = {run_id: given[run_id] for run_id in reversed(known) if run_id in given}
+    return _Family(runs=known, origin_of=origin_of, reward_of=reward_of, source_of=source_of, shown=shown)
+
+
+def _named_reward(row: sa.RowMapping) -> tuple[str, int] | None:
+    """Return run and version of the reward that a run's settings let its own start from."""
+    value = row["overrides"].get("transfer.reward_from", "")
+    return override(TransferConfig(), {"reward_from": value}).source if value else None
+
+
+def _root(run_id: str, family: _Family) -> str:
+    while run_id in family.source_of:
+        run_id = family.source_of[run_id]
     return run_id
 
 
-def _age(run_id: str, known: _Rows) -> float:
-    return -float(known[run_id]["created_at"]) if run_id in known else 0.0
-
-
-def _tree(root: str, found: Sequence[sa.RowMapping], known: _Rows, shown: _Shown) -> str:
-    branch = _branch(root, None, found, known, shown)
-    if root not in shown:
+def _tree(root: str, family: _Family) -> str:
+    branch = _branch(root, family)
+    if root not in family.shown:
         return branch
-    name, number = html.escape(root), sum(shown[root].values())
-    link = f'<a href="demonstrate?run={name}" target="_self">{_episodes(number)} shown</a>'
-    return f"<li>{link}<small>{_who(shown[root])}</small><ul>{branch}</ul></li>"
+    name, shown = html.escape(root), family.shown[root]
+    link = f'<a href="demonstrate?run={name}" target="_self">{_episodes(sum(shown.values()))} shown</a>'
+    return f"<li>{link}<small>{_who(shown)}</small><ul>{branch}</ul></li>"
 
 
-def _branch(
-    run_id: str, origin: sa.RowMapping | None, found: Sequence[sa.RowMapping], known: _Rows, shown: _Shown
-) -> str:
-    children = [one for one in found if one["source_id"] == run_id]
-    inner = "".join(_branch(one["run_id"], one, found, known, shown) for one in children)
-    item = _run(run_id, origin, known.get(run_id), shown.get(run_id))
-    return f"<li>{item}{f'<ul>{inner}</ul>' if inner else ''}</li>"
+def _branch(run_id: str, family: _Family) -> str:
+    children = [one for one, source_id in family.source_of.items() if source_id == run_id]
+    inner = "".join(_branch(one, family) for one in children)
+    return f"<li>{_run(run_id, family)}{f'<ul>{inner}</ul>' if inner else ''}</li>"
 
 
-def _run(
-    run_id: str,
-    origin: sa.RowMapping | None,
-    row: sa.RowMapping | None,
-    shown: Mapping[DemonstrationSource, int] | None,
-) -> str:
-    name = html.escape(run_id)
+def _run(run_id: str, family: _Family) -> str:
+    name, row = html.escape(run_id), family.runs.get(run_id)
     if row is None:
         return f"{name}<small>is no longer here; what was taken from it is kept</small>"
     said = [row["task"], f"{row['state'].value}, {row['steps']:,} steps"]
-    if origin is not None:
+    if (origin := family.origin_of.get(run_id)) is not None:
         said.append(f"took {in_words(origin)}")
         if origin["policy_version"] is not None:
             said.append(UPDATES[row["overrides"].get("ppo.update", "all")])
-    if shown is not None:
+    if (named := family.reward_of.get(run_id)) is not None:
+        source_id, version = named  # not always the run above: that may be one that gave its policy
+        said.append(f"its reward starts from reward {version} of {source_id}")
+    if (shown := family.shown.get(run_id)) is not None:
         verb = "imitated" if has_begun(row) else "will imitate"
         said.append(f"{verb} {_episodes(sum(shown.values()))} ({_who(shown)})")
     link = f'<a href="training?run={name}" target="_self">{html.escape(row["goal"])}</a>'

@@ -135,6 +135,35 @@ def test_runs_page_shows_which_run_came_from_which(store: Store, source: str) ->
     assert "took policy 5 · only the head learns" in tree
 
 
+def test_runs_page_shows_whose_reward_a_run_started_from(
+    store: Store, source: str, make_run: Callable[..., str]
+) -> None:
+    named = {"transfer.reward_from": f"{source}:3"}
+    helped = make_run(overrides=named)
+    other = make_run()
+    both = make_run(overrides=named)
+    lost = make_run(overrides={"transfer.reward_from": "gone-000000:4"})
+    with writing(store.engine) as connection:
+        origins.insert_origin(
+            connection,
+            both,
+            other,
+            policy_version=2,
+            policy="none",
+            critic=None,
+            reward_version=None,
+            num_answers=None,
+        )
+    (tree,) = [str(one.value) for one in open_page(source, "home.py").get("html") if "lineage" in one.value]
+    below = tree[tree.index(f"training?run={source}") :]
+    assert below.index("<ul>") < below.index(helped) < below.index("</ul>")
+    assert f"its reward starts from reward 3 of {source}" in below[: below.index("</ul>")]
+    assert tree.index(other) < tree.index(both)
+    assert f"took policy 2 · everything learns · its reward starts from reward 3 of {source}" in tree
+    assert tree.index("gone-000000") < tree.index(lost)
+    assert "its reward starts from reward 4 of gone-000000" in tree
+
+
 def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str) -> None:
     page = open_page(source)
     page.selectbox(key="practice-cartpole-balance-").set_value(5000).run()
