@@ -59,7 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--arm-seeds", type=int, default=2, help="times that each practises; one does not show what is chance"
     )
-    parser.add_argument("--limit", type=int, default=8, help="candidates at most, of the newest runs")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=8,
+        metavar="N",
+        help="compare the newest saved policy of each of the N newest runs that fit, with observations, "
+        "actions and hidden layers of the target's sizes (default: %(default)s)",
+    )
     add_seed_option(parser)
     add_json_option(parser)
 

@@ -36,8 +36,9 @@ def which_source(run_id: str, target: Task) -> None:
     _turn_to_pick()
     st.subheader("Which source?", anchor=False)
     st.caption(
-        f"Compares the newest saved policy of every run that fits {target.name}, and puts the most promising "
-        "first. Choose a row to start from it."
+        f"Compares the newest saved policy of each of the {RankConfig.limit} newest runs that fit "
+        f"{target.name}, with observations, actions and hidden layers of its sizes, and puts the most "
+        "promising first. Choose a row to start from it."
     )
     found = _comparison(run_id, target, "")
     if found is not None:

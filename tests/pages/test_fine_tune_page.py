@@ -166,6 +166,7 @@ def test_runs_page_shows_whose_reward_a_run_started_from(
 
 def test_a_comparison_of_sources_is_ordered_and_shown(store: Store, source: str) -> None:
     page = open_page(source)
+    assert f"newest saved policy of each of the {RankConfig().limit} newest runs" in texts(page)
     page.selectbox(key="practice-cartpole-balance-").set_value(5000).run()
     next(button for button in page.button if button.label == "Compare").click().run()
     assert not page.exception
