@@ -83,7 +83,9 @@ def how_it_starts(run_id: str) -> None:
             icon=":material/play_arrow:",
             key=f"start-{run_id}",
             disabled=is_on and not num_shown,
-            help="Nothing to imitate yet." if is_on and not num_shown else None,
+            help="Nothing to imitate yet: show an episode, or switch that off."
+            if is_on and not num_shown
+            else None,
         )
     try:
         if is_on != was_on:
