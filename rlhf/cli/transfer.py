@@ -1,6 +1,8 @@
 """``transfer``: learn a source task, then a target task with part of what was learned."""
 
 import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rlhf.cli.output import (
     ProgressLine,
@@ -11,9 +13,16 @@ from rlhf.cli.output import (
     parse_settings,
     table,
 )
-from rlhf.config import override
+from rlhf.config import Settings, override
 from rlhf.experience.tasks import get_task
 from rlhf.policy.config import UPDATES
+from rlhf.storage.blobs import Blobs
+from rlhf.storage.engine import open_engine
+from rlhf.storage.migrations import migrate
+from rlhf.types.task import Task
+
+if TYPE_CHECKING:
+    from rlhf.loop.learned_reward import LearnedReward
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="TASK", help="e.g. cartpole-balance+gravity=20")
     parser.add_argument(
         "--update", choices=UPDATES, default="adapters+head", help="what learns in the target"
+    )
+    parser.add_argument(
+        "--reward",
+        metavar="RUN[:VERSION]",
+        help="learn the target from this run's learned reward, the newest version if none is named, and "
+        "relabel past episodes by it; true returns are then reported only",
     )
     parser.add_argument("--steps", type=int, help="environment steps in the target")
     parser.add_argument("--source-steps", type=int, help="environment steps in the source")
@@ -46,25 +61,46 @@ def run(options: argparse.Namespace) -> int:
     if options.source_steps is not None:
         settings["source_steps"] = options.source_steps
     config = override(TransferConfig(), settings)
+    source, target = get_task(options.source), get_task(options.target)
+    reward = _find_reward(options.reward, target) if options.reward else None
     arms = ARMS if options.compare else ("guarded",)
-    result = transfer(
-        get_task(options.source), get_task(options.target), config, options.seed, arms, ProgressLine()
+    result = transfer(source, target, config, options.seed, arms, ProgressLine(), reward)
+    taught, kinds = "", ["true"]
+    if reward is not None:
+        result["reward"] = {"run": reward.run_id, "version": reward.version}
+        taught = (
+            f" by the reward of run {reward.run_id}, version {reward.version}. True returns there are "
+            "reported only: nothing is learned or chosen by them"
+        )
+        kinds.append("learned")
+    text = (
+        f"{result['source']} for {result['source_steps']:,} steps (true return "
+        f"{result['source_return']:.1f}), then {result['task']} for {result['steps']:,}{taught}.\n\n"
+        f"{_table(result['arms'], kinds)}"
     )
+    return finish(options, result, text)
+
+
+def _find_reward(named: str, target: Task) -> "LearnedReward":
+    from rlhf.loop.learned_reward import find_reward
+
+    settings = Settings.from_environment()
+    engine = open_engine(settings.database_url)
+    migrate(engine)
+    return find_reward(engine, Blobs(settings.blob_url), named, target)
+
+
+def _table(arms: Mapping[str, Mapping[str, Any]], kinds: Sequence[str]) -> str:
+    """Return a row of text for each arm, with returns by these kinds of rewards."""
+    returns = [name for kind in kinds for name in (f"{kind} return at first", "in the end")]
     rows = [
         (
             arm,
             f"{found['trainable_share']:.1%}",
-            f"{found['curve'][0]['true_return']:.1f}",
-            f"{found['true_return']:.1f}",
+            *(f"{point[f'{kind}_return']:.1f}" for kind in kinds for point in (found["curve"][0], found)),
             f"{found['source_return_after']:.1f}",
             f"kept {found['kept']}" if "kept" in found else "",
         )
-        for arm, found in result["arms"].items()
+        for arm, found in arms.items()
     ]
-    header = ("arm", "learns", "return at first", "in the end", "source with this trunk", "")
-    text = (
-        f"{result['source']} for {result['source_steps']:,} steps (true return "
-        f"{result['source_return']:.1f}), then {result['task']} for {result['steps']:,}.\n\n"
-        f"{table(header, rows)}"
-    )
-    return finish(options, result, text)
+    return table(("arm", "learns", *returns, "source with this trunk", ""), rows)

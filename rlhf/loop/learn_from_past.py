@@ -1,20 +1,21 @@
 """Past episodes -> policy: soft Q-learning of one task, from scratch or from what another task taught.
 
-On the true reward, as a study of transfer. Uses no store.
+On the true reward, as a study of transfer, or on another one, by which the past is relabelled. Uses no store.
 """
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from rlhf.experience.rollout import run_episodes
 from rlhf.experience.vector import StepResult, VectorStepper
 from rlhf.loop.report import Progress
-from rlhf.policy.past_episodes import PastEpisode, PastEpisodes, Reward
+from rlhf.policy.past_episodes import PastEpisode, PastEpisodes
 from rlhf.policy.soft_q import SoftQ, SoftQConfig
 from rlhf.seeding import generator
-from rlhf.types.experience import Float32, Float64, Int64
+from rlhf.types.experience import Actions, Episode, Float32, Float64, Int64
 from rlhf.types.task import Task
 
 _ROUND_STEPS = 32
@@ -70,6 +71,24 @@ class PastConfig:
             )
 
 
+class OtherReward(Protocol):
+    """A reward to learn from in place of the true one, such as a learned one."""
+
+    def rewards(self, episode: PastEpisode, actions: Actions, discount: float) -> Float32:
+        """Return what each step of an episode is worth, (T,).
+
+        The last one of an episode that terminated also has all that the absorbing state after it is worth.
+
+        Args:
+            episode: of T steps, whatever rewards it has.
+            actions: that were taken in it, (T,) or (T, A).
+            discount: gamma of whoever learns from it.
+        """
+
+    def mean_return(self, episodes: Sequence[Episode]) -> float:
+        """Return the mean over episodes of the sum of rewards over the horizon, absorbing steps included."""
+
+
 class PastLearner:
     """One task's environments, what happened in them, and the Q-learner that learns from it.
 
@@ -100,7 +119,7 @@ class PastLearner:
         self._renewal = config.persistence ** -np.linspace(0.0, 1.0, config.num_envs)
         self._noise = self._act.gumbel(size=(config.num_envs, *self.q.num_options))
         self._updates_due = 0.0
-        self._reward: Reward | None = None
+        self._reward: OtherReward | None = None
 
     def train(self, until: int, progress: Progress, beside: "PastLearner | None" = None) -> None:
         """Learn until ``until`` environment steps are done; ``curve`` gets points on the way.
@@ -123,14 +142,27 @@ class PastLearner:
             if taker.steps >= taker.config.total_steps:
                 taker._measure_if_due(progress)
 
-    def relabel(self, reward: Reward) -> None:
+    def relabel(self, reward: OtherReward) -> None:
         """Learn another reward from now on, also from what happened before."""
         self._reward = reward
-        self.past.relabel(reward)
+        self.past.relabel(self._rewards)
+        self.q.meet_reward(self.past.steps() if self.past.episodes else None)
 
-    def true_return(self, num_episodes: int) -> float:
-        """Return the mean true return of calm behaviour in episodes that are not learned from."""
-        return mean_return(self.task, self.q, num_episodes, self._seed)
+    def judged(self, point: Mapping[str, float]) -> float:
+        """Return, of what ``measure`` found, the return by the reward that is learned."""
+        return point["true_return" if self._reward is None else "learned_return"]
+
+    def measure(self, num_episodes: int) -> dict[str, float]:
+        """Return how calm behaviour does in episodes that are not learned from.
+
+        Returns:
+            ``{"true_return"}``, and with another reward also ``"learned_return"``, by that one: means.
+        """
+        episodes, paid = _play(self.task, self.q, num_episodes, self._seed)
+        found = {"true_return": float(paid.mean())}
+        if self._reward is not None:
+            found["learned_return"] = self._reward.mean_return(episodes)
+        return found
 
     def close(self) -> None:
         """Release the environments."""
@@ -149,10 +181,7 @@ class PastLearner:
 
     def _learn(self, seen: "_Seen") -> None:
         """Take in a round, one's own or another learner's, and learn from the past as often as is due."""
-        reward, finished = self._reward, seen.finished
-        if reward is not None:
-            finished = [dataclasses.replace(one, rewards=reward(one)) for one in finished]
-        self.past.add(finished)
+        self.past.add([dataclasses.replace(one, rewards=self._rewards(one)) for one in seen.finished])
         if not self._knows_task:
             self.q.observations.update(seen.observations)
         steps = seen.observations[..., 0].size
@@ -162,6 +191,12 @@ class PastLearner:
             updates = int(self._updates_due)
             self.q.learn(self.past.steps(), updates, self._entropy(), self._draw, haste=self._haste())
             self._updates_due -= updates
+
+    def _rewards(self, episode: PastEpisode) -> Float32:
+        if self._reward is None:
+            return episode.rewards
+        actions = self.q.to_actions(episode.options)
+        return self._reward.rewards(episode, actions, self.config.q.discount)
 
     def _collect(self) -> "_Seen":
         stepper, seen, finished = self._stepper, [], []
@@ -187,15 +222,20 @@ class PastLearner:
     def _measure_if_due(self, progress: Progress) -> None:
         config = self.config
         if self.steps * config.curve_points >= len(self.curve) * config.total_steps:
-            found = self.true_return(config.curve_episodes)
-            self.curve.append({"steps": self.steps, "true_return": found})
-            progress(min(self.steps, config.total_steps), config.total_steps, f"true return {found:.0f}")
+            found = self.measure(config.curve_episodes)
+            self.curve.append({"steps": self.steps, **found})
+            text = f"true return {found['true_return']:.0f}"
+            progress(min(self.steps, config.total_steps), config.total_steps, text)
 
 
 def mean_return(task: Task, q: SoftQ, num_episodes: int, seed: int) -> float:
     """Return the mean true return of ``num_episodes`` episodes, the same ones for equal seeds."""
+    return float(_play(task, q, num_episodes, seed)[1].mean())
+
+
+def _play(task: Task, q: SoftQ, num_episodes: int, seed: int) -> tuple[list[Episode], Float64]:
     evaluation_seed = int(generator(seed, "evaluation").integers(2**31))
-    return float(run_episodes(task, q, num_episodes, evaluation_seed, deterministic=True)[1].mean())
+    return run_episodes(task, q, num_episodes, evaluation_seed, deterministic=True)
 
 
 @dataclasses.dataclass(frozen=True)

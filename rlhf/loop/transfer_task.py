@@ -15,7 +15,7 @@ import numpy as np
 from rlhf.config import override
 from rlhf.errors import TaskError
 from rlhf.experience.tasks import spaces_of
-from rlhf.loop.learn_from_past import PastConfig, PastLearner, mean_return
+from rlhf.loop.learn_from_past import OtherReward, PastConfig, PastLearner, mean_return
 from rlhf.loop.report import Progress, Stopwatch
 from rlhf.parallel import peak_rss_mb
 from rlhf.policy.soft_q import SoftQ
@@ -57,7 +57,13 @@ class TransferConfig:
 
 
 def transfer(
-    source: Task, target: Task, config: TransferConfig, seed: int, arms: tuple[Arm, ...], progress: Progress
+    source: Task,
+    target: Task,
+    config: TransferConfig,
+    seed: int,
+    arms: tuple[Arm, ...],
+    progress: Progress,
+    reward: OtherReward | None = None,
 ) -> dict[str, Any]:
     """Learn the source, then the target in each of the arms; report all.
 
@@ -69,6 +75,8 @@ def transfer(
         arms: ``guarded`` is what to use: it tries ``partial`` and ``scratch`` shortly and keeps the better.
             Those of ``SAME_SHAPE_ARMS`` are left out where the tasks have unlike shapes.
         progress: hears about each training run.
+        reward: to learn the target from, by all arms, the source's past episodes relabelled by it; the guard
+            goes by it too, and true returns of the target are only reported. None: the true reward.
 
     Raises:
         TaskError: a task has no true reward.
@@ -84,7 +92,7 @@ def transfer(
         arms = tuple(arm for arm in arms if arm not in SAME_SHAPE_ARMS)
     found: dict[Arm, tuple[PastLearner, dict[str, Any]]] = {}
     for arm in arms:
-        given = target, config.target, seed, teacher
+        given = target, config.target, seed, teacher, reward
         if arm == "guarded":
             found[arm] = _guarded(*given, progress)
         else:
@@ -112,16 +120,26 @@ def transfer(
     }
 
 
-def _learner(arm: Arm, task: Task, config: PastConfig, seed: int, source: PastLearner) -> PastLearner:
+def _learner(
+    arm: Arm, task: Task, config: PastConfig, seed: int, source: PastLearner, reward: OtherReward | None
+) -> PastLearner:
     changed = override(config, _CHANGES[arm])
-    return PastLearner(task, changed, seed, None if arm in _WITHOUT_SOURCE else source)
+    learner = PastLearner(task, changed, seed, None if arm in _WITHOUT_SOURCE else source)
+    if reward is not None:
+        learner.relabel(reward)
+    return learner
 
 
 def _guarded(
-    task: Task, config: PastConfig, seed: int, source: PastLearner, progress: Progress
+    task: Task,
+    config: PastConfig,
+    seed: int,
+    source: PastLearner,
+    reward: OtherReward | None,
+    progress: Progress,
 ) -> tuple[PastLearner, dict[str, Any]]:
     """Let both take turns for a while, each learning from what both see; go on with the better one."""
-    moved, scratch = (_learner(arm, task, config, seed, source) for arm in ("partial", "scratch"))
+    moved, scratch = (_learner(arm, task, config, seed, source, reward) for arm in ("partial", "scratch"))
     moved.train(round(GUARD_SHARE * config.total_steps), progress, beside=scratch)
     scores = {"transfer": _lately(moved), "scratch": _lately(scratch)}
     # An equal score is no reason to be bound by a trunk that was made for something else.
@@ -131,8 +149,8 @@ def _guarded(
 
 
 def _lately(learner: PastLearner) -> float:
-    """Return the mean true return over the later half of what was measured on the way."""
-    return float(np.mean([point["true_return"] for point in learner.curve[len(learner.curve) // 2 :]]))
+    """Return the mean return, by what is learned from, over the later half of what was measured."""
+    return float(np.mean([learner.judged(point) for point in learner.curve[len(learner.curve) // 2 :]]))
 
 
 def _trained(learner: PastLearner, progress: Progress) -> PastLearner:
@@ -156,6 +174,6 @@ def _report(learner: PastLearner) -> dict[str, Any]:
     return {
         "update": learner.q.config.update,
         "trainable_share": learner.q.trainable_share(),
-        "true_return": learner.true_return(_FINAL_EPISODES),
+        **learner.measure(_FINAL_EPISODES),
         "curve": learner.curve,
     }

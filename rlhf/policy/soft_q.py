@@ -87,9 +87,10 @@ class SoftQConfig:
                 f"targets is {self.targets!r} and update {self.update!r}; they must be one of "
                 f"{', '.join(get_args(Targets))} and of {', '.join(UPDATES)}."
             )
-        for name in ("discount", "trace"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be in [0, 1].")
+        if not (0 <= self.discount < 1 and 0 <= self.trace <= 1):
+            raise ValueError(
+                f"discount is {self.discount} and trace {self.trace}; they must be in [0, 1) and [0, 1]."
+            )
         if not 0 < self.last_entropy < 1:
             raise ValueError(f"last_entropy is {self.last_entropy}; it must be in (0, 1).")
         for name in ("learning_rate", "slow_rate", "capacity", "half_life"):
@@ -191,6 +192,16 @@ class SoftQ:
             self.temperature, self.calm_temperature = source.calm_temperature, source.calm_temperature
         self._anchor = self.network.parameters.copy()
         self._start(rng)
+
+    def meet_reward(self, past: PastSteps | None) -> None:
+        """Take the scale of another reward as it is, so that what is preferred stays.
+
+        Args:
+            past: with that reward's returns; None where nothing is remembered: the first ones set the scale.
+        """
+        self.returns = ReturnNormaliser(_SCALE_RATE)
+        if past is not None:
+            self.returns.restart(past.returns)
 
     def act(
         self, observations: Float32, rng: np.random.Generator, *, deterministic: bool = False

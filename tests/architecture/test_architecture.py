@@ -85,7 +85,6 @@ KNOWS_TRUTH = {
     "short_arm": "is the reference where no reward was learned",
     "simulate": "reports",
     "train_on_true_reward": "is the reference",
-    "transfer_task": "reports",
 }
 """Modules of the loop that may hold true rewards, and why; every other one is blind to them."""
 SECRET = re.compile(r"(?<!has_)true_?(reward|return)|segment_truths", re.IGNORECASE)

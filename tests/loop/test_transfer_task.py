@@ -96,17 +96,6 @@ def test_a_source_of_the_same_shape_lends_its_past_another_one_does_not() -> Non
     assert PastLearner(get_task("mountaincar-climb"), TINY, 0, source).past.episodes == []
 
 
-def test_past_rewards_are_replaced_by_those_of_another_reward() -> None:
-    learner = PastLearner(CARTPOLE, TINY, 0)
-    learner.train(512, quiet)
-    before = len(learner.past.episodes)
-    learner.relabel(lambda episode: -np.abs(episode.observations[1:, 0]))
-    assert (learner.past.steps().rewards < 0).all()
-    learner.train(1536, quiet)
-    assert len(learner.past.episodes) > before
-    assert (learner.past.steps().rewards < 0).all()
-
-
 def test_a_task_without_true_reward_is_refused() -> None:
     silent = dataclasses.replace(CARTPOLE, has_true_reward=False)
     with pytest.raises(TaskError, match="no true reward"):

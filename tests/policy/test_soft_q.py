@@ -150,6 +150,24 @@ def test_a_moving_scale_of_returns_leaves_what_the_network_says() -> None:
     np.testing.assert_allclose(values(q, seen), before, atol=1e-4)
 
 
+def test_another_reward_brings_its_scale_and_leaves_what_is_preferred() -> None:
+    """Returns that say the same in other numbers change no preference, however far away they lie."""
+    rng, seen = np.random.default_rng(0), np.eye(5, dtype=np.float32)[:4]
+    past = corridor(150, rng).steps()
+    q = made(dataclasses.replace(SMALL, learning_rate=3e-3))
+    for _ in range(20):
+        q.learn(past, 30, 0.02, rng)
+    before = q._values_by(q.network, q.observations(seen))
+    other = dataclasses.replace(past, returns=40.0 * past.returns + 1000.0)
+    q.meet_reward(other)
+    np.testing.assert_array_equal(q._values_by(q.network, q.observations(seen)), before)
+    assert (q.returns.mean, q.returns.sd) == pytest.approx((other.returns.mean(), other.returns.std()))
+    q.learn(other, 1, 0.02, rng)
+    np.testing.assert_allclose(q._values_by(q.network, q.observations(seen)), before, atol=0.3)
+    q.meet_reward(None)
+    assert (q.returns.mean, q.returns.sd) == (0.0, 1.0)
+
+
 def test_other_shapes_take_over_the_trunk_alone() -> None:
     source, rng = made(), np.random.default_rng(0)
     q = SoftQ(SMALL, 3, ActionSpace("continuous", 1), rng)
@@ -205,7 +223,8 @@ def test_the_pull_keeps_the_trunk_near_the_source() -> None:
         {"hidden": ()},
         {"targets": "hopes"},
         {"update": "everything"},
-        {"discount": 1.5},
+        {"discount": 1.0},
+        {"trace": 1.5},
         {"learning_rate": 0.0},
         {"batch_size": 30},
         {"num_bins": 1},
