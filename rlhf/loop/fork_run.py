@@ -16,7 +16,8 @@ from rlhf.loop.copy_answers import copy_answers
 from rlhf.loop.look_at_source import PARTS, Source, look_at_source
 from rlhf.loop.start_run import check_teacher
 from rlhf.policy.config import Update
-from rlhf.policy.transfer import check_update
+from rlhf.policy.partial import check_update
+from rlhf.policy.transfer import widths_of
 from rlhf.storage import models, origins, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
@@ -114,7 +115,8 @@ def _settings(source: Source, taken: set[str], update: Update, overrides: dict[s
     before = resolve(own, source.run["overrides"])
     settings = source.kept_settings | {"ppo.update": update, **overrides}
     if "policy" in taken:
-        check_update(source.policy, source.observation_dim, source.action_space, update)
+        widths = widths_of(source.policy)
+        check_update(update, len(widths) - 1, widths[0], source.observation_dim)
         settings.pop("demonstrations.clone", None)
         settings |= source.fitting_settings
     elif "critic" in taken:

@@ -18,6 +18,7 @@ from rlhf.experience.tasks import spaces_of
 from rlhf.loop.learn_from_past import OtherReward, PastConfig, PastLearner, mean_return
 from rlhf.loop.report import Progress, Stopwatch
 from rlhf.parallel import peak_rss_mb
+from rlhf.policy.partial import check_update
 from rlhf.policy.soft_q import SoftQ
 from rlhf.types.task import Task
 
@@ -80,15 +81,19 @@ def transfer(
 
     Raises:
         TaskError: a task has no true reward.
+        ConfigError: the target observes other numbers, and what is to learn leaves its new adapter as it is.
     """
     for task in (source, target):
         if not task.has_true_reward:
             raise TaskError(f"task {task.name!r} has no true reward to learn from; choose another one.")
+    shape, source_shape = spaces_of(target), spaces_of(source)
+    # Before the source is learned, so that nobody waits for it in vain; its layers are adapter to head.
+    check_update(config.target.q.update, len(config.target.q.hidden) + 1, source_shape[0], shape[0])
     watch = Stopwatch()
     everything = dataclasses.replace(config.target.q, update="all")
     first = dataclasses.replace(config.target, total_steps=config.source_steps, q=everything)
     teacher = _trained(PastLearner(source, first, seed), progress)
-    if spaces_of(source) != spaces_of(target):
+    if source_shape != shape:
         arms = tuple(arm for arm in arms if arm not in SAME_SHAPE_ARMS)
     found: dict[Arm, tuple[PastLearner, dict[str, Any]]] = {}
     for arm in arms:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rlhf.errors import CheckpointError
+from rlhf.errors import CheckpointError, ConfigError
 from rlhf.policy.config import Update
 from rlhf.policy.networks import Network
 from rlhf.types.experience import Float32
@@ -57,6 +57,25 @@ def learning_layers(update: Update, num_layers: int) -> set[int]:
     last = num_layers - 1
     parts = {"head": {last}, "low-rank": {last}, "adapters+head": {0, last}, "last-block": {last - 1, last}}
     return parts.get(update, set(range(num_layers)))
+
+
+def check_update(update: Update, num_layers: int, source_dim: int, target_dim: int) -> None:
+    """Check that the first layer is not both new and frozen. The last one always learns.
+
+    Args:
+        update: which parameters of the target learn.
+        num_layers: of the network.
+        source_dim: numbers that the source observes; with as many the first layer is taken over.
+        target_dim: numbers that the target observes.
+
+    Raises:
+        ConfigError: it would be: the target could never make sense of what it observes.
+    """
+    if source_dim != target_dim and 0 not in learning_layers(update, num_layers):
+        raise ConfigError(
+            f"update {update!r} leaves the first layer as it is, but that layer would be new: the source "
+            f"observes {source_dim} numbers, the target {target_dim}. Use 'adapters+head' or 'all'."
+        )
 
 
 def count_learned(widths: tuple[int, ...], num_free: int, update: Update) -> tuple[int, int]:

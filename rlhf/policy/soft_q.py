@@ -31,7 +31,7 @@ from rlhf.policy.config import UPDATES, Update
 from rlhf.policy.kernels import Backpropagation
 from rlhf.policy.networks import Network
 from rlhf.policy.normalise import ObservationNormaliser, ReturnNormaliser
-from rlhf.policy.partial import count_learned, learned_part
+from rlhf.policy.partial import check_update, count_learned, learned_part
 from rlhf.policy.past_episodes import PastSteps
 from rlhf.types.experience import Actions, Float32, Float64, Int64
 from rlhf.types.task import ActionSpace
@@ -74,7 +74,8 @@ class SoftQConfig:
     last_entropy: float = 0.02
     """Mean entropy of the policy in the end and when it is judged, as a share of a uniform policy's."""
     source_pull: float = 1e-3
-    """Factor on the squared distance of adapter and trunk to those of the source."""
+    """Factor on half the squared distance of adapter and trunk to those of the source. An adapter that is
+    new, as of a task with other observations, is held to its own random start instead."""
     update: Update = "all"
     """Which parameters learn."""
 
@@ -181,7 +182,12 @@ class SoftQ:
         return learned / whole
 
     def start_from(self, source: "SoftQ", rng: np.random.Generator) -> None:
-        """Take over the trunk of ``source``, and adapter, head and scales where the shapes are the same."""
+        """Take over the trunk of ``source``, and adapter, head and scales where the shapes are the same.
+
+        Raises:
+            ConfigError: the adapter is new and would stay as it is.
+        """
+        check_update(self.config.update, len(self.network.matrices), source.shape[0], self.shape[0])
         pairs = zip(self.network.matrices, source.slow.matrices, strict=True)
         for mine, theirs in pairs:
             if mine.shape == theirs.shape:

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlhf.errors import CheckpointError, ConfigError
-from rlhf.policy.config import Update
-from rlhf.policy.partial import learning_layers, with_actor
+from rlhf.policy.partial import with_actor
 from rlhf.types.task import ActionSpace
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -44,23 +43,6 @@ def new_layers(policy: Arrays, observation_dim: int, action_space: ActionSpace) 
         "log_std" in policy
     )
     return ({0} if observation_dim != widths[0] else set()) | ({len(widths) - 2} if is_head_new else set())
-
-
-def check_update(policy: Arrays, observation_dim: int, action_space: ActionSpace, update: Update) -> None:
-    """Check that no layer is both new and frozen.
-
-    Raises:
-        ConfigError: one would be: the policy could never make sense of what it observes.
-    """
-    frozen_new = new_layers(policy, observation_dim, action_space) - learning_layers(
-        update, len(widths_of(policy)) - 1
-    )
-    if frozen_new:
-        raise ConfigError(
-            f"update {update!r} leaves the first layer as it is, but that layer would be new: the source "
-            f"observes {widths_of(policy)[0]} numbers, the target {observation_dim}. "
-            "Use 'adapters+head' or 'all'."
-        )
 
 
 def start_from(

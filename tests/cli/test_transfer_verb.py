@@ -69,6 +69,10 @@ def test_a_reward_of_another_environment_is_refused(taught: str, capsys: pytest.
     [
         (["--source", "cartpole-balance", "--target", "cartpole-balance+wind=3"], "is not a change"),
         (["--source", "cartpole-balance", "--target", "acrobot-swingup", "--steps", "0"], "total_steps"),
+        (
+            ["--source", "cartpole-balance", "--target", "acrobot-swingup", "--update", "head"],
+            "adapters+head",
+        ),
         (["--source", "cart", "--target", "acrobot-swingup"], "no task 'cart'"),
     ],
 )

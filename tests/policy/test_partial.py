@@ -5,11 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlhf.errors import CheckpointError
+from rlhf.errors import CheckpointError, ConfigError
 from rlhf.policy.config import UPDATES, PPOConfig, Update
 from rlhf.policy.kernels import NumpyPolicyGradients
 from rlhf.policy.networks import Network
-from rlhf.policy.partial import RANK, count_learned, learned_part, learning_layers, with_actor
+from rlhf.policy.partial import (
+    RANK,
+    check_update,
+    count_learned,
+    learned_part,
+    learning_layers,
+    with_actor,
+)
 from rlhf.policy.ppo import PPO
 from rlhf.types.experience import Rollout
 from rlhf.types.task import ActionSpace
@@ -169,3 +176,13 @@ def test_a_checkpoint_of_another_network_is_refused() -> None:
     state = learned_part(small, "low-rank", rng).state_dict()
     with pytest.raises(CheckpointError, match="this one has"):
         learned_part(large, "low-rank", rng).load_state_dict(state)
+
+
+@MODES
+def test_a_new_first_layer_is_never_frozen(update: Update) -> None:
+    check_update(update, 3, 4, 4)
+    if update in ("all", "adapters+head"):
+        check_update(update, 3, 4, 5)
+    else:
+        with pytest.raises(ConfigError, match="observes 4 numbers, the target 5"):
+            check_update(update, 3, 4, 5)

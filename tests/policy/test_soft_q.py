@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from rlhf.errors import ConfigError
 from rlhf.policy.config import Update
 from rlhf.policy.past_episodes import PastEpisode, PastEpisodes
 from rlhf.policy.soft_q import SoftQ, SoftQConfig, temperature_for
@@ -177,6 +178,14 @@ def test_other_shapes_take_over_the_trunk_alone() -> None:
         np.testing.assert_array_equal(mine, theirs)
     np.testing.assert_array_equal(q.network.matrices[0], adapter)
     np.testing.assert_array_equal(q.network.matrices[-1], head)
+
+
+@pytest.mark.parametrize("update", ["head", "last-block", "low-rank"])
+def test_a_new_adapter_is_never_frozen(update: Update) -> None:
+    source, config = made(), dataclasses.replace(SMALL, update=update)
+    made(config, ActionSpace("continuous", 1)).start_from(source, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="observes 5 numbers, the target 3"):
+        made(config, dim=3).start_from(source, np.random.default_rng(0))
 
 
 def test_a_learner_without_a_source_is_pulled_nowhere() -> None:
