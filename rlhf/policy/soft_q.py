@@ -18,7 +18,8 @@ min(1, pi_now(a|s) / pi_then(a|s)); Retrace cuts its traces by the same ratio.
 
 Sources: https://arxiv.org/abs/1606.02647 (Retrace), https://arxiv.org/abs/1509.06461 (two networks),
 https://arxiv.org/abs/2210.12566 (the mean over numbers), https://arxiv.org/abs/1802.01483 (the pull towards
-the source's parameters).
+the source's parameters). Differs: steps are drawn by the age of their episode alone, not also by |R - Q|^.5,
+and the trunk has no LayerNorm.
 """
 
 import dataclasses
@@ -333,7 +334,7 @@ class SoftQ:
         return targets
 
     def _step(self, options: Int64, targets: Float32, weights: Float32) -> None:
-        """Take one step down mean(weight * (Q - target)^2) / 2 + pull * |theta - source|^2."""
+        """Take one step down mean(weight * (Q - target)^2) / 2 + pull * |theta - source|^2 / 2."""
         network = self.network
         chosen = options.T + self._options * np.arange(self._numbers)[:, None]  # (A, B), rows of the output
         errors = self._pass.outputs[chosen, self._each].mean(axis=0) - targets
