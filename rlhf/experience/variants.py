@@ -32,6 +32,8 @@ class Change:
     """Largest value allowed."""
     apply: Callable[[Any, float], None]
     """Makes the change on an unwrapped Gymnasium environment that was not reset yet."""
+    needs: str = ""
+    """Another number of it that is 0 as it is, and without which this one changes nothing; empty: none."""
 
 
 def changes_of(env_id: str) -> Mapping[str, Change]:
@@ -56,7 +58,8 @@ def parse_changes(text: str, env_id: str) -> dict[str, float]:
         env_id: Gymnasium id of the environment to change.
 
     Raises:
-        TaskError: it cannot be read, or the environment has no such change, or not in that range.
+        TaskError: it cannot be read, or the environment has no such change, or not in that range, or it
+            changes nothing without another one.
     """
     allowed = changes_of(env_id)
     if not allowed:
@@ -75,6 +78,13 @@ def parse_changes(text: str, env_id: str) -> dict[str, float]:
                 f"{match[1]} is {value:g}; for {env_id!r} it must be from {change.low:g} to {change.high:g}."
             )
         found[match[1]] = value
+    for name, value in found.items():
+        needs = allowed[name].needs
+        if needs and not found.get(needs):
+            raise TaskError(
+                f"{name} is {value:g}, which changes nothing without {needs}; add {SIGN}{needs}=<number>, "
+                f"above 0 and at most {allowed[needs].high:g}, or leave {name} out."
+            )
     return {name: found[name] for name in allowed if name in found}
 
 
@@ -90,14 +100,20 @@ def apply_changes(simulator: Any, env_id: str, changes: Mapping[str, float]) -> 
 
 
 def _attribute(
-    name: str, usual: float, low: float, high: float, *, then: Callable[[Any], None] | None = None
+    name: str,
+    usual: float,
+    low: float,
+    high: float,
+    *,
+    then: Callable[[Any], None] | None = None,
+    needs: str = "",
 ) -> Change:
     def apply(simulator: Any, value: float) -> None:
         setattr(simulator, name, value)
         if then is not None:
             then(simulator)
 
-    return Change(usual=usual, low=low, high=high, apply=apply)
+    return Change(usual=usual, low=low, high=high, apply=apply, needs=needs)
 
 
 def _derive_cartpole(simulator: Any) -> None:
@@ -174,7 +190,7 @@ _CHANGES: Mapping[str, Mapping[str, Change]] = MappingProxyType(
         "LunarLander-v3": {
             "gravity": _attribute("gravity", -10.0, -11.9, -0.5),
             "wind": _attribute("wind_power", 0.0, 0.0, 20.0, then=_turn_wind_on),
-            "turbulence": _attribute("turbulence_power", 1.5, 0.0, 2.0),
+            "turbulence": _attribute("turbulence_power", 1.5, 0.0, 2.0, needs="wind"),
         },
         "HalfCheetah-v5": {**_BODY, "back_leg": _actuators((0, 1, 2)), "front_leg": _actuators((3, 4, 5))},
         "Walker2d-v5": {**_BODY, "right_leg": _actuators((0, 1, 2)), "left_leg": _actuators((3, 4, 5))},

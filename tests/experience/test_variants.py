@@ -185,6 +185,8 @@ def test_every_change_of_a_classic_task_has_the_usual_value_of_its_dynamics(env_
         ("cartpole-balance+", "is not a change"),
         ("bipedalwalker-walk+gravity=3", "has no variants"),
         ("gym:Taxi-v4+gravity=3", "has no variants"),
+        ("lunarlander-land+turbulence=2", "changes nothing without wind; add \\+wind="),
+        ("lunarlander-land+turbulence=2+wind=0", "changes nothing without wind"),
         ("nonsense+gravity=3", "there is no task 'nonsense'"),
     ],
 )
