@@ -17,6 +17,7 @@ from gymnasium.utils.seeding import np_random
 from rlhf.errors import TaskError
 from rlhf.experience.goal_dynamics import BitFlip, CarPark, FourRooms, GoalDynamics
 from rlhf.experience.goal_pictures import draw
+from rlhf.experience.spaces import action_space_of
 from rlhf.types.experience import Bool, Float32, Int64
 from rlhf.types.goals import GoalObservation, GoalSpace
 
@@ -145,8 +146,9 @@ class OwnGoalEnvs:
 class GymnasiumGoalEnvs:
     """``GoalEnvs`` over N environments of Gymnasium that follow the interface, one after the other.
 
-    A goal counts as reached where the reward is as high as for achieving exactly what was desired. Numbers of
-    continuous actions take one of five evenly spaced values.
+    A goal counts as reached where the reward is as high as for achieving exactly what was desired; for all
+    that is further away it has to be one and the same. Numbers of continuous actions take one of five evenly
+    spaced values.
 
     Args:
         env_id: registered, or ``module:id`` of one that a module registers.
@@ -155,11 +157,12 @@ class GymnasiumGoalEnvs:
         settings: for ``gymnasium.make``.
 
     Raises:
-        TaskError: the environment cannot be made, or does not follow the interface.
+        TaskError: the environment cannot be made, or does not follow the interface; also from ``reached``,
+            where the reward tells how near a goal is.
     """
 
     def __init__(self, env_id: str, num_envs: int, render_mode: str | None = None, **settings: Any) -> None:
-        self.num_envs = num_envs
+        self.num_envs, self._env_id = num_envs, env_id
         self._envs = [_make(env_id, render_mode, settings) for _ in range(num_envs)]
         self.fps = float(self._envs[0].metadata.get("render_fps") or _DEFAULT_FPS)
         spaces = self._envs[0].observation_space
@@ -205,6 +208,15 @@ class GymnasiumGoalEnvs:
                 f"compute_reward of {type(self._envs[0].unwrapped).__name__} gave shape {rewards.shape} for "
                 f"goals of shape {achieved.shape}; it must judge many goals at once, one reward each."
             )
+        missed = rewards[rewards < best]
+        if missed.size and missed.min() < missed.max():
+            sparse = self._env_id.replace("Dense", "")
+            named = "its sparse version" if sparse == self._env_id else repr(sparse)
+            raise TaskError(
+                f"{self._env_id!r} pays by how near the goal is, such as {missed.min():.3g} and "
+                f"{missed.max():.3g}, so that hardly any would count as reached; take {named}, which pays "
+                "for being there alone."
+            )
         return rewards >= best
 
     def picture(self) -> npt.NDArray[np.uint8]:
@@ -227,12 +239,25 @@ def _make(env_id: str, render_mode: str | None, settings: Mapping[str, Any]) -> 
         env = gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True, **settings)
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise TaskError(f"the environment {env_id!r} cannot be made: {error}") from error
-    space, actions = env.observation_space, env.action_space
-    has_goals = isinstance(space, Dict) and all(isinstance(space.spaces.get(key), Box) for key in _KEYS)
-    if has_goals and hasattr(env.unwrapped, "compute_reward") and isinstance(actions, Discrete | Box):
-        return env
-    env.close()
-    raise TaskError(
-        f"{env_id!r} cannot be used: it needs Box or Discrete actions, observations that are dictionaries of "
-        f"{', '.join(_KEYS)}, and a compute_reward, like the environments of Gymnasium-Robotics."
-    )
+    try:
+        _check_interface(env_id, env)
+    except TaskError:
+        env.close()
+        raise
+    return env
+
+
+def _check_interface(env_id: str, env: Any) -> None:
+    spaces = env.observation_space.spaces if isinstance(env.observation_space, Dict) else {}
+    if not spaces.keys() >= set(_KEYS) or not hasattr(env.unwrapped, "compute_reward"):
+        raise TaskError(
+            f"{env_id!r} cannot be used: it needs observations that are dictionaries of {', '.join(_KEYS)}, "
+            "and a compute_reward, like the environments of Gymnasium-Robotics."
+        )
+    for key in _KEYS:
+        if not isinstance(spaces[key], Box):
+            raise TaskError(
+                f"{env_id!r} cannot be used: its {key} is {spaces[key]}; it must be a Box of numbers. Take "
+                "an environment with one goal at a time."
+            )
+    action_space_of(env.action_space)

@@ -13,13 +13,20 @@ class Point(gymnasium.Env):
     """A point in a square, moved by its action. As in PointMaze, being at the goal pays 1 and all else 0."""
 
     def __init__(
-        self, render_mode: str | None = None, judges_many: bool = True, ends_after: int | None = None
+        self,
+        render_mode: str | None = None,
+        judges_many: bool = True,
+        ends_after: int | None = None,
+        pays_by_distance: bool = False,
+        speed: float = 1.0,
+        goals: Any = None,
     ) -> None:
         box = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float64)
-        self.observation_space = gymnasium.spaces.Dict(dict.fromkeys(_KEYS, box))
-        self.action_space = gymnasium.spaces.Box(
-            np.array([-0.2, -0.1]), np.array([0.2, 0.3]), dtype=np.float64
-        )
+        spaces = dict.fromkeys(_KEYS, box) | {"desired_goal": goals or box}
+        self.observation_space = gymnasium.spaces.Dict(spaces)
+        low, high = speed * np.array([-0.2, -0.1]), speed * np.array([0.2, 0.3])
+        self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
+        self._pays_by_distance = pays_by_distance
         self.render_mode, self._judges_many, self._ends_after = render_mode, judges_many, ends_after
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -35,7 +42,10 @@ class Point(gymnasium.Env):
         return self._observe(), self.compute_reward(self._place, self._goal, {}), ended, False, {}
 
     def compute_reward(self, achieved: Any, desired: Any, info: Any) -> Any:
-        near = np.linalg.norm(achieved - desired, axis=-1) < 0.15
+        away = np.linalg.norm(achieved - desired, axis=-1)
+        if self._pays_by_distance:
+            return -away
+        near = away < 0.15
         return near.astype(np.float64) if self._judges_many else float(near.all())
 
     def _observe(self) -> dict[str, Any]:
@@ -43,3 +53,4 @@ class Point(gymnasium.Env):
 
 
 gymnasium.register("test/Point-v0", entry_point=Point, max_episode_steps=20)
+gymnasium.register("test/PointDense-v0", entry_point=Point, kwargs={"pays_by_distance": True})

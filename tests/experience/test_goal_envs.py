@@ -93,6 +93,36 @@ def test_a_reward_that_judges_one_pair_only_is_refused() -> None:
         envs.reached(seen.achieved, seen.desired)
 
 
+@pytest.mark.parametrize(
+    ("env_id", "settings", "named"),
+    [
+        (POINT.replace("Point-", "PointDense-"), {}, f"take '{POINT}'"),
+        (POINT, {"pays_by_distance": True}, "take its sparse version"),
+    ],
+)
+def test_a_reward_that_tells_how_near_a_goal_is_is_refused(
+    env_id: str, settings: dict[str, bool], named: str
+) -> None:
+    envs = GymnasiumGoalEnvs(env_id, 2, **settings)
+    seen = envs.reset(np.array([0, 1]))
+    with pytest.raises(TaskError, match=f"pays by how near.*{named}"):
+        envs.reached(seen.achieved, seen.desired)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"speed": np.inf}, "infinite bounds"),
+        ({"goals": gymnasium.spaces.Dict({"kettle": gymnasium.spaces.Discrete(2)})}, "desired_goal is Dict"),
+    ],
+)
+def test_actions_without_bounds_and_several_goals_at_once_are_refused(
+    settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(TaskError, match=said):
+        GymnasiumGoalEnvs(POINT, 1, **settings)
+
+
 @pytest.mark.parametrize(("name", "said"), [("gym:CartPole-v1", "compute_reward"), ("gym:No-v0", "No")])
 def test_environments_without_goals_are_refused(name: str, said: str) -> None:
     with pytest.raises(TaskError, match=said):
