@@ -147,9 +147,12 @@ class Planner:
         """Measure the unit of futures, and how much the members disagree and are wrong about real ones.
 
         Args:
-            real: from experience.
+            real: from experience. Without any there is nothing to trust futures by: nobody is overruled.
             judge: of their B situations.
         """
+        if not len(real.states):
+            self._least_gain = np.inf
+            return
         foretold, happened = self._begin(real.states[:, 0]), _Future(real.states[None, :, None, 0])
         self._value_sd = max(float(judge.values(happened.states).std()), 1e-6)
         for step in range(real.actions.shape[1]):

@@ -162,7 +162,10 @@ class GoalForesight:
         self._recent.clear()
 
     def calibrate(self) -> None:
-        """Measure anew what to trust, on remembered futures under their own actions and goals."""
+        """Measure anew what to trust, on remembered futures under their own actions and goals.
+
+        As long as there is none, as no episode was as long as a plan, nothing is overruled.
+        """
         states, actions, goals = (np.concatenate(part) for part in zip(*self._recent, strict=True))
         real = RealFutures(states, actions, np.zeros(actions.shape[:2], np.bool_))
         self.planner.calibrate(real, self._judge(goals))

@@ -100,6 +100,14 @@ def test_foresight_helps_early_and_changes_nothing_that_is_learned() -> None:
     assert 0 < early["overruled"] < 1
 
 
+def test_plans_longer_than_any_episode_overrule_nothing() -> None:
+    longer = {"foresight.plan.horizon": 7, "foresight.plan.rounds": 1, "foresight.plan.candidates": 16}
+    config = override(SMALL, {"total_steps": 100, **LOOKING, **longer})
+    for found in learn_goals(SIX_BITS, config, 0, silent).report["foresight"]:
+        assert found["overruled"] == 0
+        assert found["success"] == found["alone"]
+
+
 def test_a_changed_world_is_adapted_to_by_the_model_alone() -> None:
     task = get_goal_task("four-rooms")
     config = override(SMALL, {"total_steps": 800, **LOOKING, "foresight.updates_per_step": 0.25})

@@ -113,6 +113,16 @@ def test_nobody_is_overruled_for_less_than_the_margin(corridor: DynamicsModel) -
             assert not plan.overruled[plan.gains <= config.margin].any()
 
 
+def test_without_real_futures_nobody_is_overruled_until_there_are_some(corridor: DynamicsModel) -> None:
+    judge = Corridor([0, 0, 0, 0, 0, 0, 1], end=CELLS - 1)
+    made, rng = planner(corridor, judge), np.random.default_rng(0)
+    real = going_right(PLAN.horizon)
+    made.calibrate(RealFutures(*(part[:0] for part in real)), judge)
+    assert not made.plan(everywhere(), judge, rng).overruled.any()
+    made.calibrate(real, judge)
+    assert made.plan(everywhere(), judge, rng).overruled.any()
+
+
 def test_who_foretold_real_futures_wrongly_needs_a_greater_gain(corridor: DynamicsModel) -> None:
     judge = Corridor([0, 1, 2, 3, 4, 5, 6])
     as_foretold, turned_round = 1, -1
