@@ -143,7 +143,10 @@ def _guarded(
     reward: OtherReward | None,
     progress: Progress,
 ) -> tuple[PastLearner, dict[str, Any]]:
-    """Let both take turns for a while, each learning from what both see; go on with the better one."""
+    """Let both take turns for a while, each learning from what both see; go on with the better one.
+
+    The episodes that the guard looks at are not counted as steps and are those of the reported curve.
+    """
     moved, scratch = (_learner(arm, task, config, seed, source, reward) for arm in ("partial", "scratch"))
     moved.train(round(GUARD_SHARE * config.total_steps), progress, beside=scratch)
     scores = {"transfer": _lately(moved), "scratch": _lately(scratch)}
