@@ -77,7 +77,7 @@ class RunJudge:
     ) -> None:
         self.discount = config.following.discount
         self._policy, self._reward, self._space = policy, reward, action_space
-        self._config, self._pessimism = config, pessimism
+        self._ending_cost, self._pessimism = config.improve.ending_cost, pessimism
 
     def rewards(
         self, states: Float32, actions: Actions, following: Float32, ended: Bool
@@ -86,12 +86,13 @@ class RunJudge:
         scored = score_steps(
             self._reward,
             self._space,
-            self._config,
             states,
             actions[..., 0] if self._space.kind == "discrete" else actions,
             following,
             ended,
             pessimism=self._pessimism,
+            discount=self.discount,
+            ending_cost=self._ending_cost,
         )
         after = absorbing_values(scored.absorbing_rewards, self.discount)
         return scored.followed + np.float32(self.discount) * after, ended

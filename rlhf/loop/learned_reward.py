@@ -11,9 +11,9 @@ from rlhf.experience.tasks import get_task, spaces_of
 from rlhf.loop.config import resolve
 from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.order_ranking import parse_reward
+from rlhf.loop.score_rollout import score_steps
 from rlhf.policy.advantages import absorbing_values
 from rlhf.policy.past_episodes import PastEpisode
-from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
 from rlhf.reward.features import RewardInputs
 from rlhf.storage import models, runs
@@ -40,20 +40,21 @@ class LearnedReward:
     """``improve.ending_cost`` of that run."""
 
     def rewards(self, episode: PastEpisode, actions: Actions, discount: float) -> Float32:
-        """Return what the policy follows; see ``OtherReward``, and ``score_rollout`` for its parts."""
-        before, after = episode.observations[:-1], episode.observations[1:]
-        seen = RewardInputs.of(self.model.config, self.action_space).steps(before, actions, after)
-        rewards = self.model.rewards(seen)[0]
-        ended = np.zeros(len(rewards), np.bool_)
+        """Return what a policy follows; see ``OtherReward``."""
+        ended = np.zeros(len(episode.options), np.bool_)
         ended[-1] = episode.terminated
-        if self.model.shaping is not None:
-            rewards = rewards + self.model.shaping.rewards(before, after, ended, discount)
-        if episode.terminated:
-            pessimism = self.model.config.pessimism
-            endings = score_endings(self.model, self.action_space, after[-1:], pessimism=pessimism)
-            absorbing_reward = endings.per_step(discount, cost=self.ending_cost)
-            rewards[-1:] += discount * absorbing_values(absorbing_reward, discount)
-        return rewards
+        scored = score_steps(
+            self.model,
+            self.action_space,
+            episode.observations[:-1],
+            actions,
+            episode.observations[1:],
+            ended,
+            pessimism=self.model.config.pessimism,
+            discount=discount,
+            ending_cost=self.ending_cost,
+        )
+        return scored.followed + np.float32(discount) * absorbing_values(scored.absorbing_rewards, discount)
 
     def mean_return(self, episodes: Sequence[Episode]) -> float:
         """Return the mean of ``predicted_return``."""

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from rlhf.loop.config import RunConfig
 from rlhf.loop.session import Session
 from rlhf.reward.endings import score_endings
 from rlhf.reward.ensemble import RewardModel
@@ -47,46 +46,49 @@ def score_rollout(session: Session, rollout: Rollout, reward: RewardModel, pessi
     return score_steps(
         reward,
         session.action_space,
-        session.config,
         rollout.observations,
         rollout.applied_actions(),
         rollout.next_observations,
         rollout.terminated,
         pessimism=pessimism,
+        discount=session.config.following.discount,
+        ending_cost=session.config.improve.ending_cost,
     )
 
 
 def score_steps(
     reward: RewardModel,
     action_space: ActionSpace,
-    config: RunConfig,
     observations: Float32,
     actions: Actions,
     next_observations: Float32,
     terminated: Bool,
     *,
     pessimism: float,
+    discount: float,
+    ending_cost: float,
 ) -> Scored:
     """Return what a run's policy gets for steps: what its critic learns, and whoever plans with that goes by.
 
     Args:
         reward: any version.
         action_space: says how actions look.
-        config: the run's, says how far it looks ahead and what an ending costs.
         observations: raw, (..., D).
         actions: as the environment saw them, (..., A), or (...) if discrete.
         next_observations: raw, before any reset, (..., D).
         terminated: whether the step led into the absorbing state, (...).
         pessimism: kappa.
+        discount: gamma of the policy.
+        ending_cost: ``improve.ending_cost``.
     """
     steps = RewardInputs.of(reward.config, action_space).steps(observations, actions, next_observations)
-    shape, discount = terminated.shape, config.following.discount
+    shape = terminated.shape
     members = reward.member_rewards(steps.reshape(-1, steps.shape[-1]))
     rewards, spread = combine_members(members, pessimism=pessimism, clip=reward.config.clip)
     absorbing_rewards = np.zeros(shape, np.float32)
     if terminated.any():
         endings = score_endings(reward, action_space, next_observations[terminated], pessimism=pessimism)
-        absorbing_rewards[terminated] = endings.per_step(discount, cost=config.improve.ending_cost)
+        absorbing_rewards[terminated] = endings.per_step(discount, cost=ending_cost)
     shaping = np.zeros(shape, np.float32)
     if reward.shaping is not None:
         shaping = reward.shaping.rewards(observations, next_observations, terminated, discount)

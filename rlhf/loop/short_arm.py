@@ -113,12 +113,13 @@ def _pay(collected: Collected, reward: RewardModel | None, config: RunConfig, sp
     scored = score_steps(
         reward,
         space,
-        config,
         rollout.observations,
         rollout.applied_actions(),
         rollout.next_observations,
         rollout.terminated,
         pessimism=reward.config.pessimism,
+        discount=config.following.discount,
+        ending_cost=config.improve.ending_cost,
     )
     last = rollout.next_observations[rollout.terminated]
     endings = score_endings(reward, space, last, pessimism=reward.config.pessimism)
