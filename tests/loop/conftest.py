@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from rlhf.config import Settings
+from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.iterate import iterate
 from rlhf.loop.session import Session, open_session
 from rlhf.loop.start_run import new_run
 from rlhf.storage.blobs import Blobs
@@ -88,3 +90,19 @@ def copy_store(store: Store, tmp_path: Path) -> Iterator[Callable[[str], Store]]
     yield copy
     for made in copies:
         made.engine.dispose()
+
+
+@pytest.fixture
+def learn(store: Store, new_small_run: Callable[..., str]) -> Callable[..., Session]:
+    """``learn(**settings)`` returns a session that has followed its first reward for three updates."""
+
+    def make(**settings: Any) -> Session:
+        run_id = new_small_run(**settings)
+        session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
+        iterate(session)
+        ask_teacher(store.engine, store.blobs, run_id, 100)
+        for _ in range(3):
+            iterate(session)
+        return session
+
+    return make

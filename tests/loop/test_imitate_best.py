@@ -5,9 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
-from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.evaluate_policy import predicted_return
 from rlhf.loop.imitate_best import best_episodes
 from rlhf.loop.iterate import iterate
@@ -15,22 +13,6 @@ from rlhf.loop.session import Session, open_session, save_checkpoint
 from rlhf.ui.store import Store
 
 Learn = Callable[..., Session]
-
-
-@pytest.fixture
-def learn(store: Store, new_small_run: Callable[..., str]) -> Learn:
-    """``learn(**settings)`` returns a session that has followed its first reward for three updates."""
-
-    def make(**settings: Any) -> Session:
-        run_id = new_small_run(**settings)
-        session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
-        iterate(session)
-        ask_teacher(store.engine, store.blobs, run_id, 100)
-        for _ in range(3):
-            iterate(session)
-        return session
-
-    return make
 
 
 def arrays(session: Session) -> dict[str, Any]:

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlhf.loop.ask_teacher import ask_teacher
 from rlhf.loop.collect_experience import collect_experience
 from rlhf.loop.improve_policy import improve_policy
-from rlhf.loop.iterate import iterate
 from rlhf.loop.score_rollout import score_rollout
 from rlhf.loop.session import Session, open_session, save_checkpoint
 from rlhf.storage import runs
@@ -19,22 +17,6 @@ from rlhf.ui.store import Store
 
 Learn = Callable[..., Session]
 REFIT = "policy/explained_variance_after_refit"
-
-
-@pytest.fixture
-def learn(store: Store, new_small_run: Callable[..., str]) -> Learn:
-    """``learn(**settings)`` returns a session that has followed its first reward for three updates."""
-
-    def make(**settings: Any) -> Session:
-        run_id = new_small_run(**settings)
-        session = open_session(store.engine, store.blobs, run_id, is_simulated=True)
-        iterate(session)
-        ask_teacher(store.engine, store.blobs, run_id, 100)
-        for _ in range(3):
-            iterate(session)
-        return session
-
-    return make
 
 
 def change_reward(session: Session) -> None:
