@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rlhf.cli.bench import BENCHMARKS
+from rlhf.cli.modules import module_of
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.loop.report import STAGES
 from rlhf.metrics import METRICS
@@ -248,10 +250,21 @@ def test_a_fitted_reward_is_asked_without_torch() -> None:
     assert _loaded({"torch"}, *modules) == set()
 
 
-@pytest.mark.parametrize("module", ["rlhf.policy.ppo", "rlhf.loop.train_on_true_reward", "rlhf.cli.main"])
+@pytest.mark.parametrize("module", ["rlhf.policy.ppo", "rlhf.loop.train_on_true_reward"])
 def test_small_networks_learn_without_torch(module: str) -> None:
     """It takes two seconds to import and more memory than everything else together."""
     assert _loaded({"torch"}, module) == set()
+
+
+def test_the_command_line_imports_only_the_verb_that_is_asked_for() -> None:
+    """A process of its own does each job, so this is a second of waiting each time."""
+    assert _loaded({"numpy", "pandas", "gymnasium", "sqlalchemy"}, "rlhf.cli.main", "rlhf.cli.bench") == set()
+
+
+def test_no_verb_needs_torch_to_say_what_it_takes() -> None:
+    verbs = {f"rlhf.cli.{path.stem}" for path in (PROJECT_ROOT / "rlhf/cli").glob("*.py")}
+    benchmarks = {module_of("rlhf.benchmarks", name).__name__ for name in BENCHMARKS}
+    assert _loaded({"torch"}, *verbs, *benchmarks) == set()
 
 
 @pytest.mark.parametrize("root", MAX_LINES)
