@@ -28,24 +28,26 @@ class GoalTask:
     """Preset hyperparameters as dotted settings of ``loop.learn_goals.GoalConfig``."""
 
 
+_OF_SIZE_ONE: Mapping[str, Any] = {"q.normalise": False}
+"""Observations and goals in [-1, 1] already."""
 _TASKS = (
     GoalTask(
         name="bitflip-15",
         goal="Make the row of 15 bits the one that is wanted",
         env_id="rlhf/BitFlip-v0",
-        overrides={"total_steps": 120_000},
+        overrides={"total_steps": 120_000, **_OF_SIZE_ONE},
     ),
     GoalTask(
         name="four-rooms",
         goal="Walk to a cell of another room",
         env_id="rlhf/FourRooms-v0",
-        overrides={"total_steps": 60_000, "updates_per_step": 0.5, "q.target_rate": 0.02},
+        overrides={"total_steps": 60_000, "updates_per_step": 0.5, "q.target_rate": 0.02, **_OF_SIZE_ONE},
     ),
     GoalTask(
         name="car-park",
         goal="Bring the car into a bay, pointing the right way",
         env_id="rlhf/CarPark-v0",
-        overrides={"total_steps": 150_000},
+        overrides={"total_steps": 150_000, **_OF_SIZE_ONE},
     ),
 )
 

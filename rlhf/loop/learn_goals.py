@@ -98,6 +98,7 @@ def learn_goals(task: GoalTask, config: GoalConfig, seed: int, progress: Progres
                 lambda seen, goals: learner.act(seen, goals, act, epsilon),  # noqa: B023 -- called at once
                 draw_seeds(seeds, envs.num_envs),
             )
+            learner.observe(collected)
             replay.add(collected)
             episodes += envs.num_envs
             steps += collected.num_steps

@@ -14,8 +14,12 @@ import numpy as np
 from rlhf.policy.adam import Adam
 from rlhf.policy.kernels import Backpropagation
 from rlhf.policy.networks import Network
+from rlhf.policy.normalise import ObservationNormaliser
 from rlhf.types.experience import Bool, Float32, Int64
-from rlhf.types.goals import GoalSpace, GoalTransitions
+from rlhf.types.goals import GoalEpisodes, GoalSpace, GoalTransitions
+
+_CLIP = 5.0
+"""Standard deviations from the mean at which what the network sees ends, as in the source of goals."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,9 @@ class QConfig:
     """Steps per update. 64 to 1024."""
     target_rate: float = 0.01
     """How far the target network follows in each update. More: faster, less steady. .001 to .05."""
+    normalise: bool = True
+    """Whether the network sees observations and goals with mean 0 and variance 1, by all that was seen so
+    far. Needed where they are in units of their own; idle where each of them spans about [-1, 1]."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -84,10 +91,20 @@ class QLearner:
         self._adam = Adam(len(self._online.parameters))
         self._pass = Backpropagation(self._online, config.batch_size)
         self._rows = np.arange(config.batch_size)
+        self._normaliser = ObservationNormaliser(sizes[0], _CLIP)
+
+    def observe(self, episodes: GoalEpisodes) -> None:
+        """Let the scale of what the network sees follow observations and goals, achieved and desired."""
+        if not self._config.normalise:
+            return
+        seen = np.arange(episodes.observations.shape[1]) <= episodes.lengths[:, None]
+        desired = np.broadcast_to(episodes.desired[:, None], episodes.achieved.shape)
+        for goals in (episodes.achieved, desired):
+            self._normaliser.update(np.concatenate([episodes.observations, goals], axis=2)[seen])
 
     def values(self, observations: Float32, goals: Float32) -> Float32:
         """Return the value of every option, (B, A, K), for observations (B, D) and goals (B, G)."""
-        return self._values_by(self._online, np.concatenate([observations, goals], axis=1))
+        return self._values_by(self._online, self._inputs(observations, goals))
 
     def act(self, observations: Float32, goals: Float32, rng: np.random.Generator, epsilon: float) -> Int64:
         """Return actions (N, A): the best ones, but each with chance ``epsilon`` a random one.
@@ -111,14 +128,14 @@ class QLearner:
         Args:
             batch: ``batch_size`` steps.
         """
-        following = np.concatenate([batch.next_observations, batch.goals], axis=1)
+        following = self._inputs(batch.next_observations, batch.goals)
         targets = td_targets(
             self._values_by(self._online, following),
             self._values_by(self._target, following),
             batch.reached,
             self._config.discount,
         )
-        self._pass.forward(np.concatenate([batch.observations, batch.goals], axis=1))
+        self._pass.forward(self._inputs(batch.observations, batch.goals))
         options, dims = self._space.action_options, self._space.action_dims
         chosen = batch.actions.T + options * np.arange(dims)[:, None]  # (A, B), rows of the output
         errors = self._pass.outputs[chosen, self._rows].mean(axis=0) - targets
@@ -130,6 +147,10 @@ class QLearner:
             self._online.parameters - self._target.parameters
         )
         return float(errors @ errors) / len(errors)
+
+    def _inputs(self, observations: Float32, goals: Float32) -> Float32:
+        inputs = np.concatenate([observations, goals], axis=1)
+        return self._normaliser(inputs) if self._config.normalise else inputs
 
     def _values_by(self, network: Network, inputs: Float32) -> Float32:
         shape = (len(inputs), self._space.action_dims, self._space.action_options)

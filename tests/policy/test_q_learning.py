@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from rlhf.policy.autograd import TorchNetwork
 from rlhf.policy.q_learning import QConfig, QLearner, td_targets
-from rlhf.types.goals import GoalSpace, GoalTransitions
+from rlhf.types.goals import GoalEpisodes, GoalSpace, GoalTransitions
 
 SPACE = GoalSpace(observation_dim=3, goal_dim=2, action_dims=2, action_options=4)
 SMALL = QConfig(hidden=(16, 16), batch_size=32)
@@ -22,6 +24,19 @@ def transitions(size: int, space: GoalSpace = SPACE, seed: int = 0) -> GoalTrans
         next_observations=normal(space.observation_dim),
         goals=normal(space.goal_dim),
         reached=rng.random(size) < 0.3,
+    )
+
+
+def episodes() -> GoalEpisodes:
+    rng = np.random.default_rng(1)
+    count, steps = 6, 5
+    return GoalEpisodes(
+        observations=rng.normal(size=(count, steps + 1, SPACE.observation_dim)).astype(np.float32),
+        achieved=rng.normal(size=(count, steps + 1, SPACE.goal_dim)).astype(np.float32),
+        desired=rng.normal(size=(count, SPACE.goal_dim)).astype(np.float32),
+        actions=np.zeros((count, steps, SPACE.action_dims), np.int64),
+        lengths=np.array([5, 3, 1, 5, 4, 2]),
+        reached=np.zeros(count, np.bool_),
     )
 
 
@@ -106,6 +121,35 @@ def test_actions_are_the_best_ones_or_random_ones() -> None:
     assert abs((half == best).all(axis=1).mean() - (0.5 + 0.5 / 16)) < 0.08
     anything = learner.act(batch.observations, batch.goals, rng, 1.0)
     assert {tuple(row) for row in anything} == {(i, j) for i in range(4) for j in range(4)}
+
+
+def test_units_of_observations_and_goals_do_not_matter() -> None:
+    seen = episodes()
+    units, zeros = np.float32([100.0, 0.01, 7.0]), np.float32([1000.0, 0.0, -3.0])
+    elsewhere = dataclasses.replace(
+        seen,
+        observations=seen.observations * units + zeros,
+        achieved=seen.achieved * np.float32(0.05) + 1,
+        desired=seen.desired * np.float32(0.05) + 1,
+    )
+    found = []
+    for known in (seen, elsewhere):
+        learner = QLearner(SMALL, SPACE, np.random.default_rng(0))
+        learner.observe(known)
+        found.append(learner.values(known.observations[:, 0], known.desired))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+def test_what_lies_beyond_the_end_of_an_episode_is_not_seen() -> None:
+    seen = episodes()
+    beyond = np.arange(seen.observations.shape[1]) > seen.lengths[:, None]
+    padded = np.where(beyond[:, :, None], np.float32(1e6), seen.observations)
+    found = []
+    for known in (seen, dataclasses.replace(seen, observations=padded)):
+        learner = QLearner(SMALL, SPACE, np.random.default_rng(0))
+        learner.observe(known)
+        found.append(learner.values(seen.observations[:, 0], seen.desired))
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_the_target_network_follows_at_its_rate() -> None:
