@@ -50,17 +50,21 @@ class Settings:
         )
 
 
-def override(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
-    """Return a copy of a (nested, frozen) dataclass with dotted fields replaced.
+_NAMED = 3
+"""Settings that an error names at most."""
 
-    Values may be strings, as typed on a command line; they are converted to the field's type.
+
+def override(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
+    """Return a copy of a (nested, frozen) dataclass with dotted fields replaced, all of them at once.
+
+    Values may be strings, as typed on a command line; they are converted to the field's type. What settings
+    mean for each other is checked when all are set, so their order does not matter.
 
     Raises:
-        ConfigError: a field does not exist, or a value does not fit its type.
+        ConfigError: a field does not exist, or a value does not fit its type or the others.
     """
-    for path, value in changes.items():
-        config = _override_one(config, path, path.split("."), value)
-    return config
+    changed: ConfigT = _override(config, changes, "")
+    return changed
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -90,27 +94,35 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _override_one(config: Any, path: str, parts: list[str], value: Any) -> Any:
+def _override(config: Any, changes: Mapping[str, Any], prefix: str) -> Any:
     hints = typing.get_type_hints(type(config))
-    name, rest = parts[0], parts[1:]
-    if name not in hints:
-        raise ConfigError(
-            f"there is no setting {path!r}; {type(config).__name__} has {', '.join(sorted(hints))}."
-        )
-    current = getattr(config, name)
-    if rest:
-        if not dataclasses.is_dataclass(current):
-            raise ConfigError(f"setting {path!r}: {name!r} is a single value and has no parts.")
-        new = _override_one(current, path, rest, value)
-    elif dataclasses.is_dataclass(current):
-        fields = ", ".join(f.name for f in dataclasses.fields(current))
-        raise ConfigError(f"setting {path!r} is a group; set one of its parts: {fields}.")
-    else:
-        new = _convert(path, hints[name], value)
+    new: dict[str, Any] = {}
+    of_groups: dict[str, dict[str, Any]] = {}
+    for key, value in changes.items():
+        name, _, rest = key.partition(".")
+        path = prefix + key
+        if name not in hints:
+            raise ConfigError(
+                f"there is no setting {path!r}; {type(config).__name__} has {', '.join(sorted(hints))}."
+            )
+        current = getattr(config, name)
+        if rest:
+            if not dataclasses.is_dataclass(current):
+                raise ConfigError(f"setting {path!r}: {name!r} is a single value and has no parts.")
+            of_groups.setdefault(name, {})[rest] = value
+        elif dataclasses.is_dataclass(current):
+            fields = ", ".join(f.name for f in dataclasses.fields(current))
+            raise ConfigError(f"setting {path!r} is a group; set one of its parts: {fields}.")
+        else:
+            new[name] = _convert(path, hints[name], value)
+    for name, parts in of_groups.items():
+        new[name] = _override(getattr(config, name), parts, f"{prefix}{name}.")
     try:
-        return dataclasses.replace(config, **{name: new})
+        return dataclasses.replace(config, **new)
     except ValueError as error:
-        raise ConfigError(f"setting {path!r} = {value!r}: {error}") from error
+        named = [f"{prefix + key!r} = {value!r}" for key, value in changes.items()]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        raise ConfigError(f"setting {', '.join(named[:_NAMED])}{more}: {error}") from error
 
 
 def _convert(path: str, hint: Any, value: Any) -> Any:

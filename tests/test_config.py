@@ -34,6 +34,8 @@ class Inner:
     def __post_init__(self) -> None:
         if self.rate < 0:
             raise ValueError("rate must not be negative.")
+        if self.steps < 5 and self.limit is not None:
+            raise ValueError(f"steps are {self.steps} and limit is {self.limit}; so few have no limit.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,21 @@ def test_original_stays_as_it_was() -> None:
 def test_several_changes_apply_together() -> None:
     changed = override(Outer(), {"inner.rate": 1.0, "inner.steps": 2, "seed": 3})
     assert changed == Outer(inner=Inner(rate=1.0, steps=2), seed=3)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_settings_that_belong_together_may_come_in_any_order(order: int) -> None:
+    limited = Outer(inner=Inner(limit=2.0))
+    changes = {"inner.steps": 3, "inner.limit": None}
+    changed = override(limited, dict(list(changes.items())[::order]))
+    assert changed.inner == Inner(steps=3)
+    assert from_dict(Outer, to_dict(changed)) == changed
+
+
+def test_settings_that_contradict_each_other_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(Outer(), {"inner.steps": 3, "inner.limit": "2"})
+    assert str(caught.value).startswith("setting 'inner.steps' = 3, 'inner.limit' = '2': steps are 3")
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,10 @@ _PLAIN_NETWORK: Mapping[str, Any] = {
     "reward.model_class": "mlp",
     "reward.solved_start": False,
     "reward.use_endings": False,
+    "reward.steps_per_segment": 0,
     **_ONE_RIDGE,
 }
-"""A network that learns everything by descent, from what is observed at each step."""
+"""A network that learns everything by descent, from what is observed at every step."""
 _BLIND_QUERIES: Mapping[str, Any] = {"queries.acquisition": "random", "queries.audit_share": 1.0}
 """Pairs drawn uniformly from recent behaviour; the audit is just such a draw."""
 _PLAIN_CANDIDATES: Mapping[str, Any] = {
@@ -68,6 +69,7 @@ _WHOLE_HISTORY: Mapping[str, Any] = {
 _PREFPPO: Mapping[str, Any] = {
     **_PLAIN_NETWORK,
     "reward.num_members": 3,
+    "reward.bootstrap": False,
     "reward.hidden": (256, 256, 256),
     "reward.use_actions": True,
     "reward.noise": 0.0,
@@ -78,7 +80,8 @@ _PREFPPO: Mapping[str, Any] = {
     "reward.patience": 10,
     "queries.acquisition": "disagreement",
     "queries.candidates_per_query": 10,
-    "collect.explore_steps": 32_000,
+    "collect.explore_steps": 0,
+    "collect.novelty_steps": 32_000,
     "schedule.initial_share": 0.1,
     "schedule.initial_labels": 20,
     **_PLAIN_CANDIDATES,
@@ -87,16 +90,17 @@ _PREFPPO: Mapping[str, Any] = {
 }
 """B-Pref's PrefPPO (https://arxiv.org/abs/2111.03026, its train_PrefPPO.py and walker_walk scripts).
 
-Reproduced: three members of three layers of 256 over observation and action; no noise floor and no weight
-decay; a tenth of the answers in the first session; disagreement among ten candidates per query, which come
-from the whole history with the random phase in it; no audit, no filter of ties or repeats; past rollouts are
-not relabelled and the critic is not refitted.
+Reproduced: three members of three layers of 256 over observation and action, each fitted to all answers and
+to every step; no noise floor and no weight decay; its policy seeks what is new for 32,000 steps first, by the
+distance to the nearest neighbours, and goes on from there; a tenth of the answers in the first session;
+disagreement among ten candidates per query, which come from the whole history with that phase in it; no
+audit, no filter of ties or repeats; past rollouts are not relabelled and the critic is not refitted.
 
 Not reproduced, all to its advantage: observations in the drifting units of a running normaliser, clips that
 stay in old units, a reward that changes in the middle of a rollout, time limits taken for failures, a reward
 that is not normalised, stopping at 97 % training accuracy (here by held-out answers). Networks are fitted
-afresh in every session. Its bounded output and its unsupervised phase of nearest-neighbour entropy have no
-counterpart; random policies explore for as many steps instead.
+afresh in every session. Its bounded output has no counterpart, and one episode per environment of random
+policies comes before all else, by which every arm's random return is measured.
 """
 
 _PREFPPO_POLICY: Mapping[str, Any] = {

@@ -1,7 +1,6 @@
 """How well two ways of judging agree. Pure; for people and reports, never for learning."""
 
 import numpy as np
-import pandas as pd
 
 from rlhf.checks import check_shape
 from rlhf.types.experience import Float64, Int64
@@ -14,10 +13,15 @@ def rank_correlation(first: Float64, second: Float64) -> float:
     """
     if len(first) < 2:
         return float("nan")
-    ranks = [pd.Series(np.asarray(values)).rank().to_numpy(np.float64) for values in (first, second)]
+    ranks = [_ranks(values) for values in (first, second)]
     deviations = [rank - rank.mean() for rank in ranks]
     scale = float(np.sqrt((deviations[0] ** 2).sum() * (deviations[1] ** 2).sum()))
     return float((deviations[0] * deviations[1]).sum() / scale) if scale > 0 else float("nan")
+
+
+def _ranks(values: Float64) -> Float64:
+    _, group_of, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(sizes) - (sizes - 1) / 2)[group_of], np.float64)
 
 
 def preference_accuracy(predicted: Float64, target: Float64) -> float:

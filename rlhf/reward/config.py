@@ -17,6 +17,9 @@ class RewardConfig:
 
     num_members: int = 5
     """M, ensemble members. More give a smoother mean and a better spread, at proportional cost; 3 to 10."""
+    bootstrap: bool = True
+    """Whether each member learns from a draw of the answers of its own, so that members differ where answers
+    are few and those left out say how good it is. Else all learn from all and only begin differently."""
     model_class: Literal["auto", "linear", "quadratic", "mlp", "encoded"] = "auto"
     """``linear``: a weighted sum of the features. ``quadratic``: also products of two features (of all, or
     of the 24 that differ most between segments). ``mlp``: the better of these plus a small network.
@@ -90,6 +93,11 @@ class RewardConfig:
             raise ValueError(f"num_members is {self.num_members}; at least 1 is needed.")
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden is {self.hidden}; give at least one layer of at least 1.")
+        if not self.bootstrap and self.model_class not in NETWORK_CLASSES:
+            raise ValueError(
+                f"bootstrap is False and model_class {self.model_class!r}: members that are solved for would "
+                f"all be one. Choose {' or '.join(NETWORK_CLASSES)}, or set bootstrap to True."
+            )
         if self.rest and self.use_endings:
             raise ValueError("rest and use_endings are both set; an ending is either rest or an outcome.")
         if not 0.0 <= self.noise < 1.0:

@@ -126,7 +126,7 @@ def fit(
 
     Three steps: what annotators are like, by a linear reward; which class of reward predicts unseen answers
     best, unless an earlier choice still stands; an ensemble of that class, every member on its own
-    bootstrap of the answers.
+    bootstrap of the answers, or on all of them.
 
     Args:
         data: the answers and their segments' raw features (S, L, F).
@@ -182,7 +182,10 @@ def fit(
     selection = kept
     if selection is None:
         selection, candidates = select(problem, answer_model, config, rng, generator)
-    weights = bootstrap_weights(data, config.num_members, rng)
+    if config.bootstrap:
+        weights = bootstrap_weights(data, config.num_members, rng)
+    else:
+        weights = np.repeat(data.weight_of[None], config.num_members, axis=0)
     network, gain = fit_members(problem, answer_model, weights, selection, config, generator)
     frozen, scale_of = network.frozen(), reference_features
     if config.use_endings:  # outcomes are rare and may be large; steps are what the scale is of

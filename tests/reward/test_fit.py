@@ -93,6 +93,18 @@ def test_equal_generators_give_equal_models(model_class: str) -> None:
     assert not np.array_equal(one["network.skip"], different["network.skip"])
 
 
+def test_members_that_all_learn_from_all_answers_differ_less_and_leave_none_to_test_on() -> None:
+    problem = make_problem("pendulum", 0, 60)
+    spreads, reports = [], []
+    for bootstrap in (True, False):
+        model, report = run(problem, dataclasses.replace(SMALL, bootstrap=bootstrap))
+        spreads.append(float(model.member_returns(problem.held_out).std(axis=0).mean()))
+        reports.append(report)
+    assert 0 < spreads[1] < spreads[0]
+    assert not math.isnan(reports[0].out_of_bag_accuracy)
+    assert math.isnan(reports[1].out_of_bag_accuracy)
+
+
 def test_no_global_random_state_is_touched() -> None:
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
     run(make_problem("linear", 0, 20))

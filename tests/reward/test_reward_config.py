@@ -23,6 +23,7 @@ def test_settings_survive_being_written_down() -> None:
         ("pessimism", -1.0),
         ("relevance_passes", -1),
         ("model_class", "forest"),
+        ("bootstrap", False),
     ],
 )
 def test_values_that_cannot_work_are_refused(name: str, value: object) -> None:
