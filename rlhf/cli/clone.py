@@ -4,13 +4,11 @@ import argparse
 import dataclasses
 
 from rlhf.cli.output import add_json_option, finish
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.experience.tasks import get_task
 from rlhf.loop.start_run import let_imitate
 from rlhf.storage import runs
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, reading
-from rlhf.storage.migrations import migrate
+from rlhf.storage.engine import reading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +22,8 @@ def run(options: argparse.Namespace) -> int:
     from rlhf.loop.clone_policy import try_clone
     from rlhf.loop.report import evaluate_acting
 
-    settings = Settings.from_environment()
-    engine = open_engine(settings.database_url)
-    migrate(engine)
-    policy, report = try_clone(engine, Blobs(settings.blob_url), options.run_id)
+    engine, blobs = open_store()
+    policy, report = try_clone(engine, blobs, options.run_id)
     let_imitate(engine, options.run_id, True)
     with reading(engine) as connection:
         row = runs.get_run(connection, options.run_id)

@@ -5,13 +5,10 @@ import argparse
 import numpy as np
 
 from rlhf.cli.output import add_json_option, add_seed_option, finish
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.errors import ConfigError
 from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.start_run import new_run
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +28,9 @@ def run(options: argparse.Namespace) -> int:
     """Record the episodes and say how good they were."""
     if options.episodes < 1:
         raise ConfigError(f"--episodes is {options.episodes}; it must be at least 1.")
-    settings = Settings.from_environment()
-    engine = open_engine(settings.database_url)
-    migrate(engine)
+    engine, blobs = open_store()
     run_id = options.run or new_run(engine, options.task, seed=options.seed)
-    returns = demonstrate_by_expert(engine, Blobs(settings.blob_url), run_id, options.episodes)
+    returns = demonstrate_by_expert(engine, blobs, run_id, options.episodes)
     result = {"run": run_id, "episodes": len(returns), "true_returns": returns}
     text = f"{len(returns)} episodes for run {run_id}, true return {np.mean(returns):.1f} on average."
     return finish(options, result, text)

@@ -4,14 +4,12 @@ import argparse
 from typing import Any
 
 from rlhf.cli.output import add_json_option, finish, table
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.errors import ConfigError
 from rlhf.loop.observed import designable
 from rlhf.loop.write_design import in_words, write_design
 from rlhf.storage import designs, models
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, reading
-from rlhf.storage.migrations import migrate
+from rlhf.storage.engine import reading
 from rlhf.types.design import Design, Potential, Term
 
 _COLUMNS = ("feature", "designed", "learned", "95 % interval", "moved by")
@@ -47,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write a design if one is given, and print what holds."""
     design = _read(options)
-    settings = Settings.from_environment()
-    engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
-    migrate(engine)
+    engine, blobs = open_store()
     if design is not None:
         write_design(engine, blobs, options.run_id, design, by=None, note=options.note)
     with reading(engine) as connection:

@@ -4,13 +4,10 @@ import argparse
 from pathlib import Path
 
 from rlhf.cli.output import add_json_option, finish
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.errors import ConfigError
 from rlhf.loop import export_answers, export_arrays
 from rlhf.storage.archives import write_file, write_folder, zipped
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
 
 FORMATS = ("jsonl", "csv", "npz")
 
@@ -36,9 +33,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--clips goes with --format jsonl; {options.format} has no place for them.")
     if options.with_true_rewards and options.format == "csv":
         raise ConfigError("--with-true-rewards goes with --format jsonl or npz; a csv has no arrays.")
-    settings = Settings.from_environment()
-    engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
-    migrate(engine)
+    engine, blobs = open_store()
     run_id, path, force = options.run_id, options.path, options.force
     written = [path]
     if options.format == "csv":

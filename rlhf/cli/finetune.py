@@ -10,15 +10,13 @@ from rlhf.cli.output import (
     finish,
     parse_settings,
 )
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.loop.fork_run import fork_run
 from rlhf.loop.look_at_source import PARTS, look_at_source
 from rlhf.loop.start_run import start_run
 from rlhf.policy.config import UPDATES
 from rlhf.storage import origins
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, reading
-from rlhf.storage.migrations import migrate
+from rlhf.storage.engine import reading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Add the run and say what it took."""
-    settings = Settings.from_environment()
-    engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
-    migrate(engine)
+    engine, blobs = open_store()
     run_id = fork_run(
         engine,
         blobs,

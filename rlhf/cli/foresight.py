@@ -12,11 +12,9 @@ from rlhf.cli.output import (
     parse_settings,
     write_clip,
 )
-from rlhf.config import Settings, override
+from rlhf.cli.store import open_store
+from rlhf.config import override
 from rlhf.errors import ConfigError
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
 
 _FILMED = 4
 
@@ -44,9 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.episodes < 1:
         raise ConfigError(f"--episodes is {options.episodes}; at least 1 is needed.")
     config = override(RunForesightConfig(), parse_settings(options))
-    settings = Settings.from_environment()
-    engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
-    migrate(engine)
+    engine, blobs = open_store()
     found = foresee_run(engine, blobs, options.run_id, config)
     report, episode = evaluate_foresight(found, options.episodes)
     if options.clip:

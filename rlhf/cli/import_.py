@@ -5,11 +5,8 @@ import dataclasses
 from pathlib import Path
 
 from rlhf.cli.output import add_json_option, finish
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.loop.import_answers import import_answers
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the files."""
-    settings = Settings.from_environment()
-    engine, blobs = open_engine(settings.database_url), Blobs(settings.blob_url)
-    migrate(engine)
+    engine, blobs = open_store()
     found = import_answers(engine, blobs, options.path, options.run_id, by="command line")
     kind = "new run" if found.is_new_run else "run"
     text = (

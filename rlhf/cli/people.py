@@ -8,11 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from rlhf.cli.output import add_json_option, finish, table
-from rlhf.config import Settings
+from rlhf.cli.store import open_database
 from rlhf.loop import admit_people
 from rlhf.storage import people
-from rlhf.storage.engine import open_engine, reading
-from rlhf.storage.migrations import migrate
+from rlhf.storage.engine import reading
 from rlhf.types.people import Role
 
 _NO_ROLE = "none"
@@ -40,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one action."""
-    engine = open_engine(Settings.from_environment().database_url)
-    migrate(engine)
+    engine = open_database()
     if options.action == "list":
         return _list(engine, options)
     if options.action == "invite":

@@ -13,11 +13,10 @@ from rlhf.cli.output import (
     parse_settings,
     table,
 )
-from rlhf.config import Settings
+from rlhf.cli.store import open_database
 from rlhf.loop import start_run
 from rlhf.storage import answers, models, runs
-from rlhf.storage.engine import open_engine, reading
-from rlhf.storage.migrations import migrate
+from rlhf.storage.engine import reading
 from rlhf.types.feedback import Choice
 
 _ACTIONS = {
@@ -47,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one action."""
-    engine = open_engine(Settings.from_environment().database_url)
-    migrate(engine)
+    engine = open_database()
     if options.action == "new":
         return _new(engine, options)
     if options.action == "list":

@@ -5,11 +5,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from rlhf.cli.output import ProgressLine, add_json_option, add_seed_option, finish, table
-from rlhf.config import Settings
+from rlhf.cli.store import open_store
 from rlhf.errors import ConfigError
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
 from rlhf.types.ranked_source import RankedSource, why_from_scratch
 
 _COLUMNS = (
@@ -87,12 +84,10 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     reward_from = parse_reward(options.reward or "")
-    settings = Settings.from_environment()
-    engine = open_engine(settings.database_url)
-    migrate(engine)
+    engine, blobs = open_store()
     ranked = rank_sources(
         engine,
-        Blobs(settings.blob_url),
+        blobs,
         options.target,
         config,
         seed=options.seed,

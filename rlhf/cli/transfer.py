@@ -13,12 +13,10 @@ from rlhf.cli.output import (
     parse_settings,
     table,
 )
-from rlhf.config import Settings, override
+from rlhf.cli.store import open_store
+from rlhf.config import override
 from rlhf.experience.tasks import get_task
 from rlhf.policy.config import UPDATES
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
 from rlhf.types.task import Task
 
 if TYPE_CHECKING:
@@ -84,10 +82,8 @@ def run(options: argparse.Namespace) -> int:
 def _find_reward(named: str, target: Task) -> "LearnedReward":
     from rlhf.loop.learned_reward import find_reward
 
-    settings = Settings.from_environment()
-    engine = open_engine(settings.database_url)
-    migrate(engine)
-    return find_reward(engine, Blobs(settings.blob_url), named, target)
+    engine, blobs = open_store()
+    return find_reward(engine, blobs, named, target)
 
 
 def _table(arms: Mapping[str, Mapping[str, Any]], kinds: Sequence[str]) -> str:

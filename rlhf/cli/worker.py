@@ -4,9 +4,7 @@ import argparse
 import signal
 import threading
 
-from rlhf.config import Settings
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
+from rlhf.cli.store import open_database
 from rlhf.worker.process import ROLES, Supervisor
 from rlhf.worker.runner import work
 
@@ -28,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
         work(options.role, once=options.once, parent=options.parent)
         return 0
     # Here rather than in each worker: a bad setting is said once, and nothing is started in vain.
-    migrate(open_engine(Settings.from_environment().database_url))
+    open_database()
     supervisor = Supervisor(once=options.once)
     interrupted = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

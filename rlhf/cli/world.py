@@ -3,9 +3,7 @@
 import argparse
 
 from rlhf.cli.output import add_json_option, finish
-from rlhf.config import Settings
-from rlhf.storage.engine import open_engine
-from rlhf.storage.migrations import migrate
+from rlhf.cli.store import open_database
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Change the world and say so."""
     from rlhf.loop.change_world import change_world
 
-    engine = open_engine(Settings.from_environment().database_url)
-    migrate(engine)
+    engine = open_database()
     change_world(engine, options.run_id, options.task)
     result = {"run": options.run_id, "task": options.task}
     return finish(options, result, f"The world of run {options.run_id} is {options.task} from now on.")
