@@ -58,8 +58,9 @@ ARMS: Mapping[str, Arm] = {
     "50 answers": Arm(answers=50),
     "5 episodes, 50 answers": Arm(answers=50, episodes=5),
     "the same, imitated first": Arm(answers=50, episodes=5, is_cloned=True),
+    "5 episodes imitated, no answers": Arm(answers=0, episodes=5, is_cloned=True),
 }
-"""The first is what the others are compared with."""
+"""The first is what the others are compared with; by the last the answers could prove needless."""
 _ALONE = next(iter(ARMS))
 
 
