@@ -66,6 +66,7 @@ def _related(source: str, bar: float, steps: int, settings: tuple[str, ...], *ch
     ]
 
 
+_PENDULUM = ("target.q.discount=0.97", "target.q.targets=bootstrapped")
 PAIRS: Mapping[str, Pair] = {
     pair.name: pair
     for pair in (
@@ -74,7 +75,7 @@ PAIRS: Mapping[str, Pair] = {
             "pendulum-swingup",
             -250,
             12_000,
-            ("target.q.discount=0.97", "target.q.targets=bootstrapped"),
+            _PENDULUM,
             "gravity=6",
             "mass=1.5",
         ),
@@ -101,6 +102,14 @@ PAIRS: Mapping[str, Pair] = {
             bar=-150,
             steps=40_000,
             settings=("target.persistence=16",),
+            same_shape=False,
+        ),
+        Pair(
+            source="cartpole-balance",
+            target="pendulum-swingup",
+            bar=-250,
+            steps=12_000,
+            settings=_PENDULUM,
             same_shape=False,
         ),
     )
