@@ -290,9 +290,19 @@ def _steps(episode: Episode, number: int, choices: Choices) -> Steps:
 
 
 def _futures(episodes: list[Episode], horizon: int, rng: np.random.Generator) -> RealFutures:
-    """Return what followed random moments, of episodes that no member learned from if any is long enough."""
+    """Return what followed random moments, of episodes that no member learned from if any is long enough.
+
+    Nothing where no episode is: nobody is overruled then, see ``Planner.calibrate``.
+    """
     usable = [[e for e in some if e.num_steps >= horizon] for some in (episodes[::HELD_OUT_EVERY], episodes)]
     long = usable[0] or usable[1]
+    if not long:
+        state_dim, dims = episodes[0].observations.shape[1], _as_choices(episodes[0].actions).shape[1]
+        return RealFutures(
+            states=np.empty((0, horizon + 1, state_dim), np.float32),
+            actions=np.empty((0, horizon, dims), np.float32),
+            ended=np.empty((0, horizon), np.bool_),
+        )
     chosen = [long[index] for index in rng.integers(len(long), size=_FUTURES_MEASURED)]
     starts = [int(rng.integers(episode.num_steps - horizon + 1)) for episode in chosen]
     pairs = list(zip(chosen, starts, strict=True))

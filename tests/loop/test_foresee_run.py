@@ -40,6 +40,16 @@ def learned(store: Store, new_small_run: Callable[..., str]) -> Callable[[str], 
     return make
 
 
+def test_plans_longer_than_any_episode_overrule_nothing(
+    store: Store, learned: Callable[[str], Session]
+) -> None:
+    session = learned("cartpole-balance")
+    too_long = override(QUICK, {"plan.horizon": 501})
+    found = foresee_run(store.engine, store.blobs, session.run_id, too_long)
+    found.acting.act(np.zeros((3, 4), np.float32), np.random.default_rng(0))
+    assert not np.concatenate(found.acting.overruled).any()
+
+
 @pytest.mark.parametrize("task", ["pendulum-swingup", "cartpole-balance"])
 def test_a_runs_policy_acts_with_foresight_and_alone_in_the_same_episodes(
     store: Store, learned: Callable[[str], Session], task: str
