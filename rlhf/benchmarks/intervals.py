@@ -9,10 +9,10 @@ from rlhf.seeding import generator
 from rlhf.types.experience import Float64
 
 
-def mean_interval(values: Float64) -> dict[str, float]:
-    """Return ``mean``, ``low`` and ``high`` of values (N,), one per seed."""
-    low, high = bootstrap_interval([values], _mean, generator(0, "bootstrap"))
-    return {"mean": _mean(values), "low": low, "high": high}
+def mean_interval(*strata: Float64) -> dict[str, float]:
+    """Return ``mean``, ``low`` and ``high`` of values, one per seed; resampled within strata."""
+    low, high = bootstrap_interval(strata, _mean, generator(0, "bootstrap"))
+    return {"mean": _mean(np.concatenate(strata)), "low": low, "high": high}
 
 
 def iqm_interval(strata: Sequence[Float64]) -> dict[str, float]:

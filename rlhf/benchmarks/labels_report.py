@@ -14,6 +14,7 @@ from rlhf.benchmarks.labels_scores import (
     area,
     label_ratio,
     labels_needed,
+    mean_lead,
     mean_score,
     share_won,
     shared_numbers,
@@ -26,6 +27,7 @@ SAME = "same"
 """In place of a number where an arm does what ours does."""
 _COLUMNS = (
     "Share of PPO, also by task: the saved policy that the learned reward likes best, beside PPO's last one. "
+    "Less ours: mean difference to ours' run of the same task and seed. "
     "Last tenth of training: both as they trained; nobody chooses."
 )
 
@@ -84,7 +86,7 @@ def _shared(rows: Rows, arms: Sequence[str], same: Mapping[str, Sequence[str]]) 
 def _result(
     rows: Rows, whole: Rows, arm: str, asking: Asking, tier: Tier, same: Sequence[str]
 ) -> dict[str, Any] | None:
-    mine = _of(rows, arm, asking.teacher, asking.labels)
+    mine, ours = (_of(rows, name, asking.teacher, asking.labels) for name in (arm, OURS))
     if not mine and len(same) < len(tier.tasks):
         return None
     everywhere = _of(whole, arm, asking.teacher, asking.labels)
@@ -103,7 +105,8 @@ def _result(
         "share_of_oracle": score["iqm"] / perfect["iqm"]
         if score and perfect and perfect["iqm"] > 0
         else None,
-        "ours_wins": share_won(_of(rows, OURS, asking.teacher, asking.labels), mine) if arm != OURS else None,
+        "ours_wins": share_won(ours, mine) if arm != OURS else None,
+        "less_ours": mean_lead(mine, ours) if arm != OURS else None,
         "audit_accuracy": _mean(mine, "audit_accuracy"),
         "reward_spearman": _mean(mine, "reward_spearman"),
         "wall_s": _mean(mine, "wall_s"),
@@ -138,7 +141,16 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
         return SAME if task in found["same"] else _number((found["by_task"].get(task) or {}).get("iqm"))
 
     tasks = list(summary["tasks"])
-    header = ["arm", "teacher", "labels", "runs", "share of PPO (95 %)", "last tenth of training", *tasks]
+    header = [
+        "arm",
+        "teacher",
+        "labels",
+        "runs",
+        "share of PPO (95 %)",
+        "less ours",
+        "last tenth of training",
+        *tasks,
+    ]
     table = [[*header, "of oracle", "ours wins", "audit", "Spearman", "reward time"]]
     for found in summary["results"]:
         table.append(
@@ -148,6 +160,7 @@ def text_rows(summary: Mapping[str, Any]) -> list[list[str]]:
                 str(found["labels"]),
                 f"{found['runs']}/{found['planned']}",
                 _interval(found["score"]),
+                _interval(found["less_ours"], "mean", "+.2f"),
                 _interval(found["training_score"]),
                 *(on(task, found) for task in tasks),
                 _percent(found["share_of_oracle"]),
@@ -228,8 +241,10 @@ def _mean(rows: Rows, column: str) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _interval(mean: Mapping[str, float] | None) -> str:
-    return "" if mean is None else f"{mean['iqm']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})"
+def _interval(found: Mapping[str, float] | None, middle: str = "iqm", form: str = ".2f") -> str:
+    return (
+        "" if found is None else f"{found[middle]:{form}} ({found['low']:{form}} to {found['high']:{form}})"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rlhf.benchmarks.intervals import iqm_interval
+from rlhf.benchmarks.intervals import iqm_interval, mean_interval
 from rlhf.evaluation.statistics import interquartile_mean
 
 LEVEL = 0.9
@@ -136,15 +136,29 @@ def label_ratio(baseline: LabelsNeeded | None, ours: LabelsNeeded | None) -> tup
 
 def share_won(rows: Sequence[Row], others: Sequence[Row]) -> float | None:
     """Return how often a run beats the other arm's run of the same task, asking and seed; ties half."""
+    differences = [one for of_task in _differences(rows, others).values() for one in of_task]
+    return float(np.mean([(one > 0) + 0.5 * (one == 0) for one in differences])) if differences else None
+
+
+def mean_lead(rows: Sequence[Row], others: Sequence[Row]) -> dict[str, float] | None:
+    """Return by how much runs' scores are above those of the other arm's of the same task, asking and seed.
+
+    The mean, and its interval by resampling seeds within their task.
+    """
+    differences = _differences(rows, others)
+    return (
+        mean_interval(*(np.array(one, np.float64) for one in differences.values())) if differences else None
+    )
+
+
+def _differences(rows: Sequence[Row], others: Sequence[Row]) -> dict[str, list[float]]:
+    """Return the differences of scores within pairs, by task."""
     theirs = {_cell(row): row["score"] for row in others if row["score"] is not None}
-    pairs = [
-        (row["score"], theirs[_cell(row)])
-        for row in rows
-        if row["score"] is not None and _cell(row) in theirs
-    ]
-    if not pairs:
-        return None
-    return float(np.mean([(a > b) + 0.5 * (a == b) for a, b in pairs]))
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["score"] is not None and _cell(row) in theirs:
+            found.setdefault(row["task"], []).append(row["score"] - theirs[_cell(row)])
+    return found
 
 
 def _cell(row: Row) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from rlhf.benchmarks.labels_scores import (
     area,
     label_ratio,
     labels_needed,
+    mean_lead,
     mean_score,
     scale_of,
     share_won,
@@ -136,6 +137,18 @@ def test_arms_are_compared_seed_by_seed() -> None:
     theirs = [row(0.0, seed=0), row(0.5, seed=1), row(9.0, seed=3)]
     assert share_won(ours, theirs) == 0.75  # one win, one tie, two without a partner
     assert share_won(ours, []) is None
+    found = mean_lead(theirs, ours)
+    assert found is not None
+    assert found["mean"] == -0.5
+    assert -1.0 <= found["low"] <= -0.5 <= found["high"] <= 0.0
+    assert mean_lead([], ours) is None
+
+
+def test_a_lead_is_resampled_within_its_task() -> None:
+    """Two tasks with a lead each that never varies: the mean is certain, though the tasks differ."""
+    ours = [row(0.0, seed=seed, task=task) for task in "ab" for seed in range(5)]
+    theirs = [row(1.0 if one["task"] == "a" else 3.0, seed=one["seed"], task=one["task"]) for one in ours]
+    assert mean_lead(theirs, ours) == {"mean": 2.0, "low": 2.0, "high": 2.0}
 
 
 @pytest.mark.parametrize("name", ARMS)
