@@ -111,8 +111,8 @@ class ImproveConfig:
     settled_share: float = 0.1
     """Share of the run's steps without a new reward after which it no longer counts as moving."""
     late_pessimism: float = 0.0
-    """kappa in place of ``reward.pessimism`` once ``late_share`` of the answers are in: from then on the
-    policy is kept where the ensemble agrees. Against over-optimisation: https://arxiv.org/abs/2310.02743."""
+    """Added to ``reward.pessimism`` once ``late_share`` of the answers are in: from then on the policy is
+    kept where the ensemble agrees. Against over-optimisation: https://arxiv.org/abs/2310.02743."""
     late_share: float = 0.5
     """Share of ``schedule.labels`` at which that is; above 1: hardly ever."""
     curiosity: float = 0.0

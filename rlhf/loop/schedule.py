@@ -50,5 +50,6 @@ def pessimism(config: RunConfig, num_answers: int, progress: float) -> float:
     has been asked about.
     """
     is_late = num_answers >= config.improve.late_share * config.schedule.labels
-    kappa = config.improve.late_pessimism if is_late else config.reward.pessimism
-    return kappa - (config.improve.curiosity if progress < config.schedule.labels_end else 0.0)
+    late = config.improve.late_pessimism if is_late else 0.0
+    curiosity = config.improve.curiosity if progress < config.schedule.labels_end else 0.0
+    return config.reward.pessimism + late - curiosity

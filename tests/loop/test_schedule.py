@@ -94,6 +94,13 @@ def test_pessimism_begins_when_half_of_the_answers_are_in() -> None:
     assert [pessimism(config, answers, 0.0) for answers in (0, 49, 50, 500)] == [0.0, 0.0, 0.7, 0.7]
 
 
+def test_pessimism_that_is_asked_for_stays() -> None:
+    config = override(RunConfig(), {"schedule.labels": 100, "reward.pessimism": 0.5})
+    assert [pessimism(config, answers, 0.0) for answers in (0, 50, 500)] == [0.5, 0.5, 0.5]
+    both = override(config, {"improve.late_pessimism": 0.2, "improve.curiosity": 0.1})
+    assert [pessimism(both, answers, 0.0) for answers in (0, 50)] == pytest.approx([0.4, 0.6])
+
+
 def test_a_policy_is_curious_as_long_as_people_are_asked() -> None:
     config = override(RunConfig(), {"improve.curiosity": 1.0, "schedule.labels_end": 0.4})
     assert [pessimism(config, 10, progress) for progress in (0.0, 0.39, 0.4, 1.0)] == [-1.0, -1.0, 0.0, 0.0]
