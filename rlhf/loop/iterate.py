@@ -91,7 +91,7 @@ def _begin(session: Session) -> None:
     has_cloned = clone_policy(session) is not None
     session.was_given_policy = has_policy or has_cloned
     session.explore_until = 0 if session.was_given_policy else session.steps + novelty_steps(session.config)
-    if session.was_given_policy and session.config.ppo.reference_kl:
+    if session.was_given_policy and session.config.following.reference_kl:
         session.policy.hold_to_start(session.practised)
     save_policy(session)
     save_checkpoint(session)

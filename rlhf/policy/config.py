@@ -50,8 +50,7 @@ class PPOConfig:
     reference_kl: float = 0.0
     """Weight of the KL from the policy that it started from, demonstrations imitated or another run's, at the
     start: against forgetting what that could do while the critic still learns. It falls linearly to 0.
-    0 holds it to nothing; .03 to .3. After cloning on CartPole and Pendulum it gained nothing that could be
-    told from chance."""
+    0 holds it to nothing, but after imitation see ``demonstrations.hold``; .03 to .3."""
     reference_share: float = 0.3
     """Share of the run after which it has fallen to 0. .1 to 1."""
     critic_refit_epochs: int = 20

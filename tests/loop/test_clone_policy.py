@@ -86,21 +86,31 @@ def test_run_that_has_begun_keeps_its_policy(
         let_imitate(store.engine, run_id, True)
 
 
-@pytest.mark.parametrize(("weight", "is_held"), [(0.0, False), (0.1, True)])
-def test_run_is_held_to_its_clone_if_it_is_set_to(
+@pytest.mark.parametrize(
+    ("settings", "held"),
+    [
+        ({}, (1.0, 1.0)),
+        ({"demonstrations.hold": 0.0}, None),
+        ({"ppo.reference_kl": 0.1}, (0.1, 0.3)),
+    ],
+)
+def test_run_is_held_to_its_clone_as_it_is_set_to(
     store: Store,
     new_small_run: Callable[..., str],
     opened: Callable[[str], Session],
-    weight: float,
-    is_held: bool,
+    settings: dict[str, float],
+    held: tuple[float, float] | None,
 ) -> None:
-    run_id = new_small_run("cartpole-balance", **CLONE, **{"ppo.reference_kl": weight})
+    """Such a run's ``ppo`` settings go first; the clone's own weight falls until the end of the run."""
+    run_id = new_small_run("cartpole-balance", **CLONE, **settings)
     demonstrate_by_expert(store.engine, store.blobs, run_id, 2)
     session = opened(run_id)
     iterate(session)
     state = session.policy.state_dict()
-    assert ("start.weight_0" in state) == is_held
-    if is_held:
+    assert ("start.weight_0" in state) == (held is not None)
+    if held:
+        following = session.config.following
+        assert (following.reference_kl, following.reference_share) == held
         np.testing.assert_array_equal(state["start.weight_0"], session.policy.policy_arrays()["weight_0"])
         assert state["start.since"] == session.progress
 
