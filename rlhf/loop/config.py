@@ -300,7 +300,7 @@ class WorldConfig:
     """
 
     watch: bool = False
-    """Whether it looks at all: the model takes a tenth or so of a small run's time."""
+    """Whether it looks at all: the model takes a tenth to a third of a small run's time."""
     limit: float = 12.0
     """Warn when the excess of the model's error, summed up over readings in its usual spreads, passes this.
     More: fewer false warnings, and later ones; a reading adds 3 at most. 8 to 30."""

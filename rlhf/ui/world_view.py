@@ -67,7 +67,7 @@ def _watch(engine: sa.Engine, run_id: str, was_on: bool) -> None:
         key=f"watch-{run_id}-{was_on}",
         help="It warns when what follows an action is no longer what it was, and adapts: see *What happened* "
         "and the alarms of *Reward model*. Begun now, it first learns for a while what is usual. Costs a "
-        "tenth or so of a small run's time.",
+        "tenth to a third of a small run's time.",
     )
     if is_on != was_on:
         let_watch(engine, run_id, is_on)
