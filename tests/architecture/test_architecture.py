@@ -263,8 +263,9 @@ def test_the_command_line_imports_only_the_verb_that_is_asked_for() -> None:
 
 def test_no_verb_needs_torch_to_say_what_it_takes() -> None:
     verbs = {f"rlhf.cli.{path.stem}" for path in (PROJECT_ROOT / "rlhf/cli").glob("*.py")}
-    benchmarks = {module_of("rlhf.benchmarks", name).__name__ for name in BENCHMARKS}
-    assert _loaded({"torch"}, *verbs, *benchmarks) == set()
+    benchmarks = {name: module_of("rlhf.benchmarks", name) for name in BENCHMARKS}
+    assert {name: module.NAME for name, module in benchmarks.items()} == {name: name for name in BENCHMARKS}
+    assert _loaded({"torch"}, *verbs, *(module.__name__ for module in benchmarks.values())) == set()
 
 
 @pytest.mark.parametrize("root", MAX_LINES)
