@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     found = import_answers(engine, blobs, options.path, options.run_id, by="command line")
     kind = "new run" if found.is_new_run else "run"
     text = (
-        f"{found.num_answers:,} rows added to {kind} {found.run_id}; {found.num_known:,} were there already."
+        f"{found.num_answers:,} rows of answers and {found.num_demonstrations:,} demonstrations added to "
+        f"{kind} {found.run_id}; {found.num_known:,} rows of answers were there already."
     )
     return finish(options, dataclasses.asdict(found), text)

@@ -33,6 +33,10 @@ class Source:
         self._archive = archive
         self.arrays: dict[str, str] = {}
         """Blob of the arrays of each segment."""
+        self.asked: set[str] = set()
+        """Segments that are compared: one must be as long as another."""
+        self.shown: dict[str, int] = {}
+        """Steps of each segment that is a demonstration."""
         self.clips: set[str] = set()
         self._ids: dict[str, set[str]] = {}
         self._superseded: set[tuple[str, str]] = set()
@@ -43,6 +47,11 @@ class Source:
                 schema.segments,
                 answer_dump.SEGMENT_COLUMNS + answer_dump.CLIP_COLUMNS,
                 self._check_segment,
+            ),
+            "demonstrations.jsonl": (
+                schema.demonstrations,
+                answer_dump.DEMONSTRATION_COLUMNS,
+                self._check_demonstration,
             ),
             "queries.jsonl": (schema.queries, answer_dump.QUERY_COLUMNS, self._check_query),
             "rankings.jsonl": (schema.rankings, answer_dump.RANKING_COLUMNS, self._check_ranking),
@@ -104,10 +113,20 @@ class Source:
         self.arrays[row["id"]] = row["arrays"]
         self.clips |= {name for name in (row["clip"], row["poster"]) if name is not None}
 
+    def _check_demonstration(self, row: dict[str, Any]) -> None:
+        self._check_id(row, "demonstrations.jsonl")
+        for segment in (row["segment_id"], row["origin_id"]):
+            self._check_known("segments.jsonl", segment)
+        self._check_known("people.jsonl", row["annotator_id"])
+        if (row["origin_id"] is None) != (row["origin_step"] is None) or (row["origin_step"] or 0) < 0:
+            raise FeedbackError(f"origin_step {row['origin_step']} must be 0 or more, and go with origin_id.")
+        self.shown[row["segment_id"]] = row["num_steps"]
+
     def _check_query(self, row: dict[str, Any]) -> None:
         self._check_id(row, "queries.jsonl")
         for side in ("left_id", "right_id"):
             self._check_known("segments.jsonl", row[side])
+            self.asked.add(row[side])
         self._check_known("queries.jsonl", row["again"])
 
     def _check_ranking(self, row: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Answers -> files: everything (jsonl), a table (csv), or arrays (npz), piece by piece.
+"""Answers and demonstrations -> files: everything (jsonl), or answers as a table (csv) or arrays (npz).
 
 Everything, as a folder or a zip file:
 
@@ -6,12 +6,11 @@ Everything, as a folder or a zip file:
     answers.jsonl     one row per line in the order they came; undos and voids supersede by key
     rankings.jsonl  ratings.jsonl    what else was answered; a ranking's pairs have answers that name it
     acts.jsonl        who was paused or weighed, which pairs are gold; the last of a kind on a subject holds
+    demonstrations.jsonl    episodes that were shown: whose, and from where on
     queries.jsonl  segments.jsonl  people.jsonl  changes.jsonl
     segments/*.npz    observations (L+1, D), actions, what is needed to show it again; named by SHA-256
     clips/*           with clips: mp4 and png
     true_rewards.jsonl  true_rewards/*.npz    only where they are asked for, and apart from all else
-
-Demonstrations are no answers and stay where they were shown.
 """
 
 import csv
@@ -122,6 +121,7 @@ def _files(
     yield _lines("rankings.jsonl", answer_dump.dump_rankings(connection, run_id))
     yield _lines("ratings.jsonl", answer_dump.dump_ratings(connection, run_id))
     yield _lines("acts.jsonl", answer_dump.dump_acts(connection, run_id))
+    yield _lines("demonstrations.jsonl", answer_dump.dump_demonstrations(connection, run_id))
     yield _lines("queries.jsonl", answer_dump.dump_queries(connection, run_id))
     yield _lines("segments.jsonl", segments())
     yield _lines("people.jsonl", answer_dump.dump_people(connection, run_id))

@@ -1,7 +1,7 @@
-"""Files -> answers: what ``export_answers`` wrote, checked line by line before anything is stored.
+"""Files -> answers and demonstrations: what ``export_answers`` wrote, checked before anything is stored.
 
-Then everything is added in one transaction, or nothing. Importing the same files twice adds nothing. True
-rewards that an export may hold are left where they are.
+Every line is looked at first; then everything is added in one transaction, or nothing. Importing the same
+files twice adds nothing. True rewards that an export may hold are left where they are.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -19,15 +19,16 @@ import sqlalchemy as sa
 from rlhf.errors import FeedbackError, NotFoundError
 from rlhf.loop.check_export import Source
 from rlhf.loop.export_answers import FORMAT, FORMAT_VERSION, RUN_COLUMNS
-from rlhf.storage import answer_changes, answer_dump, runs, schema
+from rlhf.storage import answer_changes, answer_dump, demonstrations, jobs, runs, schema
 from rlhf.storage.answer_load import Loader
 from rlhf.storage.archives import Archive
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.portable import from_json
+from rlhf.storage.segments import load_segment
 from rlhf.types.experience import Segment
 from rlhf.types.feedback import ChangeKind
-from rlhf.types.run import RunState
+from rlhf.types.run import JobKind, RunState
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_ARRAYS = 512 * 2**20
@@ -44,6 +45,15 @@ class Imported:
     num_known: int
     """Rows that were."""
     num_segments: int
+    num_demonstrations: int
+
+
+class _Shape(NamedTuple):
+    """What must be alike for all segments that are learned from; the length, only of those compared."""
+
+    num_steps: int
+    observation: tuple[int, ...]
+    action: tuple[int, ...]
 
 
 def import_answers(engine: sa.Engine, blobs: Blobs, path: Path, run_id: str, *, by: str) -> Imported:
@@ -67,14 +77,15 @@ def import_answers(engine: sa.Engine, blobs: Blobs, path: Path, run_id: str, *, 
         run = _checked_run(archive.manifest)
         source = Source(archive)
         number = source.check()
-        shapes = _store_blobs(archive, blobs, source)
-        _check_fits(engine, blobs, run_id, shapes)
+        _check_fits(engine, blobs, run_id, *_store_blobs(archive, blobs, source))
         with writing(engine) as connection:
             is_new = _make_run(connection, run_id, run)
             loader = Loader(connection, run_id)
             loader.people(source.rows("people.jsonl"))
             loader.changes(source.rows("changes.jsonl"))
             loader.segments(source.rows("segments.jsonl"))
+            loader.demonstrations(source.rows("demonstrations.jsonl"))
+            _have_drawn(connection, run_id)
             loader.queries(source.rows("queries.jsonl"))
             loader.rankings(source.rows("rankings.jsonl"))
             loader.ratings(source.rows("ratings.jsonl"))
@@ -92,6 +103,7 @@ def import_answers(engine: sa.Engine, blobs: Blobs, path: Path, run_id: str, *, 
         num_answers=added,
         num_known=number - added,
         num_segments=loader.added.get("segments", 0),
+        num_demonstrations=loader.added.get("demonstrations", 0),
     )
 
 
@@ -135,18 +147,34 @@ def _make_run(connection: sa.Connection, run_id: str, run: Mapping[str, Any]) ->
     return False
 
 
-def _store_blobs(archive: Archive, blobs: Blobs, source: Source) -> set[tuple[Any, ...]]:
-    """Store arrays and clips, harmless while nothing refers to them; return the shapes of segments."""
-    shapes = set()
+def _have_drawn(connection: sa.Connection, run_id: str) -> None:
+    """Ask for the clips of demonstrations that came without one."""
+    for row in demonstrations.list_demonstrations(connection, run_id):
+        if row["clip"] is None:
+            jobs.enqueue(connection, run_id, JobKind.DRAW, row["segment_id"])
+
+
+def _store_blobs(archive: Archive, blobs: Blobs, source: Source) -> tuple[set[_Shape], set[_Shape]]:
+    """Store arrays and clips, harmless while nothing refers to them.
+
+    Returns:
+        The shapes of the segments that are compared, and of all.
+    """
+    shapes: dict[str, _Shape] = {}
     for name in dict.fromkeys(source.arrays.values()):
         data = archive.read(f"segments/{name}")
-        shapes.add(_shape(f"segments/{name}", data))
+        shapes[name] = _shape(f"segments/{name}", data)
         _store(blobs, name, data)
     for name in sorted(source.clips):
         _store(blobs, name, archive.read(f"clips/{name}"))
-    if len(shapes) > 1:
-        raise FeedbackError(f"segments of one run must be alike; these have {sorted(map(str, shapes))}.")
-    return shapes
+    for segment_id, num_steps in source.shown.items():
+        stored = shapes[source.arrays[segment_id]].num_steps
+        if stored != num_steps:
+            raise FeedbackError(f"segment {segment_id}, a demonstration of {num_steps} steps, has {stored}.")
+    asked, seen = {shapes[source.arrays[one]] for one in source.asked}, set(shapes.values())
+    if not _are_alike(asked, seen):
+        raise FeedbackError(f"segments of one run must be alike; these have {sorted(seen)}.")
+    return asked, seen
 
 
 def _store(blobs: Blobs, name: str, data: bytes) -> None:
@@ -154,7 +182,7 @@ def _store(blobs: Blobs, name: str, data: bytes) -> None:
         raise FeedbackError(f"the bytes of {name} do not fit its name.")
 
 
-def _shape(name: str, data: bytes) -> tuple[Any, ...]:
+def _shape(name: str, data: bytes) -> _Shape:
     """Check the arrays of a segment, and return what must be alike for all that are learned from."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
@@ -168,18 +196,27 @@ def _shape(name: str, data: bytes) -> tuple[Any, ...]:
     for part in (segment.observations, segment.actions):
         if not np.issubdtype(part.dtype, np.number) or not np.isfinite(part).all():
             raise FeedbackError(f"{name} holds values that are no numbers.")
-    return segment.observations.shape, segment.actions.shape
+    return _shape_of(segment)
 
 
-def _check_fits(engine: sa.Engine, blobs: Blobs, run_id: str, shapes: set[tuple[Any, ...]]) -> None:
+def _shape_of(segment: Segment) -> _Shape:
+    return _Shape(segment.num_steps, segment.observations.shape[1:], segment.actions.shape[1:])
+
+
+def _are_alike(asked: set[_Shape], seen: set[_Shape]) -> bool:
+    return len(asked) <= 1 and len({(one.observation, one.action) for one in seen}) <= 1
+
+
+def _check_fits(engine: sa.Engine, blobs: Blobs, run_id: str, asked: set[_Shape], seen: set[_Shape]) -> None:
     """Refuse segments that cannot be learned from together with those the run has."""
+    own_asked, own_seen = set[_Shape](), set[_Shape]()
     with reading(engine) as connection:
-        own = next(answer_dump.dump_segments(connection, run_id), None)
-    if own is None or not shapes:
-        return
-    segment = Segment.from_arrays(blobs.read_arrays(own["arrays"])[0])
-    if (segment.observations.shape, segment.actions.shape) not in shapes:
+        if (query := next(answer_dump.dump_queries(connection, run_id), None)) is not None:
+            own_asked.add(_shape_of(load_segment(connection, blobs, query["left_id"])))
+        if (row := next(answer_dump.dump_segments(connection, run_id), None)) is not None:
+            own_seen.add(_shape_of(Segment.from_arrays(blobs.read_arrays(row["arrays"])[0])))
+    if not _are_alike(asked | own_asked, seen | own_seen):
         raise FeedbackError(
-            f"the segments of the file, {shapes.pop()}, are not like those of run {run_id}, "
-            f"{(segment.observations.shape, segment.actions.shape)}: another task, or another length."
+            f"the segments of the file, {sorted(asked or seen)}, are not like those of run {run_id}, "
+            f"{sorted(own_asked or own_seen)}: another task, or another length."
         )

@@ -1,4 +1,4 @@
-"""Everything about the answers of a run, row by row, for files: never all of it in memory."""
+"""All that people told a run, answers and demonstrations, row by row, for files: never all in memory."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,6 +12,7 @@ from rlhf.storage.schema import (
     annotators,
     answer_changes,
     answers,
+    demonstrations,
     queries,
     rankings,
     ratings,
@@ -38,6 +39,7 @@ QUERY_COLUMNS = tuple(
 )
 SEGMENT_COLUMNS = ("id", "arrays", "policy_version", "created_at")
 CLIP_COLUMNS = ("clip", "poster", "clip_fps", "clip_frames", "ended_at_frame")
+DEMONSTRATION_COLUMNS = tuple(column.name for column in demonstrations.c if column.name != "run_id")
 PERSON_COLUMNS = ("id", "name", "is_teacher", "created_at")
 CHANGE_COLUMNS = tuple(column.name for column in answer_changes.c if column.name != "run_id")
 _AT_ONCE = 500
@@ -73,10 +75,20 @@ def dump_queries(connection: sa.Connection, run_id: str) -> Iterator[dict[str, A
 
 
 def dump_segments(connection: sa.Connection, run_id: str, *, clips: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield the segments of those queries, in order of ids; with ``clips`` also what was drawn of them."""
+    """Yield the segments of those queries and of demonstrations, in order of ids.
+
+    With ``clips`` also what was drawn of them.
+    """
     query = sa.select(segments).where(segments.c.id.in_(_shown(run_id))).order_by(segments.c.id)
     columns = SEGMENT_COLUMNS + (CLIP_COLUMNS if clips else ())
     return (to_json(row, columns) for row in _stream(connection, query))
+
+
+def dump_demonstrations(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield what was shown to a run, voided or not, the oldest first."""
+    query = sa.select(demonstrations).where(demonstrations.c.run_id == run_id)
+    rows = _stream(connection, query.order_by(demonstrations.c.created_at, demonstrations.c.id))
+    return (to_json(row, DEMONSTRATION_COLUMNS) for row in rows)
 
 
 def dump_truths(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
@@ -87,7 +99,7 @@ def dump_truths(connection: sa.Connection, run_id: str) -> Iterator[dict[str, An
 
 
 def dump_people(connection: sa.Connection, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield who answered or was decided about: name and kind, nothing else that is known of them."""
+    """Yield who answered, showed something or was decided about: name and kind, nothing else of them."""
     named = sa.or_(
         *(
             sa.exists().where(table.c.run_id == run_id, column == annotators.c.id)
@@ -95,6 +107,7 @@ def dump_people(connection: sa.Connection, run_id: str) -> Iterator[dict[str, An
                 (answers, answers.c.annotator_id),
                 (ratings, ratings.c.annotator_id),
                 (acts, acts.c.subject),
+                (demonstrations, demonstrations.c.annotator_id),
             )
         )
     )
@@ -153,9 +166,18 @@ def _spoken_of(run_id: str) -> sa.CompoundSelect[Any]:
 
 
 def _shown(run_id: str) -> sa.CompoundSelect[Any]:
-    """Select the ids of the segments of those queries; a ranking is of the segments of two of them."""
+    """Select the ids of the segments of those queries, of demonstrations, and of what these took over.
+
+    A ranking is of the segments of two queries.
+    """
     asked = queries.c.id.in_(_spoken_of(run_id))
-    return sa.union(*(sa.select(side).where(asked) for side in (queries.c.left_id, queries.c.right_id)))
+    is_own = demonstrations.c.run_id == run_id
+    has_origin = is_own & demonstrations.c.origin_id.is_not(None)
+    return sa.union(
+        *(sa.select(side).where(asked) for side in (queries.c.left_id, queries.c.right_id)),
+        sa.select(demonstrations.c.segment_id).where(is_own),
+        sa.select(demonstrations.c.origin_id).where(has_origin),
+    )
 
 
 def _stream(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.RowMapping]:

@@ -19,6 +19,7 @@ from rlhf.storage.schema import (
     annotators,
     answer_changes,
     answers,
+    demonstrations,
     queries,
     rankings,
     ratings,
@@ -48,6 +49,16 @@ class Loader:
     def segments(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add segments whose arrays are stored already."""
         self._add(segments, rows, lambda row: row)
+
+    def demonstrations(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add demonstrations whose segments are there."""
+        self._add(
+            demonstrations,
+            rows,
+            lambda row: (
+                row | {name: self._name("segments", row[name]) for name in ("segment_id", "origin_id")}
+            ),
+        )
 
     def queries(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add queries between segments of this run, each after the one that it shows again."""
