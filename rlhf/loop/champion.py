@@ -5,6 +5,7 @@ judges both anew: what an earlier version had mistaken for progress shows when a
 """
 
 import copy
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,9 +19,9 @@ from rlhf.loop.improve_policy import save_policy
 from rlhf.loop.session import Session
 from rlhf.storage import answers, queries, runs
 from rlhf.storage.engine import reading
-from rlhf.types.experience import Episode
+from rlhf.types.experience import Episode, Float64
 
-_EPISODES = 4
+_EPISODES = 8
 """Latest episodes that stand for a policy."""
 _MOST_DOUBLINGS = 10
 
@@ -45,9 +46,7 @@ def judge(session: Session, *, may_crown: bool) -> None:
         if may_crown:
             _crown(session, own)
         return
-    mean, lower = np.subtract(
-        _reward_per_step(session, own), _reward_per_step(session, session.memory.champion)
-    ).tolist()
+    (_, lower), most = _lead(session, own)
     wins, losses, is_awaited = _contests(session)
     chance = probability_of_winning(wins, losses)
     with session.writing() as connection:
@@ -56,8 +55,8 @@ def judge(session: Session, *, may_crown: bool) -> None:
     is_decided = wins + losses >= config.min_contests
     if is_decided and chance < config.contest_loss:
         _lose(session, f"people preferred it in {losses} of {wins + losses} pairs")
-    elif max(mean, lower) < -config.worse_by:
-        _lose(session, f"by the present reward it does better by {-mean:.1f} a step")
+    elif most < -config.worse_by:
+        _lose(session, f"by the present reward it does better by more than {-most:.1f} a step")
     elif may_crown and lower >= 0 and chance >= 0.5 and (is_decided or not (is_awaited or gates.standing)):
         # Whoever was asked is waited for; while something is wrong with the reward, its word is not enough.
         _crown(session, own)
@@ -119,14 +118,37 @@ def _lose(session: Session, why: str) -> None:
         runs.add_event(connection, session.run_id, session.steps, "rollback", message)
 
 
-def _reward_per_step(session: Session, episodes: Sequence[Episode]) -> tuple[float, float]:
-    """Return mean reward and its lower bound (one ensemble spread less), over whole horizons."""
+def _lead(session: Session, own: Sequence[Episode]) -> tuple[list[float], float]:
+    """Return how far the newest policy is ahead by the present reward, and how far it may well be at most.
+
+    Args:
+        session: with a reward and a champion.
+        own: episodes of the newest policy.
+
+    Returns:
+        The lead per step in mean reward and in its lower bound, and the larger of the two with
+        ``gates.worse_doubt`` standard errors over episodes added: without end for a single episode.
+    """
+    groups = [_reward_per_step(session, episodes) for episodes in (own, session.memory.champion)]
+    leads = groups[0].mean(axis=0) - groups[1].mean(axis=0)
+    if min(map(len, groups)) < 2:  # nothing is known of how much episodes differ
+        return leads.tolist(), math.inf
+    errors = np.sqrt(sum(group.var(axis=0, ddof=1) / len(group) for group in groups))
+    return leads.tolist(), float((leads + session.config.gates.worse_doubt * errors).max())
+
+
+def _reward_per_step(session: Session, episodes: Sequence[Episode]) -> Float64:
+    """Return each episode's mean reward and its lower bound (one ensemble spread less), (E, 2).
+
+    Over whole horizons.
+    """
     assert session.reward is not None
-    horizon = session.task.horizon
-    wholes = [cut(e, 0, horizon if e.terminated else e.num_steps, horizon) for e in episodes]
-    features = np.concatenate([session.inputs.segment(whole) for whole in wholes])
-    members = session.reward.member_rewards(features)
-    return float(members.mean()), float((members.mean(axis=0) - members.std(axis=0)).mean())
+    horizon, found = session.task.horizon, []
+    for episode in episodes:
+        whole = cut(episode, 0, horizon if episode.terminated else episode.num_steps, horizon)
+        members = session.reward.member_rewards(session.inputs.segment(whole))
+        found.append((members.mean(), (members.mean(axis=0) - members.std(axis=0)).mean()))
+    return np.array(found, np.float64)
 
 
 def _contests(session: Session) -> tuple[int, int, bool]:

@@ -250,6 +250,9 @@ class GateConfig:
     worse_by: float = 0.5
     """It also goes back when the present reward, mean and lower bound alike, puts it this far below the best
     one stored, in standard deviations of the reward per step."""
+    worse_doubt: float = 2.0
+    """Standard errors, over episodes, by which that is allowed to be chance: a policy that falls over in
+    one episode of three is not given up for a bad draw. More: goes back less often, and later. 0 to 4."""
     win_rate_window: int = 10
     """Latest blind pairs that are looked at, of policies that were saved one after the other."""
     win_rate_loss: float = 0.02
@@ -273,7 +276,7 @@ class GateConfig:
             "win_rate_window",
             "surprise_window",
         )
-        _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by", "surprise_limit")
+        _require_at_least(0, self, "audit_gap", "drift_rise", "worse_by", "worse_doubt", "surprise_limit")
         for name in (
             "audit_floor",
             "confidence",

@@ -177,22 +177,30 @@ def test_a_policy_goes_back_when_corrected_rewards_like_the_champion_better(
     judge(session, may_crown=False)
     with reading(session.engine) as connection:
         lead = runs.get_curves(connection, session.run_id, ["policy/lead_over_champion"])[-1][2]
-    gates = dataclasses.replace(session.config.gates, worse_by=0.0)
-    session.config = dataclasses.replace(session.config, gates=gates)
     assert session.reward is not None
     scale = session.reward.output_normaliser
     turned = dataclasses.replace(scale, sd=-scale.sd) if lead > 0 else scale
     session.reward = dataclasses.replace(session.reward, output_normaliser=turned)
+    require(session, worse_by=0.0, worse_doubt=1e6)  # the episodes differ, so that it may all be chance
+    judge(session, may_crown=False)
+    assert events(session, "rollback") == []
+    require(session, worse_by=0.0, worse_doubt=0.0)
     judge(session, may_crown=False)
     (message,) = events(session, "rollback")
     assert "by the present reward" in message
 
 
+def require(session: Session, **gates: Any) -> None:
+    config = session.config
+    session.config = dataclasses.replace(config, gates=dataclasses.replace(config.gates, **gates))
+
+
 def turn_against_the_policy(session: Session) -> None:
     """Let the reward like the champion better, if need be by turning it over."""
-    own = challenger_episodes(session)[-4:]
     assert session.reward is not None
-    if _reward_per_step(session, own)[0] > _reward_per_step(session, session.memory.champion)[0]:
+    groups = challenger_episodes(session)[-8:], session.memory.champion
+    own, best = (_reward_per_step(session, episodes)[:, 0].mean() for episodes in groups)
+    if own > best:
         scale = session.reward.output_normaliser
         turned = dataclasses.replace(scale, sd=-scale.sd)
         session.reward = dataclasses.replace(session.reward, output_normaliser=turned)
@@ -200,9 +208,9 @@ def turn_against_the_policy(session: Session) -> None:
 
 def test_successors_get_twice_the_time_after_each_way_back(crowned: Callable[..., Session]) -> None:
     session = crowned(**{"reward.num_members": 1, "gates.contest_share": 0.0, "gates.min_updates": 3})
-    gates = dataclasses.replace(session.config.gates, worse_by=0.0)
     keep = dataclasses.replace(session.config.keep, policies=1)
-    session.config = dataclasses.replace(session.config, gates=gates, keep=keep)
+    session.config = dataclasses.replace(session.config, keep=keep)
+    require(session, worse_by=0.0, worse_doubt=0.0)
     waited = []
     for number in (1, 2, 3):
         while len(events(session, "rollback")) < number:
