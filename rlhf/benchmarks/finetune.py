@@ -1,8 +1,8 @@
 """``finetune``: what it is worth to learn a source task before a target task, with the soft Q-learner.
 
-Each measurement is ``python -m rlhf transfer --compare`` in a process of its own: the source is learned once,
-then the target by every arm, from the same seed. Finished ones are kept, so that the benchmark goes on where
-it stopped.
+Two measurements for each pair and seed, each ``python -m rlhf transfer`` in a process of its own: the source
+is learned, then from the same seed the target by every arm but the guard, or with the guard, as people use
+it. Finished ones are kept, so that the benchmark goes on where it stopped.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from rlhf.benchmarks.results import code_digest, keep_with_results, made_on, mea
 from rlhf.benchmarks.svg import Panel, Series, curves
 from rlhf.errors import ConfigError
 from rlhf.evaluation.statistics import bootstrap_interval, interquartile_mean
+from rlhf.loop.transfer_task import ARMS, SAME_SHAPE_ARMS, Arm
 from rlhf.seeding import generator
 from rlhf.types.experience import Float64
 
@@ -33,6 +34,8 @@ SAME_SHAPE_BAR, SAME_SHAPE_PAIRS = 0.5, 6
 UNLIKE_BAR = 0.95
 """Area under the curve that the guard is to keep, as a share of that from scratch."""
 
+_GUARDED: list[Arm] = ["guarded"]
+_ALONE = [arm for arm in ARMS if arm not in _GUARDED]
 _GRID = 41
 _START, _END = 0.05, 0.75
 """The start is the first 5 % of the steps, the end the last quarter."""
@@ -134,7 +137,11 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         JobError: a run failed.
     """
     todo = [(name, seed) for seed in seed_range(options) for name in options.pairs]
-    keys = [_run_key(PAIRS[name], seed, quick=options.quick) for name, seed in todo]
+    keys = [
+        _run_key(PAIRS[name], seed, arms, quick=options.quick)
+        for arms in (_ALONE, _GUARDED)
+        for name, seed in todo
+    ]
     reports: Sequence[dict[str, Any] | None]
     if options.so_far:
         reports = [measured_before(NAME, key) for key in keys]
@@ -144,9 +151,10 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
             NAME, keys, _measure, _describe, jobs=options.jobs, tell=tell, keep_in=options.out
         )
     found: dict[str, list[dict[str, Any]]] = {}
-    for (name, _), report in zip(todo, reports, strict=True):
-        if report is not None:
-            found.setdefault(name, []).append(report)
+    for (name, _), alone, guarded in zip(todo, reports[: len(todo)], reports[len(todo) :], strict=True):
+        if alone is not None and guarded is not None:
+            merged = alone | {"arms": alone["arms"] | guarded["arms"]}
+            found.setdefault(name, []).append(merged)
     if not found:
         raise ConfigError("no run is there to report yet; leave out --so-far to make them.")
     pairs = {name: summarise(runs, PAIRS[name].bar) for name, runs in found.items()}
@@ -165,7 +173,7 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
     write_results(options.out, rows, plot(found), summary, made_on(NAME, keys))
     missing = sum(report is None for report in reports)
     notes = _notes(summary["verdicts"]) + (
-        f"\n{missing} of {len(todo)} runs are still missing." if missing else ""
+        f"\n{missing} of {len(keys)} runs are still missing." if missing else ""
     )
     return summary, text_rows(summary), notes
 
@@ -301,8 +309,9 @@ def _notes(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _run_key(pair: Pair, seed: int, *, quick: bool) -> dict[str, Any]:
+def _run_key(pair: Pair, seed: int, arms: Sequence[Arm], *, quick: bool) -> dict[str, Any]:
     return {
+        "arms": [arm for arm in arms if pair.same_shape or arm not in SAME_SHAPE_ARMS],
         "source": pair.source,
         "target": pair.target,
         "seed": seed,
@@ -314,13 +323,14 @@ def _run_key(pair: Pair, seed: int, *, quick: bool) -> dict[str, Any]:
 
 def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
     steps = str(key["steps"])
-    arguments = ["transfer", "--source", key["source"], "--target", key["target"], "--compare"]
+    arguments = ["transfer", "--source", key["source"], "--target", key["target"], "--arms", *key["arms"]]
     arguments += ["--seed", str(key["seed"]), "--steps", steps, "--source-steps", str(2 * key["steps"])]
     return verb_report([*arguments, "--set", *key["settings"]] if key["settings"] else arguments)
 
 
 def _describe(key: Mapping[str, Any]) -> str:
-    return f"{key['source']} to {key['target']}, seed {key['seed']}"
+    guard = "with the guard" if key["arms"] == _GUARDED else "without"
+    return f"{key['source']} to {key['target']}, seed {key['seed']}, {guard}"
 
 
 def _on_grid(report: Mapping[str, Any], arm: str) -> Float64:

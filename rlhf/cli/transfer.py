@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    from rlhf.loop.transfer_task import ARMS
+
     parser.add_argument("--source", required=True, metavar="TASK", help="learned first, from scratch")
     parser.add_argument("--target", required=True, metavar="TASK", help="e.g. cartpole-balance+gravity=20")
     parser.add_argument(
@@ -39,8 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="environment steps in the target")
     parser.add_argument("--source-steps", type=int, help="environment steps in the source")
     parser.add_argument(
+        "--arms",
+        nargs="+",
+        choices=ARMS,
+        default=("guarded",),
+        metavar="ARM",
+        help=f"ways to learn the target: {', '.join(ARMS)}. Only guarded, if none is named",
+    )
+    parser.add_argument(
         "--compare",
-        action="store_true",
+        dest="arms",
+        action="store_const",
+        const=ARMS,
         help="also without the guard, from scratch, behind a frozen random trunk, with all parameters, with "
         "the head alone, and without the source's past episodes",
     )
@@ -51,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Learn both tasks and report."""
-    from rlhf.loop.transfer_task import ARMS, TransferConfig, transfer
+    from rlhf.loop.transfer_task import TransferConfig, transfer
 
     settings: dict[str, object] = {"target.q.update": options.update, **parse_settings(options)}
     if options.steps is not None:
@@ -61,8 +73,7 @@ def run(options: argparse.Namespace) -> int:
     config = override(TransferConfig(), settings)
     source, target = get_task(options.source), get_task(options.target)
     reward = _find_reward(options.reward, target) if options.reward else None
-    arms = ARMS if options.compare else ("guarded",)
-    result = transfer(source, target, config, options.seed, arms, ProgressLine(), reward)
+    result = transfer(source, target, config, options.seed, tuple(options.arms), ProgressLine(), reward)
     taught, kinds = "", ["true"]
     if reward is not None:
         result["reward"] = {"run": reward.run_id, "version": reward.version}

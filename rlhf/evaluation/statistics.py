@@ -114,6 +114,19 @@ def difference_interval(
     return share - other - below, share - other + above
 
 
+def error_of_difference(values: Float64, others: Float64) -> Float64:
+    """Return the standard error of the difference of two means, along the first axis; infinite for one value.
+
+    Args:
+        values: (N, ...).
+        others: (M, ...), independent of them.
+    """
+    if min(len(values), len(others)) < 2:
+        return np.full(values.shape[1:], np.inf)
+    error: Float64 = np.sqrt(values.var(0, ddof=1) / len(values) + others.var(0, ddof=1) / len(others))
+    return error
+
+
 def probability_of_winning(wins: int, losses: int) -> float:
     """Return P(p > 1/2) of the chance p to win, from a uniform prior: p ~ Beta(1 + wins, 1 + losses).
 

@@ -5,13 +5,12 @@ judges both anew: what an earlier version had mistaken for progress shows when a
 """
 
 import copy
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from rlhf.errors import RlhfError
-from rlhf.evaluation.statistics import probability_of_winning
+from rlhf.evaluation.statistics import error_of_difference, probability_of_winning
 from rlhf.experience.segments import cut
 from rlhf.feedback.targets import prob_first
 from rlhf.loop.gate_state import Champion
@@ -127,14 +126,14 @@ def _lead(session: Session, own: Sequence[Episode]) -> tuple[list[float], float]
 
     Returns:
         The lead per step in mean reward and in its lower bound, and the larger of the two with
-        ``gates.worse_doubt`` standard errors over episodes added: without end for a single episode.
+        ``gates.worse_doubt`` standard errors over episodes added.
     """
-    groups = [_reward_per_step(session, episodes) for episodes in (own, session.memory.champion)]
-    leads = groups[0].mean(axis=0) - groups[1].mean(axis=0)
-    if min(map(len, groups)) < 2:  # nothing is known of how much episodes differ
-        return leads.tolist(), math.inf
-    errors = np.sqrt(sum(group.var(axis=0, ddof=1) / len(group) for group in groups))
-    return leads.tolist(), float((leads + session.config.gates.worse_doubt * errors).max())
+    newest, best = (_reward_per_step(session, episodes) for episodes in (own, session.memory.champion))
+    leads = newest.mean(axis=0) - best.mean(axis=0)
+    doubt = session.config.gates.worse_doubt
+    # Without doubt there is none, not even about a single episode.
+    allowed = doubt * error_of_difference(newest, best) if doubt else np.zeros_like(leads)
+    return leads.tolist(), float((leads + allowed).max())
 
 
 def _reward_per_step(session: Session, episodes: Sequence[Episode]) -> Float64:

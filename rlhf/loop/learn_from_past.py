@@ -4,7 +4,7 @@ On the true reward, as a study of transfer, or on another one, by which the past
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,8 +85,8 @@ class OtherReward(Protocol):
             discount: gamma of whoever learns from it.
         """
 
-    def mean_return(self, episodes: Sequence[Episode]) -> float:
-        """Return the mean over episodes of the sum of rewards over the horizon, absorbing steps included."""
+    def returns(self, episodes: Sequence[Episode]) -> Float64:
+        """Return each episode's sum of rewards over the horizon, absorbing steps included, (E,)."""
 
 
 class PastLearner:
@@ -114,6 +114,8 @@ class PastLearner:
                 self.past.add(source.past.episodes[-config.source_episodes :])
         self.steps = 0
         self.curve: list[dict[str, Any]] = []
+        self.returns: Float64 = np.zeros(0)
+        """Of the episodes measured last, by the reward that is learned from."""
         self._running = [_Running() for _ in range(config.num_envs)]
         self._act, self._draw = generator(seed, "act"), generator(seed, "replay")
         self._renewal = config.persistence ** -np.linspace(0.0, 1.0, config.num_envs)
@@ -121,26 +123,18 @@ class PastLearner:
         self._updates_due = 0.0
         self._reward: OtherReward | None = None
 
-    def train(self, until: int, progress: Progress, beside: "PastLearner | None" = None) -> None:
+    def train(self, until: int, progress: Progress) -> None:
         """Learn until ``until`` environment steps are done; ``curve`` gets points on the way.
 
         Args:
-            until: steps that have been taken then, those of ``beside`` included.
+            until: steps that have been taken then, those of an earlier call included.
             progress: hears of each point.
-            beside: another learner of the same task that takes turns with this one. Each learns from what
-                both see, so that no step is lost to either.
         """
-        takers = (self,) if beside is None else (self, beside)
         while self.steps < until:
-            for taker in takers:
-                taker._measure_if_due(progress)
-            for taker in takers:
-                seen = taker._collect()
-                for learner in takers:
-                    learner._learn(seen)
-        for taker in takers:
-            if taker.steps >= taker.config.total_steps:
-                taker._measure_if_due(progress)
+            self.measure_if_due(progress)
+            self.learn(self.collect())
+        if self.steps >= self.config.total_steps:
+            self.measure_if_due(progress)
 
     def relabel(self, reward: OtherReward) -> None:
         """Learn another reward from now on, also from what happened before."""
@@ -148,20 +142,17 @@ class PastLearner:
         self.past.relabel(self._rewards)
         self.q.meet_reward(self.past.steps() if self.past.episodes else None)
 
-    def judged(self, point: Mapping[str, float]) -> float:
-        """Return, of what ``measure`` found, the return by the reward that is learned."""
-        return point["true_return" if self._reward is None else "learned_return"]
-
     def measure(self, num_episodes: int) -> dict[str, float]:
         """Return how calm behaviour does in episodes that are not learned from.
 
         Returns:
             ``{"true_return"}``, and with another reward also ``"learned_return"``, by that one: means.
         """
-        episodes, paid = _play(self.task, self.q, num_episodes, self._seed)
-        found = {"true_return": float(paid.mean())}
+        episodes, self.returns = _play(self.task, self.q, num_episodes, self._seed)
+        found = {"true_return": float(self.returns.mean())}
         if self._reward is not None:
-            found["learned_return"] = self._reward.mean_return(episodes)
+            self.returns = self._reward.returns(episodes)
+            found["learned_return"] = float(self.returns.mean())
         return found
 
     def close(self) -> None:
@@ -179,7 +170,7 @@ class PastLearner:
         left = max(_LEAST_HASTE, 1.0 - self.steps / self.config.total_steps)
         return self.config.source_haste * left if self._knows_task else left
 
-    def _learn(self, seen: "_Seen") -> None:
+    def learn(self, seen: "Seen") -> None:
         """Take in a round, one's own or another learner's, and learn from the past as often as is due."""
         self.past.add([dataclasses.replace(one, rewards=self._rewards(one)) for one in seen.finished])
         if not self._knows_task:
@@ -198,7 +189,8 @@ class PastLearner:
         actions = self.q.to_actions(episode.options)
         return self._reward.rewards(episode, actions, self.config.q.discount)
 
-    def _collect(self) -> "_Seen":
+    def collect(self) -> "Seen":
+        """Act for a round; nothing is learned from it yet."""
         stepper, seen, finished = self._stepper, [], []
         for _ in range(_ROUND_STEPS):
             before = stepper.observations
@@ -207,7 +199,7 @@ class PastLearner:
             for i, running in enumerate(self._running):
                 finished += running.add(i, before, options, log_probs, result)
             seen.append(before)
-        return _Seen(np.stack(seen), finished)
+        return Seen(np.stack(seen), finished)
 
     def _next_noise(self) -> Float64:
         """Return standard Gumbel noise (N, A, K), in some environments that of the step before.
@@ -219,13 +211,16 @@ class PastLearner:
         self._noise = np.where(fresh[:, None, None], drawn, self._noise)
         return self._noise
 
-    def _measure_if_due(self, progress: Progress) -> None:
+    def measure_if_due(self, progress: Progress) -> bool:
+        """Add the next point to ``curve``, and let ``progress`` hear of it, if it is time; return whether."""
         config = self.config
-        if self.steps * config.curve_points >= len(self.curve) * config.total_steps:
-            found = self.measure(config.curve_episodes)
-            self.curve.append({"steps": self.steps, **found})
-            text = f"true return {found['true_return']:.0f}"
-            progress(min(self.steps, config.total_steps), config.total_steps, text)
+        if self.steps * config.curve_points < len(self.curve) * config.total_steps:
+            return False
+        found = self.measure(config.curve_episodes)
+        self.curve.append({"steps": self.steps, **found})
+        text = f"true return {found['true_return']:.0f}"
+        progress(min(self.steps, config.total_steps), config.total_steps, text)
+        return True
 
 
 def mean_return(task: Task, q: SoftQ, num_episodes: int, seed: int) -> float:
@@ -239,7 +234,7 @@ def _play(task: Task, q: SoftQ, num_episodes: int, seed: int) -> tuple[list[Epis
 
 
 @dataclasses.dataclass(frozen=True)
-class _Seen:
+class Seen:
     """A round of steps."""
 
     observations: Float32

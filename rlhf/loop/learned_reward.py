@@ -19,7 +19,7 @@ from rlhf.reward.features import RewardInputs
 from rlhf.storage import models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
-from rlhf.types.experience import Actions, Episode, Float32
+from rlhf.types.experience import Actions, Episode, Float32, Float64
 from rlhf.types.task import ActionSpace, Task
 
 
@@ -56,10 +56,10 @@ class LearnedReward:
         )
         return scored.followed + np.float32(discount) * absorbing_values(scored.absorbing_rewards, discount)
 
-    def mean_return(self, episodes: Sequence[Episode]) -> float:
-        """Return the mean of ``predicted_return``."""
+    def returns(self, episodes: Sequence[Episode]) -> Float64:
+        """Return ``predicted_return`` of each, (E,)."""
         predicted = [predicted_return(self.model, one, self.task, self.action_space) for one in episodes]
-        return float(np.mean(predicted))
+        return np.array(predicted, np.float64)
 
 
 def find_reward(engine: sa.Engine, blobs: Blobs, named: str, task: Task) -> LearnedReward:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rlhf.config import override
 from rlhf.errors import TaskError
+from rlhf.evaluation.statistics import error_of_difference
 from rlhf.experience.tasks import spaces_of
 from rlhf.loop.learn_from_past import OtherReward, PastConfig, PastLearner, mean_return
 from rlhf.loop.report import Progress, Stopwatch
@@ -26,8 +27,10 @@ Arm = Literal["scratch", "random trunk", "whole", "head", "no past", "partial", 
 ARMS: tuple[Arm, ...] = get_args(Arm)
 SAME_SHAPE_ARMS: tuple[Arm, ...] = ("head", "no past")
 """A head alone cannot learn behind an adapter of chance, and of an unlike source no past is replayed."""
-GUARD_SHARE = 0.2
-"""Share of the steps for which the guard's two learners take turns."""
+GUARD_SHARE = 0.4
+"""Share of the steps for which the guard lets two learners compete: before that many have learned nothing."""
+_DOUBT = 2.0
+"""Standard errors by which the transfer is to be better: who is no better yet may well do worse later."""
 _FINAL_EPISODES = 50
 _WITHOUT_SOURCE: tuple[Arm, ...] = ("scratch", "random trunk")
 _CHANGES: Mapping[Arm, Mapping[str, Any]] = MappingProxyType(
@@ -143,22 +146,26 @@ def _guarded(
     reward: OtherReward | None,
     progress: Progress,
 ) -> tuple[PastLearner, dict[str, Any]]:
-    """Let both take turns for a while, each learning from what both see; go on with the better one.
+    """Let a start from scratch compete with the transfer for a while; go on with one of them.
 
-    The episodes that the guard looks at are not counted as steps and are those of the reported curve.
+    Scratch acts, and both learn from what it sees, so that a source of no use takes no steps away. Once the
+    transfer is clearly better than scratch has ever been, it acts for as long as that holds. Who acts at the
+    end is kept. The episodes that the guard looks at are not counted as steps and are those of the reported
+    curve, which is that of who is kept.
     """
-    moved, scratch = (_learner(arm, task, config, seed, source, reward) for arm in ("partial", "scratch"))
-    moved.train(round(GUARD_SHARE * config.total_steps), progress, beside=scratch)
-    scores = {"transfer": _lately(moved), "scratch": _lately(scratch)}
-    # An equal score is no reason to be bound by a trunk that was made for something else.
-    kept, other = (moved, scratch) if scores["transfer"] > scores["scratch"] else (scratch, moved)
-    other.close()
-    return _trained(kept, progress), {"kept": "transfer" if kept is moved else "scratch", "tried": scores}
-
-
-def _lately(learner: PastLearner) -> float:
-    """Return the mean return, by what is learned from, over the later half of what was measured."""
-    return float(np.mean([learner.judged(point) for point in learner.curve[len(learner.curve) // 2 :]]))
+    scratch, moved = (_learner(arm, task, config, seed, source, reward) for arm in ("scratch", "partial"))
+    leader, best = scratch, -np.inf
+    while scratch.steps < GUARD_SHARE * config.total_steps:
+        if all(one.measure_if_due(progress) for one in (scratch, moved)):
+            best = max(best, float(scratch.returns.mean()))
+            doubt = _DOUBT * float(error_of_difference(moved.returns, scratch.returns))
+            leader = moved if moved.returns.mean() - doubt > best else scratch
+        seen = leader.collect()
+        for learner in (scratch, moved):
+            learner.learn(seen)
+    (moved if leader is scratch else scratch).close()
+    tried = {"transfer": float(moved.returns.mean()), "scratch": best}
+    return _trained(leader, progress), {"kept": "transfer" if leader is moved else "scratch", "tried": tried}
 
 
 def _trained(learner: PastLearner, progress: Progress) -> PastLearner:

@@ -77,10 +77,10 @@ def test_it_measures_by_the_real_verb_once_and_writes_what_it_found(
     assert "leave out --so-far" in capsys.readouterr().err
     assert main(asked) == 0
     kept = sorted((tmp_path / "data/benchmarks/finetune").iterdir())
-    assert len(kept) == 2
+    assert len(kept) == 4
     kept[0].unlink()
     assert main([*asked, "--so-far"]) == 0
-    assert "1 of 2 runs are still missing" in capsys.readouterr().out
+    assert "1 of 4 runs are still missing" in capsys.readouterr().out
     found = json.loads((tmp_path / "out/summary.json").read_text())["pairs"][GRAVITY]
     assert found["seeds"] == 1
     assert {"scratch", "random trunk", "whole", "head", "no past", "partial"} < found["arms"].keys()

@@ -4,6 +4,7 @@ import pytest
 from rlhf.evaluation.statistics import (
     bootstrap_interval,
     difference_interval,
+    error_of_difference,
     interquartile_mean,
     probability_of_winning,
     rolling_share,
@@ -84,3 +85,17 @@ def test_a_rolling_share_is_of_the_latest_outcomes() -> None:
 
 def test_a_rolling_share_of_nothing_is_empty() -> None:
     assert [len(part) for part in rolling_share(np.empty(0), 3)] == [0, 0, 0]
+
+
+def test_error_of_a_difference_is_what_means_of_drawn_samples_differ_by() -> None:
+    rng = np.random.default_rng(0)
+    values, others = rng.normal(0, 3, (8, 20_000)), rng.normal(1, 2, (5, 20_000))
+    spread = (values.mean(0) - others.mean(0)).std()
+    errors = error_of_difference(values, others)
+    assert errors.shape == (20_000,)
+    assert np.sqrt((errors**2).mean()) == pytest.approx(spread, rel=0.02)
+
+
+def test_nothing_is_known_of_how_far_a_single_value_may_be_off() -> None:
+    assert np.isinf(error_of_difference(np.ones((1, 2)), np.ones((9, 2)))).all()
+    assert np.isinf(error_of_difference(np.ones(9), np.ones(1)))
