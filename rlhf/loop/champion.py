@@ -45,7 +45,7 @@ def judge(session: Session, *, may_crown: bool) -> None:
         if may_crown:
             _crown(session, own)
         return
-    (_, lower), most = _lead(session, own)
+    lower, most = _lead(session, own)
     wins, losses, is_awaited = _contests(session)
     chance = probability_of_winning(wins, losses)
     with session.writing() as connection:
@@ -117,15 +117,15 @@ def _lose(session: Session, why: str) -> None:
         runs.add_event(connection, session.run_id, session.steps, "rollback", message)
 
 
-def _lead(session: Session, own: Sequence[Episode]) -> tuple[list[float], float]:
-    """Return how far the newest policy is ahead by the present reward, and how far it may well be at most.
+def _lead(session: Session, own: Sequence[Episode]) -> tuple[float, float]:
+    """Return by how much a step the newest policy leads by the present reward, at least and at most.
 
     Args:
         session: with a reward and a champion.
         own: episodes of the newest policy.
 
     Returns:
-        The lead per step in mean reward and in its lower bound, and the larger of the two with
+        The lead in the reward's lower bound; and in that or the mean reward, whichever is larger with
         ``gates.worse_doubt`` standard errors over episodes added.
     """
     newest, best = (_reward_per_step(session, episodes) for episodes in (own, session.memory.champion))
@@ -133,7 +133,7 @@ def _lead(session: Session, own: Sequence[Episode]) -> tuple[list[float], float]
     doubt = session.config.gates.worse_doubt
     # Without doubt there is none, not even about a single episode.
     allowed = doubt * error_of_difference(newest, best) if doubt else np.zeros_like(leads)
-    return leads.tolist(), float((leads + allowed).max())
+    return float(leads[1]), float((leads + allowed).max())
 
 
 def _reward_per_step(session: Session, episodes: Sequence[Episode]) -> Float64:
