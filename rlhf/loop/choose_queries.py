@@ -109,7 +109,7 @@ def _cut_segments(session: Session, count: int) -> tuple[list[Segment], int]:
         all_of_them = (*memory.explored, *memory.older, *memory.recent)
         episodes = list({episode.reset_seed: episode for episode in all_of_them}.values())
         wanted = count * _INITIAL_SEGMENTS_PER_QUERY
-        endings = _sample_endings(session, episodes, wanted // 2)
+        endings = _sample_endings(session, episodes, round(config.queries.endings_share * wanted))
         even = _sample(session, episodes, wanted - len(endings))
         return even + endings, len(even)
     num_candidates = count * config.queries.candidates_per_query

@@ -14,7 +14,7 @@ from rlhf.loop.store_reward import store_reward
 from rlhf.reward.design import DesignedReward
 from rlhf.reward.encoder import episode_sequences
 from rlhf.reward.fit import FitReport, fit, fit_design
-from rlhf.storage import acts, answers, designs, segments
+from rlhf.storage import acts, answers, designs, runs, segments
 from rlhf.storage.engine import reading
 from rlhf.types.experience import Float32, Rollout
 from rlhf.types.feedback import NEVER_LEARNED, PreferenceData, Rankings, no_rankings
@@ -43,6 +43,9 @@ def fit_reward(session: Session) -> FitReport | None:
         orders = read_orders(connection, session.run_id, rows)
     session.fitted_act = act
     if not rows and not (is_redesigned and design.terms):
+        if session.fitted:
+            session.fitted_id = newest  # or all would be read again in every turn
+            _warn_of_nothing_left(session)
         return None
     session.fitted_design = number
     designed = designed_reward(session, number, design)
@@ -73,6 +76,14 @@ def fit_reward(session: Session) -> FitReport | None:
         session, report, data, people, rows, [row for row in rows if row["id"] not in orders.replaced]
     )
     return report
+
+
+def _warn_of_nothing_left(session: Session) -> None:
+    message = (
+        "No answer is left to learn from. The reward stays as it was when there were some, until others come."
+    )
+    with session.writing() as connection:
+        runs.add_event(connection, session.run_id, session.steps, "warning", message)
 
 
 def _begin_with(session: Session, designed: DesignedReward) -> FitReport:
@@ -127,7 +138,7 @@ def teaching_answers(connection: sa.Connection, run_id: str) -> tuple[list[sa.Ro
     not about pairs that only measure: people, or progress.
     """
     given = acts.holding(connection, run_id, ActKind.WEIGHT)
-    gold = {query for query, choice in acts.holding(connection, run_id, ActKind.GOLD).items() if choice}
+    gold = acts.gold_queries(connection, run_id)
     rows = [
         row
         for row in answers.standing_answers(connection, run_id)

@@ -178,8 +178,8 @@ class PastLearner:
         steps = seen.observations[..., 0].size
         self.steps += steps
         self._updates_due += steps * self.config.updates_per_step
-        if self.past.episodes:
-            updates = int(self._updates_due)
+        updates = int(self._updates_due)
+        if updates and self.past.episodes:
             self.q.learn(self.past.steps(), updates, self._entropy(), self._draw, haste=self._haste())
             self._updates_due -= updates
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from rlhf.feedback.targets import rated_pairs
-from rlhf.storage import queries, rankings, ratings
+from rlhf.storage import acts, queries, rankings, ratings
 from rlhf.storage.rankings import RANKING
-from rlhf.types.feedback import NEVER_LEARNED
+from rlhf.storage.ratings import RATINGS
+from rlhf.types.feedback import NEVER_LEARNED, Choice
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,10 +78,15 @@ def read_orders(connection: sa.Connection, run_id: str, rows: Sequence[sa.RowMap
 
 
 def _compared(connection: sa.Connection, run_id: str, people: set[str]) -> tuple[tuple[str, str, str], ...]:
+    gold = acts.gold_queries(connection, run_id)
     given = [
         row
         for row in ratings.list_standing_ratings(connection, run_id)
-        if row["annotator_id"] in people and not row["is_late"] and row["kind"] not in NEVER_LEARNED
+        if row["annotator_id"] in people
+        and not row["is_late"]
+        and row["kind"] not in NEVER_LEARNED
+        and row["query_id"] not in gold
+        and not _is_overruled(row)
     ]
     pairs = rated_pairs(
         [row["rating"] for row in given],
@@ -92,3 +98,13 @@ def _compared(connection: sa.Connection, run_id: str, people: set[str]) -> tuple
         for better, worse in pairs
         if given[better]["segment_id"] != given[worse]["segment_id"]
     )
+
+
+def _is_overruled(rating: sa.RowMapping) -> bool:
+    """Whether what the ratings had said of their pair was set aside, or answered otherwise since."""
+    choice = rating["pair_choice"]
+    if choice is None:
+        return False  # the other clip has yet to be rated
+    if choice is Choice.UNDO:  # with the undo of a rating the other one stands; a researcher sets both aside
+        return rating["pair_change_id"] is not None
+    return RATINGS not in rating["pair_details"]

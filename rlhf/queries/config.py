@@ -37,7 +37,8 @@ class QueryConfig:
     endings_share: float = 0.5
     """Where outcomes are an input of the reward (``reward.use_endings``): so many clips that show how an
     episode ended join each clip of practice that pairs are chosen from, at most one of every episode. They
-    are rare among those of a long episode, and what a policy will do hangs on them. None is in an audit."""
+    are rare among those of a long episode, and what a policy will do hangs on them. None is in an audit. Of
+    the clips that the first pairs are chosen from it is a share, whatever the inputs."""
     recent_episodes: int = 10
     """How many of the newest episodes count as near-on-policy."""
     look_alike_distance: float = 0.2

@@ -15,6 +15,9 @@ from rlhf.reward.config import RewardConfig
 from rlhf.types.experience import Actions, Bool, Float32, Segment
 from rlhf.types.task import ActionSpace
 
+FLAGS = ("absorbing", "ending")
+"""Names of the columns that say that an episode is over, and that it has just ended; any task has them."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RewardInputs:
@@ -92,9 +95,10 @@ class RewardInputs:
         if self.use_actions:
             word = "action is" if self.action_space.kind == "discrete" else "action"
             names += [f"{word} {index}" for index in range(self.action_space.feature_size)]
-        names.append("absorbing")
+        absorbing, ending = FLAGS
+        names.append(absorbing)
         if self.use_endings:
-            names += [*(f"ending with {name}" for name in observation_names), "ending"]
+            names += [*(f"ending with {name}" for name in observation_names), ending]
         return tuple(names)
 
     def units(self, observation_units: Sequence[str]) -> tuple[str, ...]:

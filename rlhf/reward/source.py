@@ -7,6 +7,7 @@ import numpy as np
 from rlhf.checks import check_shape
 from rlhf.errors import ConfigError
 from rlhf.reward.ensemble import RewardModel
+from rlhf.reward.features import FLAGS
 from rlhf.types.experience import Float32, Int64
 
 
@@ -41,7 +42,8 @@ def match_features(theirs: tuple[str, ...], ours: tuple[str, ...]) -> Int64:
     """
     place = {name: index for index, name in enumerate(ours)}
     columns = np.array([place.get(name, -1) for name in theirs], np.int64)
-    if not (columns[:-1] >= 0).any():  # the last says whether an episode is over, which all tasks share
+    is_observed = np.array([name not in FLAGS for name in theirs])  # flags are shared by all tasks
+    if not (columns[is_observed] >= 0).any():
         raise ConfigError(
             f"the source's reward looks at {', '.join(theirs[:3])}, ...; nothing of that is observed here, "
             f"but {', '.join(ours[:3])}, .... Choose a source whose observations have the same names."

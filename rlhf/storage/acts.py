@@ -65,6 +65,11 @@ def holding(connection: sa.Connection, run_id: str, kind: ActKind) -> dict[str, 
     return {row[0]: row[1] for row in connection.execute(query.order_by(acts.c.id))}
 
 
+def gold_queries(connection: sa.Connection, run_id: str) -> set[str]:
+    """Return the queries whose right answer is known: they measure people, and nothing is learned of them."""
+    return {query for query, choice in holding(connection, run_id, ActKind.GOLD).items() if choice}
+
+
 def holds(
     connection: sa.Connection, run_id: str, kind: ActKind, subject: str, *, before: int | None = None
 ) -> Any:

@@ -147,8 +147,9 @@ def list_open(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
 
 
 def list_unanswered(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
-    """Return the open queries that nobody has answered, the oldest first."""
+    """Return the open queries that nobody has answered and anybody may, the oldest first."""
     query = sa.select(queries).where(queries.c.run_id == run_id, queries.c.status.in_(OPEN), ~is_answered())
+    query = query.where(queries.c.asked_of.is_(None))
     return list(connection.execute(query.order_by(queries.c.created_at)).mappings())
 
 

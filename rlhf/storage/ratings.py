@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rlhf.storage.schema import queries, ratings
+from rlhf.storage.schema import answers, queries, ratings
 
 RATINGS = "ratings"
 """Under this name the details of an answer hold the ratings, left and right, that it follows from."""
@@ -36,11 +36,17 @@ def standing_ratings_of_query(
 def list_standing_ratings(connection: sa.Connection, run_id: str) -> list[sa.RowMapping]:
     """Return the ratings of a run that stand, late ones included, in the order they came.
 
-    Beside the rating's columns: the query's ``kind``.
+    Beside the rating's columns: the query's ``kind``; and ``pair_choice``, ``pair_details`` and
+    ``pair_change_id`` of the latest answer to the pair by the same person, None where there was none.
     """
+    own = answers.alias("own")
+    theirs = (own.c.query_id == ratings.c.query_id) & (own.c.annotator_id == ratings.c.annotator_id)
+    latest = sa.select(sa.func.max(own.c.id)).where(theirs).correlate(ratings).scalar_subquery()
+    told = (answers.c[name].label(f"pair_{name}") for name in ("choice", "details", "change_id"))
     query = (
-        sa.select(ratings, queries.c.kind)
+        sa.select(ratings, queries.c.kind, *told)
         .join(queries, queries.c.id == ratings.c.query_id)
+        .outerjoin(answers, answers.c.id == latest)
         .where(ratings.c.run_id == run_id, _stands)
         .order_by(ratings.c.id)
     )

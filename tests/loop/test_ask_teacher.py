@@ -96,6 +96,18 @@ def test_a_query_that_a_person_looks_at_is_left_to_them(
     assert len(given(store, run_id)) == 8
 
 
+def test_what_is_asked_of_one_person_is_left_to_them(
+    store: Store, ask: Callable[..., str], make_annotator: Callable[..., str]
+) -> None:
+    run_id, person = ask(), make_annotator()
+    with writing(store.engine) as connection:
+        asked = queries.list_open(connection, run_id)[0]["id"]
+        connection.execute(queries_table.update().where(queries_table.c.id == asked).values(asked_of=person))
+    assert ask_teacher(store.engine, store.blobs, run_id, 100) == 7
+    with reading(store.engine) as connection:
+        assert answers.standing_answers_to(connection, [asked]) == []
+
+
 def test_with_nothing_open_nothing_is_answered(store: Store, ask: Callable[..., str]) -> None:
     run_id = ask()
     ask_teacher(store.engine, store.blobs, run_id, 100)

@@ -68,6 +68,14 @@ def test_the_exploration_is_let_go_once_there_is_a_reward(explored: Session) -> 
     assert not explored.memory.explored
 
 
+def test_of_the_first_clips_as_many_show_endings_as_are_asked_for(explored: Session) -> None:
+    for share in (0.0, 0.25):
+        changed = dataclasses.replace(explored.config.queries, endings_share=share)
+        asking = dataclasses.replace(explored, config=dataclasses.replace(explored.config, queries=changed))
+        some, num_even = _cut_segments(asking, 4)
+        assert len(some) - num_even == round(share * len(some))
+
+
 def test_outcomes_are_chosen_from_beside_what_comes_by(explored: Session) -> None:
     choose_queries(explored)
     ask_teacher(explored.engine, explored.blobs, explored.run_id, 100)

@@ -11,8 +11,11 @@ from rlhf.loop.iterate import iterate
 from rlhf.loop.read_orders import Orders, read_orders
 from rlhf.loop.record_item import record_item
 from rlhf.loop.session import Session, open_session
-from rlhf.storage import queries
-from rlhf.storage.engine import reading
+from rlhf.loop.void_answers import void_answers
+from rlhf.storage import acts, answers, queries, runs
+from rlhf.storage.answer_search import AnswerFilter
+from rlhf.storage.engine import reading, writing
+from rlhf.types.people import ActKind
 from rlhf.ui.store import Store
 
 Make = Callable[..., Any]
@@ -143,3 +146,51 @@ def test_ratings_are_compared_within_and_across_pairs(asking: Session, make_anno
     report = fit_reward(asking)
     assert report is not None
     assert (report.num_comparisons, asking.fitted) == (3, 1)  # one pair is answered
+
+
+@pytest.mark.parametrize("how", ["set aside", "answered anew", "made gold", "one taken back"])
+def test_ratings_across_pairs_count_as_long_as_what_they_said_of_their_own_does(
+    asking: Session, make_annotator: Make, how: str
+) -> None:
+    person, (first, second, third, *_) = make_annotator(), open_queries(asking)
+    for query_id, left, right in ((first, 5, 1), (second, 4, 2), (third, 3, 4)):
+        send(asking, person, form="rating", query_id=query_id, side="left", rating=left)
+        key = send(asking, person, form="rating", query_id=query_id, side="right", rating=right)
+    own = {clip(asking, third, side) for side in ("left", "right")}
+
+    def seen() -> set[str]:
+        return own & {segment for better, worse, _ in orders(asking).compared for segment in (better, worse)}
+
+    assert seen() == own
+    if how == "set aside":
+        with reading(asking.engine) as connection:
+            given = answers.standing_answers_to(connection, [third])[0]["id"]
+        void_answers(asking.engine, AnswerFilter(run_id=asking.run_id, answer_id=given), by="x", reason="x")
+    elif how == "answered anew":
+        tell(asking, person, third)
+    elif how == "made gold":
+        with writing(asking.engine) as connection:
+            acts.insert_act(
+                connection, asking.run_id, ActKind.GOLD, subject=third, value="left", by="x", reason="x"
+            )
+    else:
+        send(asking, person, form="rating", query_id=third, side="right", rating=None, of=key)
+    assert seen() == ({clip(asking, third, "left")} if how == "one taken back" else set())
+
+
+def test_when_all_answers_are_set_aside_the_reward_stays_and_says_so_once(
+    asking: Session, make_annotator: Make
+) -> None:
+    person = make_annotator()
+    for query_id in open_queries(asking):
+        tell(asking, person, query_id)
+    assert fit_reward(asking) is not None
+    version = asking.reward_version
+    void_answers(asking.engine, AnswerFilter(run_id=asking.run_id), by="x", reason="x")
+    for _ in range(3):
+        assert fit_reward(asking) is None
+    assert asking.reward_version == version
+    with reading(asking.engine) as connection:
+        warned = [e["message"] for e in runs.list_events(connection, asking.run_id) if e["kind"] == "warning"]
+    assert len(warned) == 1
+    assert "No answer is left" in warned[0]

@@ -90,6 +90,13 @@ def test_a_learner_learns_as_well_from_what_another_one_sees() -> None:
     assert any((a != b).any() for a, b in zip(other.q.slow.matrices, fresh.q.slow.matrices, strict=True))
 
 
+def test_a_round_in_which_no_update_is_due_changes_nothing() -> None:
+    rare = dataclasses.replace(TINY, num_envs=1, updates_per_step=0.02)
+    learner = PastLearner(CARTPOLE, rare, 0)
+    learner.train(512, quiet)
+    assert all(np.isfinite(matrix).all() for matrix in learner.q.slow.matrices)
+
+
 def test_persistent_noise_stays_longer_from_one_environment_to_the_next() -> None:
     learner = PastLearner(CARTPOLE, dataclasses.replace(TINY, persistence=16.0), 0)
     noise = np.stack([learner._next_noise() for _ in range(200)])

@@ -16,6 +16,14 @@ def test_a_task_in_which_nothing_of_it_is_seen_is_refused() -> None:
         match_features(("speed", "absorbing"), ("angle", "absorbing"))
 
 
+def test_an_outcome_alone_that_any_task_has_is_not_enough_either() -> None:
+    theirs, ours = (
+        (name, "absorbing", f"ending with {name}", "ending") for name in ("cart position", "height")
+    )
+    with pytest.raises(ConfigError, match="nothing of that is observed here"):
+        match_features(theirs, ours)
+
+
 def test_what_is_not_seen_here_counts_as_its_mean() -> None:
     model = linear_reward([2.0, 5.0], num_members=1)
     model.input_normaliser.mean[1] = 7.0
