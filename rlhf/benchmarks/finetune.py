@@ -152,8 +152,8 @@ def run(options: argparse.Namespace, tell: Tell) -> tuple[dict[str, Any], list[l
         )
     found: dict[str, list[dict[str, Any]]] = {}
     for (name, _), alone, guarded in zip(todo, reports[: len(todo)], reports[len(todo) :], strict=True):
-        if alone is not None and guarded is not None:
-            merged = alone | {"arms": alone["arms"] | guarded["arms"]}
+        if alone is not None:
+            merged = alone | {"arms": alone["arms"] | (guarded or {"arms": {}})["arms"]}
             found.setdefault(name, []).append(merged)
     if not found:
         raise ConfigError("no run is there to report yet; leave out --so-far to make them.")
@@ -182,10 +182,11 @@ def summarise(reports: Sequence[Mapping[str, Any]], bar: float) -> dict[str, Any
     """Return what each arm of a pair came to, beside learning from scratch; seeds are paired.
 
     Args:
-        reports: one per seed, as the verb ``transfer`` writes them.
+        reports: one per seed, as the verb ``transfer`` writes them; an arm that one lacks is left out.
         bar: true return that counts as learned.
     """
-    lines = {arm: np.stack([_on_grid(report, arm) for report in reports]) for arm in reports[0]["arms"]}
+    measured = [arm for arm in reports[0]["arms"] if all(arm in report["arms"] for report in reports)]
+    lines = {arm: np.stack([_on_grid(report, arm) for report in reports]) for arm in measured}
     grid = np.linspace(0.0, 1.0, _GRID)
     first = float(lines["scratch"][:, 0].mean())
     base = (lines["scratch"] - first) / (bar - first)
@@ -212,7 +213,9 @@ def summarise(reports: Sequence[Mapping[str, Any]], bar: float) -> dict[str, Any
         "arms": arms,
         "seeds": len(reports),
         "steps": reports[0]["steps"],
-        "kept_transfer": sum(report["arms"]["guarded"]["kept"] == "transfer" for report in reports),
+        "kept_transfer": sum(
+            report["arms"]["guarded"]["kept"] == "transfer" for report in reports if "guarded" in arms
+        ),
         "source_return": float(np.mean([report["source_return"] for report in reports])),
         "first_return": first,
         "bar": bar,
@@ -238,7 +241,9 @@ def verdicts(pairs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         },
         "source_unchanged": all(found["arms"]["partial"]["source_change"] == 0 for found in pairs.values()),
         "unlike": {
-            name: arms["guarded"]["area_ratio"]["value"] >= UNLIKE_BAR for name, arms in unlike.items()
+            name: arms["guarded"]["area_ratio"]["value"] >= UNLIKE_BAR
+            for name, arms in unlike.items()
+            if "guarded" in arms
         },
     }
 
@@ -272,6 +277,8 @@ def plot(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         xs = np.linspace(0, reports[0]["steps"], _GRID).tolist()
         series = []
         for arm in reports[0]["arms"]:
+            if not all(arm in report["arms"] for report in reports):
+                continue
             columns = np.stack([_on_grid(report, arm) for report in reports]).T
             points = [_interval(column, interquartile_mean) for column in columns]
             series.append(

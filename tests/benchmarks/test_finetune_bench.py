@@ -78,11 +78,24 @@ def test_it_measures_by_the_real_verb_once_and_writes_what_it_found(
     assert main(asked) == 0
     kept = sorted((tmp_path / "data/benchmarks/finetune").iterdir())
     assert len(kept) == 4
-    kept[0].unlink()
-    assert main([*asked, "--so-far"]) == 0
+    alone = {"scratch", "random trunk", "whole", "head", "no past", "partial"}
+    arms_of = {path: set(json.loads(path.read_text())["measured"]["arms"]) for path in kept}
+    first = next(path for path, arms in arms_of.items() if arms == alone)
+
+    def so_far() -> dict[str, Any]:
+        assert main([*asked, "--so-far"]) == 0
+        found: dict[str, Any] = json.loads((tmp_path / "out/summary.json").read_text())["pairs"][GRAVITY]
+        return found
+
+    first.unlink()
+    (tmp_path / "out/runs.jsonl").unlink()
+    found = so_far()
     assert "1 of 4 runs are still missing" in capsys.readouterr().out
-    found = json.loads((tmp_path / "out/summary.json").read_text())["pairs"][GRAVITY]
-    assert found["seeds"] == 1
-    assert {"scratch", "random trunk", "whole", "head", "no past", "partial"} < found["arms"].keys()
+    assert (found["seeds"], found["arms"].keys()) == (1, alone | {"guarded"})
+    for path in (path for path, arms in arms_of.items() if arms == {"guarded"}):
+        path.unlink()
+    (tmp_path / "out/runs.jsonl").unlink()
+    found = so_far()
+    assert (found["seeds"], found["arms"].keys()) == (1, alone)
     assert found["arms"]["partial"]["source_change"] == 0
     ET.parse(tmp_path / "out/plot.svg")
