@@ -1,5 +1,7 @@
 """A store in a temporary folder, and small things to put into it, for every test that needs them."""
 
+import contextlib
+
 from rlhf.config import use_one_thread
 
 use_one_thread()  # before anything imports numpy
@@ -78,14 +80,27 @@ def page_cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return cookies
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store in ``tmp_path / "data"``, where ``RLHF_DATA_DIR`` would put it."""
-    settings = Settings.from_environment({"RLHF_DATA_DIR": str(tmp_path / "data")})
+@contextlib.contextmanager
+def _empty_store(data_dir: Path) -> Iterator[Store]:
+    settings = Settings.from_environment({"RLHF_DATA_DIR": str(data_dir)})
     engine = open_engine(settings.database_url)
     migrate(engine)
     yield Store(settings=settings, engine=engine, blobs=Blobs(settings.blob_url))
     engine.dispose()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store in ``tmp_path / "data"``, where ``RLHF_DATA_DIR`` would put it."""
+    with _empty_store(tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Store]:
+    """Another empty store, as on another computer."""
+    with _empty_store(tmp_path / "other") as made:
+        yield made
 
 
 @pytest.fixture

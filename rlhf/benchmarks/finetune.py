@@ -185,8 +185,7 @@ def summarise(reports: Sequence[Mapping[str, Any]], bar: float) -> dict[str, Any
         reports: one per seed, as the verb ``transfer`` writes them; an arm that one lacks is left out.
         bar: true return that counts as learned.
     """
-    measured = [arm for arm in reports[0]["arms"] if all(arm in report["arms"] for report in reports)]
-    lines = {arm: np.stack([_on_grid(report, arm) for report in reports]) for arm in measured}
+    lines = {arm: np.stack([_on_grid(report, arm) for report in reports]) for arm in _common_arms(reports)}
     grid = np.linspace(0.0, 1.0, _GRID)
     first = float(lines["scratch"][:, 0].mean())
     base = (lines["scratch"] - first) / (bar - first)
@@ -276,9 +275,7 @@ def plot(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     for name, reports in found.items():
         xs = np.linspace(0, reports[0]["steps"], _GRID).tolist()
         series = []
-        for arm in reports[0]["arms"]:
-            if not all(arm in report["arms"] for report in reports):
-                continue
+        for arm in _common_arms(reports):
             columns = np.stack([_on_grid(report, arm) for report in reports]).T
             points = [_interval(column, interquartile_mean) for column in columns]
             series.append(
@@ -338,6 +335,11 @@ def _measure(key: Mapping[str, Any]) -> dict[str, Any]:
 def _describe(key: Mapping[str, Any]) -> str:
     guard = "with the guard" if key["arms"] == _GUARDED else "without"
     return f"{key['source']} to {key['target']}, seed {key['seed']}, {guard}"
+
+
+def _common_arms(reports: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the arms that all of a pair's reports have, in their order."""
+    return [arm for arm in reports[0]["arms"] if all(arm in report["arms"] for report in reports)]
 
 
 def _on_grid(report: Mapping[str, Any], arm: str) -> Float64:

@@ -1,26 +1,23 @@
 """What was shown to a run goes with its answers, comes back as it was, and is learned from as before."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from exported import bring, export, write
 
-from rlhf.config import Settings
 from rlhf.errors import FeedbackError
 from rlhf.experience.recording import EpisodeRecorder, start_within
 from rlhf.experience.tasks import get_task
-from rlhf.loop.export_answers import everything
-from rlhf.loop.import_answers import Imported, import_answers
+from rlhf.loop.import_answers import import_answers
 from rlhf.loop.learn_from_demonstrations import load_episodes
 from rlhf.loop.record_demonstration import Origin, demonstrate_by_expert, keep_demonstration
 from rlhf.storage import demonstrations, jobs, segments
-from rlhf.storage.archives import MANIFEST, Entry, with_manifest, write_folder
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, reading, writing
-from rlhf.storage.migrations import migrate
+from rlhf.storage.archives import MANIFEST
+from rlhf.storage.engine import reading, writing
 from rlhf.types.run import JobKind
 from rlhf.ui.store import Store
 
@@ -54,31 +51,9 @@ def run_id(store: Store, make_run: Make, make_annotator: Make) -> str:
     return made
 
 
-@pytest.fixture
-def other(tmp_path: Path) -> Iterator[Store]:
-    settings = Settings.from_environment({"RLHF_DATA_DIR": str(tmp_path / "other")})
-    engine = open_engine(settings.database_url)
-    migrate(engine)
-    yield Store(settings=settings, engine=engine, blobs=Blobs(settings.blob_url))
-    engine.dispose()
-
-
-def export(store: Store, run_id: str, **options: bool) -> dict[str, bytes]:
-    entries = everything(store.engine, store.blobs, run_id, **options)
-    return {entry.name: b"".join(entry.chunks) for entry in entries}
-
-
-def bring(store: Store, folder: Path, files: dict[str, bytes], run_id: str) -> Imported:
-    about = json.loads(files[MANIFEST])
-    del about["files"]
-    entries = (Entry(name=name, chunks=[data]) for name, data in files.items() if name != MANIFEST)
-    write_folder(folder, with_manifest(entries, about), force=False)
-    return import_answers(store.engine, store.blobs, folder, run_id, by="tester")
-
-
 def test_they_come_back_as_they_were(store: Store, other: Store, run_id: str, tmp_path: Path) -> None:
     files = export(store, run_id)
-    done = bring(other, tmp_path / "export", files, run_id)
+    done = bring(other, write(tmp_path / "export", files), run_id)
     assert (done.num_demonstrations, done.num_answers) == (3, 0)
     again = export(other, run_id)
     for name in files.keys() - {MANIFEST, "changes.jsonl"}:
@@ -96,7 +71,7 @@ def test_they_come_back_as_they_were(store: Store, other: Store, run_id: str, tm
 
 
 def test_a_copy_beside_the_original_is_of_its_own(store: Store, run_id: str, tmp_path: Path) -> None:
-    bring(store, tmp_path / "export", export(store, run_id), "copy-1")
+    bring(store, write(tmp_path / "export", export(store, run_id)), "copy-1")
     with reading(store.engine) as connection:
         rows, copies = (demonstrations.list_demonstrations(connection, one) for one in (run_id, "copy-1"))
     for row, copy in zip(rows, copies, strict=True):
@@ -131,7 +106,7 @@ def test_a_bad_line_is_named_and_nothing_is_stored(
     *first, last = files[OWN].splitlines()
     files[OWN] = b"\n".join([*first, json.dumps(json.loads(last) | change).encode()])
     with pytest.raises(FeedbackError, match=said):
-        bring(other, tmp_path / "export", files, run_id)
+        bring(other, write(tmp_path / "export", files), run_id)
     with reading(other.engine) as connection:
         assert demonstrations.list_demonstrations(connection, run_id) == []
 
@@ -140,4 +115,4 @@ def test_those_of_another_task_are_refused(store: Store, run_id: str, make_run: 
     cartpole = make_run(task="cartpole-balance")
     demonstrate_by_expert(store.engine, store.blobs, cartpole, 1)
     with pytest.raises(FeedbackError, match="another task"):
-        bring(store, tmp_path / "export", export(store, run_id), cartpole)
+        bring(store, write(tmp_path / "export", export(store, run_id)), cartpole)

@@ -5,33 +5,29 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from exported import Files, bring, export, stored, write
 
-from rlhf.config import Settings
 from rlhf.errors import FeedbackError, NotFoundError
 from rlhf.loop.export_answers import everything, safe_cell, table
 from rlhf.loop.export_arrays import arrays, true_reward_arrays
-from rlhf.loop.import_answers import Imported, import_answers
 from rlhf.loop.record_feedback import Answer, record_answer
 from rlhf.loop.void_answers import answer_again, restore_answer, void_answers
 from rlhf.storage import answers, runs, schema
 from rlhf.storage.answer_search import AnswerFilter, get_answer
-from rlhf.storage.archives import MANIFEST, Entry, with_manifest, write_folder, zipped
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, reading, writing
-from rlhf.storage.migrations import migrate
+from rlhf.storage.archives import MANIFEST, zipped
+from rlhf.storage.engine import reading, writing
 from rlhf.types.feedback import Choice
 from rlhf.types.run import RunState
 from rlhf.ui.store import Store
 
 Make = Callable[..., str]
-Files = dict[str, bytes]
 
 
 @pytest.fixture
@@ -60,44 +56,9 @@ def run_id(store: Store, make_run: Make, make_query: Make, make_annotator: Make)
     return run_id
 
 
-def export(store: Store, run_id: str, **options: bool) -> Files:
-    entries = everything(store.engine, store.blobs, run_id, **options)
-    return {entry.name: b"".join(entry.chunks) for entry in entries}
-
-
-def write(path: Path, files: Files, manifest: dict[str, Any] | None = None) -> Path:
-    """Write files as they are, with a manifest that fits them."""
-    about = json.loads(files[MANIFEST]) | (manifest or {})
-    entries = (Entry(name=name, chunks=[data]) for name, data in files.items() if name != MANIFEST)
-    del about["files"]
-    write_folder(path, with_manifest(entries, about), force=False)
-    return path
-
-
-def bring(store: Store, path: Path, run_id: str) -> Imported:
-    return import_answers(store.engine, store.blobs, path, run_id, by="tester")
-
-
 def counts(store: Store, run_id: str) -> dict[Choice, int]:
     with reading(store.engine) as connection:
         return answers.count_standing(connection, run_id)
-
-
-def stored(store: Store) -> dict[str, int]:
-    with reading(store.engine) as connection:
-        return {
-            name: int(connection.scalar(sa.select(sa.func.count()).select_from(found)) or 0)
-            for name, found in schema.metadata.tables.items()
-        }
-
-
-@pytest.fixture
-def other(tmp_path: Path) -> Iterable[Store]:
-    settings = Settings.from_environment({"RLHF_DATA_DIR": str(tmp_path / "other")})
-    engine = open_engine(settings.database_url)
-    migrate(engine)
-    yield Store(settings=settings, engine=engine, blobs=Blobs(settings.blob_url))
-    engine.dispose()
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])

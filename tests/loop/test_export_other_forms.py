@@ -3,28 +3,23 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
+from exported import bring, export, stored, write
 
-from rlhf.config import Settings
 from rlhf.errors import FeedbackError
 from rlhf.loop import supervise
-from rlhf.loop.export_answers import everything
 from rlhf.loop.fit_reward import preference_data, teaching_answers
-from rlhf.loop.import_answers import import_answers
 from rlhf.loop.read_orders import read_orders
 from rlhf.loop.record_item import record_item
 from rlhf.loop.session import open_session
-from rlhf.storage import acts, answers, demonstrations, queries, rankings, ratings, schema
-from rlhf.storage.archives import MANIFEST, Entry, with_manifest, write_folder
-from rlhf.storage.blobs import Blobs
-from rlhf.storage.engine import open_engine, reading, writing
-from rlhf.storage.migrations import migrate
+from rlhf.storage import acts, answers, demonstrations, queries, rankings, ratings
+from rlhf.storage.archives import MANIFEST
+from rlhf.storage.engine import reading, writing
 from rlhf.types.demonstration import DemonstrationSource
 from rlhf.types.feedback import Choice, PreferenceData, QueryKind
 from rlhf.types.people import ActKind
@@ -32,7 +27,6 @@ from rlhf.types.run import QueryStatus
 from rlhf.ui.store import Store
 
 Make = Callable[..., str]
-Files = dict[str, bytes]
 _BY: dict[str, str] = {"by": "boss", "reason": "test"}
 
 
@@ -120,31 +114,6 @@ def desk(
     return desk
 
 
-@pytest.fixture
-def other(tmp_path: Path) -> Iterator[Store]:
-    settings = Settings.from_environment({"RLHF_DATA_DIR": str(tmp_path / "other")})
-    engine = open_engine(settings.database_url)
-    migrate(engine)
-    yield Store(settings=settings, engine=engine, blobs=Blobs(settings.blob_url))
-    engine.dispose()
-
-
-def export(store: Store, run_id: str) -> Files:
-    entries = everything(store.engine, store.blobs, run_id, clips=True)
-    return {entry.name: b"".join(entry.chunks) for entry in entries}
-
-
-def bring(store: Store, path: Path, files: Files, run_id: str) -> None:
-    """Write files with a manifest that fits them, and import them."""
-    about = json.loads(files[MANIFEST])
-    del about["files"]
-    entries: Iterable[Entry] = (
-        Entry(name=name, chunks=[data]) for name, data in files.items() if name != MANIFEST
-    )
-    write_folder(path, with_manifest(entries, about), force=False)
-    import_answers(store.engine, store.blobs, path, run_id, by="tester")
-
-
 def learned(store: Store, run_id: str) -> PreferenceData:
     with contextlib.closing(open_session(store.engine, store.blobs, run_id)) as session:
         with reading(store.engine) as connection:
@@ -153,20 +122,12 @@ def learned(store: Store, run_id: str) -> PreferenceData:
         return preference_data(session, rows, weights, orders)
 
 
-def stored(store: Store) -> dict[str, int]:
-    with reading(store.engine) as connection:
-        return {
-            name: int(connection.scalar(sa.select(sa.func.count()).select_from(found)) or 0)
-            for name, found in schema.metadata.tables.items()
-        }
-
-
 def test_everything_comes_back_byte_by_byte(desk: Desk, other: Store, tmp_path: Path) -> None:
-    files = export(desk.store, desk.run_id)
+    files = export(desk.store, desk.run_id, clips=True)
     lines = {name: files[f"{name}.jsonl"].count(b"\n") for name in ("rankings", "ratings", "acts", "people")}
     assert lines == {"rankings": 4, "ratings": 7, "acts": 6, "people": 3}
-    bring(other, tmp_path / "export", files, desk.run_id)
-    again = export(other, desk.run_id)
+    bring(other, write(tmp_path / "export", files), desk.run_id)
+    again = export(other, desk.run_id, clips=True)
     # A pair that waited there for an answer does not wait here.
     files["queries.jsonl"] = files["queries.jsonl"].replace(b'"ready"', b'"expired"')
     assert set(again) == set(files)
@@ -178,7 +139,9 @@ def test_everything_comes_back_byte_by_byte(desk: Desk, other: Store, tmp_path: 
 def test_the_same_is_learned(desk: Desk, other: Store, tmp_path: Path, run_id: str | None) -> None:
     """Under another name in the same store too, where ids are made anew."""
     where = other if run_id is None else desk.store
-    bring(where, tmp_path / "export", export(desk.store, desk.run_id), run_id or desk.run_id)
+    bring(
+        where, write(tmp_path / "export", export(desk.store, desk.run_id, clips=True)), run_id or desk.run_id
+    )
     was, now = learned(desk.store, desk.run_id), learned(where, run_id or desk.run_id)
     assert (len(was.rankings), set(was.weight.tolist())) == (2, {0.5, 1.0})
     for field in dataclasses.fields(PreferenceData):
@@ -194,26 +157,26 @@ def test_the_same_is_learned(desk: Desk, other: Store, tmp_path: Path, run_id: s
 
 
 def test_importing_twice_adds_nothing(desk: Desk, other: Store, tmp_path: Path) -> None:
-    files = export(desk.store, desk.run_id)
-    bring(other, tmp_path / "first", files, desk.run_id)
+    files = export(desk.store, desk.run_id, clips=True)
+    bring(other, write(tmp_path / "first", files), desk.run_id)
     before = stored(other)
-    bring(other, tmp_path / "second", files, desk.run_id)
+    bring(other, write(tmp_path / "second", files), desk.run_id)
     assert stored(other) == before
 
 
 def test_a_newer_decision_here_is_not_replaced_by_an_older_one(
     desk: Desk, other: Store, tmp_path: Path
 ) -> None:
-    files = export(desk.store, desk.run_id)
-    bring(other, tmp_path / "first", files, desk.run_id)
+    files = export(desk.store, desk.run_id, clips=True)
+    bring(other, write(tmp_path / "first", files), desk.run_id)
     supervise.weigh(other.engine, desk.run_id, desk.people[0], 0.25, **_BY)
-    bring(other, tmp_path / "second", files, desk.run_id)
+    bring(other, write(tmp_path / "second", files), desk.run_id)
     with reading(other.engine) as connection:
         assert acts.holding(connection, desk.run_id, ActKind.WEIGHT)[desk.people[0]] == 0.25
 
 
 def test_export_of_before_there_were_other_forms_comes_in(desk: Desk, other: Store, tmp_path: Path) -> None:
-    files = export(desk.store, desk.run_id)
+    files = export(desk.store, desk.run_id, clips=True)
     for name in ("rankings", "ratings", "acts"):
         del files[f"{name}.jsonl"]
     rows = [json.loads(line) for line in files["queries.jsonl"].splitlines()]
@@ -221,7 +184,7 @@ def test_export_of_before_there_were_other_forms_comes_in(desk: Desk, other: Sto
         for name in ("asked_of", "again", "wanted_answers"):
             del row[name]
     files["queries.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
-    bring(other, tmp_path / "export", files, desk.run_id)
+    bring(other, write(tmp_path / "export", files), desk.run_id)
     with reading(other.engine) as connection, reading(desk.store.engine) as mine:
         assert answers.count_standing(connection, desk.run_id) == answers.count_standing(mine, desk.run_id)
         assert rankings.list_rankings(connection, desk.run_id) == []
@@ -259,10 +222,10 @@ def test_export_of_before_there_were_other_forms_comes_in(desk: Desk, other: Sto
 def test_bad_line_is_named_and_nothing_is_stored(
     desk: Desk, other: Store, tmp_path: Path, name: str, change: dict[str, Any], said: str
 ) -> None:
-    files = export(desk.store, desk.run_id)
+    files = export(desk.store, desk.run_id, clips=True)
     first, rest = files[f"{name}.jsonl"].split(b"\n", 1)
     files[f"{name}.jsonl"] = json.dumps(json.loads(first) | change).encode() + b"\n" + rest
     before = stored(other)
     with pytest.raises(FeedbackError, match=rf"{name}.jsonl line 1: .*{said}"):
-        bring(other, tmp_path / "export", files, desk.run_id)
+        bring(other, write(tmp_path / "export", files), desk.run_id)
     assert stored(other) == before
