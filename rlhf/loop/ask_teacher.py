@@ -4,6 +4,7 @@ The teacher judges by the true rewards of the two segments; it never sees the pi
 not be drawn before a teacher answers it.
 """
 
+import dataclasses
 import time
 import uuid
 
@@ -11,9 +12,11 @@ import sqlalchemy as sa
 
 from rlhf.errors import FeedbackError
 from rlhf.feedback.teachers import Teacher, TeacherScale, parse_teacher
+from rlhf.loop.config import RunConfig
 from rlhf.loop.record_feedback import Answer, record_answer
+from rlhf.loop.schedule import labels_due
 from rlhf.seeding import generator
-from rlhf.storage import answers, queries, runs
+from rlhf.storage import answers, demonstrations, queries, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.segments import load_true_rewards
@@ -44,6 +47,23 @@ def ask_teacher(engine: sa.Engine, blobs: Blobs, run_id: str, count: int) -> int
     for query in free:
         _answer(engine, blobs, run, query, teacher, scale)
     return len(free)
+
+
+def answers_due(connection: sa.Connection, run_id: str, config: RunConfig, steps: int) -> tuple[int, int]:
+    """Return how many answers a synthetic teacher should have given, and how many it has.
+
+    Args:
+        connection: to read with.
+        run_id: of the run.
+        config: of the run.
+        steps: that it has done.
+    """
+    schedule = config.schedule
+    if demonstrations.has_valid(connection, run_id):
+        fewer = min(schedule.initial_labels, config.demonstrations.initial_labels)
+        schedule = dataclasses.replace(schedule, initial_labels=fewer)
+    given = sum(answers.count_standing(connection, run_id).values())
+    return labels_due(schedule, steps), given
 
 
 def _answer(

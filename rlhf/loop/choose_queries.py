@@ -7,9 +7,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from rlhf.experience.segments import num_starts, sample_endings, sample_segments
+from rlhf.loop.ask_teacher import answers_due
 from rlhf.loop.champion import challenger_episodes
 from rlhf.loop.fit_reward import segment_inputs
-from rlhf.loop.schedule import labels_due, session_size
+from rlhf.loop.schedule import session_size
 from rlhf.loop.session import Session
 from rlhf.queries.candidates import propose
 from rlhf.queries.config import QueryConfig
@@ -82,8 +83,8 @@ def _wanted(session: Session) -> int:
     schedule = session.config.schedule
     if session.is_simulated:
         with reading(session.engine) as connection:
-            given = sum(answers.count_standing(connection, session.run_id).values())
-        return session_size(schedule, due=labels_due(schedule, session.steps), given=given)
+            due, given = answers_due(connection, session.run_id, session.config, session.steps)
+        return session_size(schedule, due=due, given=given)
     before = session.reward_version - _STALE_VERSIONS + 1
     with reading(session.engine) as connection:
         waiting = queries.list_open(connection, session.run_id)

@@ -1,5 +1,6 @@
 """Demonstrations -> policy: a run that starts by imitating what was shown."""
 
+import numpy as np
 import sqlalchemy as sa
 
 from rlhf.errors import JobError
@@ -43,6 +44,29 @@ def clone_policy(session: Session) -> CloneReport | None:
         f"actions that it had not seen had a log-likelihood of {-report.held_out_nll:.2f} nats.",
     )
     return report
+
+
+def hold_to_imitated(session: Session) -> bool:
+    """Hold a policy that has just imitated to what it does, if that lasts; return whether it is held.
+
+    See ``demonstrations.hold_lasting``. Before there is a reward nothing else tells whether it is any good:
+    how likely it finds what was done in each state says little of where it gets to.
+    """
+    if not session.config.following.reference_kl:
+        return False
+    shown = load_episodes(session.engine, session.blobs, session.run_id)
+    explored = {episode.reset_seed for episode in session.memory.explored}
+    own = [episode for episode in session.memory.recent if episode.reset_seed not in explored]
+    lasting, wanted = (int(np.median([one.num_steps for one in some] or [0])) for some in (own, shown))
+    if own and lasting < session.config.demonstrations.hold_lasting * wanted:
+        _note(
+            session,
+            f"The policy is not held to what it imitated: its episodes end after {lasting:,} steps, those "
+            f"shown after {wanted:,}.",
+        )
+        return False
+    session.policy.hold_to_start(session.practised)
+    return True
 
 
 def try_clone(engine: sa.Engine, blobs: Blobs, run_id: str) -> tuple[PolicySnapshot, CloneReport]:

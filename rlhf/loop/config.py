@@ -187,12 +187,19 @@ class DemonstrationConfig:
     until: float = 0.4
     """Share of such comparisons in which the present reward finds recent behaviour better, from which on they
     are left out: about half would mean that the policy does what was shown."""
+    initial_labels: int = 8
+    """``schedule.initial_labels`` at most, of a run that something was shown to. What random behaviour lacks
+    is known then: few answers are spent on it."""
     clone: bool = False
     """Start from a policy that imitates the demonstrations there are when the run starts."""
     hold: float = 1.0
     """``ppo.reference_kl`` of such a policy where that is 0; it falls to 0 at the end of the run. A reward
     that was learned from few answers leads away from what was shown, and mostly to worse. .3 to 3 do alike
     on LunarLander; 0 lets it go at once."""
+    hold_lasting: float = 0.5
+    """Only what lasts is held to: an imitator half of whose episodes end by themselves before this share of
+    the length of those shown falls, or the like, and is a start to learn from but nothing to keep to. 0 holds
+    all."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -204,6 +211,9 @@ class DemonstrationConfig:
             raise ValueError(f"until is {self.until}; it must lie in [0, 1].")
         if not self.hold >= 0.0:  # so that NaN is refused too
             raise ValueError(f"hold is {self.hold}; it must not be negative.")
+        if not 0.0 <= self.hold_lasting <= 1.0:
+            raise ValueError(f"hold_lasting is {self.hold_lasting}; it must lie in [0, 1].")
+        _require_at_least(0, self, "initial_labels")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import enum
 import time
 
 from rlhf.loop.choose_queries import choose_queries
-from rlhf.loop.clone_policy import clone_policy
+from rlhf.loop.clone_policy import clone_policy, hold_to_imitated
 from rlhf.loop.collect_experience import collect_experience, explore, novelty_steps
 from rlhf.loop.fit_reward import fit_reward
 from rlhf.loop.follow_world import follow_world
@@ -91,7 +91,9 @@ def _begin(session: Session) -> None:
     has_cloned = clone_policy(session) is not None
     session.was_given_policy = has_policy or has_cloned
     session.explore_until = 0 if session.was_given_policy else session.steps + novelty_steps(session.config)
-    if session.was_given_policy and session.config.following.reference_kl:
+    if has_cloned:
+        hold_to_imitated(session)
+    elif has_policy and session.config.following.reference_kl:
         session.policy.hold_to_start(session.practised)
     save_policy(session)
     save_checkpoint(session)

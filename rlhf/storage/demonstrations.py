@@ -78,6 +78,14 @@ def list_valid(connection: sa.Connection, run_id: str) -> Sequence[sa.RowMapping
     return [row for row in list_demonstrations(connection, run_id) if row["voided_at"] is None]
 
 
+def has_valid(connection: sa.Connection, run_id: str) -> bool:
+    """Whether a run has a demonstration that counts."""
+    query = sa.select(demonstrations.c.id).where(
+        demonstrations.c.run_id == run_id, demonstrations.c.voided_at.is_(None)
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
 def count_imitated(
     connection: sa.Connection, run_ids: Sequence[str]
 ) -> dict[str, dict[DemonstrationSource, int]]:

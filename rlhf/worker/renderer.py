@@ -13,15 +13,14 @@ import sqlalchemy as sa
 from rlhf.config import PROJECT_ROOT, child_environment
 from rlhf.errors import RlhfError
 from rlhf.experience.tasks import get_task
-from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.loop.ask_teacher import answers_due, ask_teacher
 from rlhf.loop.compare_policies import compare_policies
 from rlhf.loop.config import resolve
 from rlhf.loop.evaluate_policy import evaluate_policy
 from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.record_replay import record_replay
 from rlhf.loop.render_clips import ClipMaker
-from rlhf.loop.schedule import labels_due
-from rlhf.storage import answers, jobs, models, runs
+from rlhf.storage import jobs, models, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading, writing
 from rlhf.types.run import RANKER_KINDS, JobKind, RunState
@@ -171,8 +170,8 @@ class TeacherPace:
                     runs.add_event(connection, run["id"], run["steps"], "error", message)
 
     def _answer_one(self, run: sa.RowMapping) -> None:
+        config = resolve(get_task(run["task"]), run["overrides"])
         with reading(self._engine) as connection:
-            given = sum(answers.count_standing(connection, run["id"]).values())
-        schedule = resolve(get_task(run["task"]), run["overrides"]).schedule
-        if run["baseline"] and given < labels_due(schedule, run["steps"]):
+            due, given = answers_due(connection, run["id"], config, run["steps"])
+        if run["baseline"] and given < due:
             ask_teacher(self._engine, self._blobs, run["id"], 1)

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from rlhf.config import Settings
 from rlhf.errors import StorageError
+from rlhf.loop.ask_teacher import answers_due
 from rlhf.loop.iterate import Turn, iterate
-from rlhf.loop.schedule import labels_due
 from rlhf.loop.session import Session, open_session, save_checkpoint
-from rlhf.storage import answers, jobs, runs
+from rlhf.storage import jobs, runs
 from rlhf.storage.blobs import Blobs
 from rlhf.storage.engine import reading
 from rlhf.types.run import JobKind, JobState, RunState
@@ -118,8 +118,8 @@ def _teacher_will_answer(session: Session) -> bool:
     """Whether a synthetic teacher has answers to give before the run can go on."""
     with reading(session.engine) as connection:
         teacher = runs.get_run(connection, session.run_id)["teacher"]
-        given = sum(answers.count_standing(connection, session.run_id).values())
-    return teacher is not None and given < labels_due(session.config.schedule, session.steps)
+        due, given = answers_due(connection, session.run_id, session.config, session.steps)
+    return teacher is not None and given < due
 
 
 def _others_wait(engine: sa.Engine) -> bool:

@@ -4,11 +4,15 @@ from collections.abc import Callable
 import pytest
 
 from rlhf.errors import FeedbackError
-from rlhf.loop.ask_teacher import ask_teacher
+from rlhf.experience.tasks import get_task
+from rlhf.loop.ask_teacher import answers_due, ask_teacher
+from rlhf.loop.config import resolve
 from rlhf.loop.iterate import iterate
+from rlhf.loop.record_demonstration import demonstrate_by_expert
 from rlhf.loop.record_feedback import Answer, Receipt, record_answer
 from rlhf.loop.session import open_session
 from rlhf.storage import answers, queries, runs
+from rlhf.storage.demonstrations import list_valid, set_voided
 from rlhf.storage.engine import reading, writing
 from rlhf.storage.schema import annotators
 from rlhf.storage.schema import queries as queries_table
@@ -28,6 +32,26 @@ def ask(store: Store, new_small_run: Callable[..., str]) -> Callable[..., str]:
         return run_id
 
     return make
+
+
+def test_few_answers_are_spent_on_random_behaviour_when_something_was_shown(
+    store: Store, new_small_run: Callable[..., str]
+) -> None:
+    labels = {"schedule.labels": 50, "schedule.initial_labels": 40, "schedule.initial_share": 0.1}
+    run_id = new_small_run("cartpole-balance", **labels)
+    config = resolve(get_task("cartpole-balance"), labels)
+
+    def due() -> int:
+        with reading(store.engine) as connection:
+            return answers_due(connection, run_id, config, 0)[0]
+
+    assert due() == 40
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 1)
+    assert due() == config.demonstrations.initial_labels
+    with writing(store.engine) as connection:
+        (shown,) = list_valid(connection, run_id)
+        set_voided(connection, shown["id"], True)
+    assert due() == 40
 
 
 def given(store: Store, run_id: str) -> list[Choice]:

@@ -7,7 +7,7 @@ import pytest
 
 from rlhf.errors import JobError
 from rlhf.experience.rollout import run_episodes
-from rlhf.loop.clone_policy import clone_policy, try_clone
+from rlhf.loop.clone_policy import clone_policy, hold_to_imitated, try_clone
 from rlhf.loop.collect_experience import explore
 from rlhf.loop.iterate import Turn, iterate
 from rlhf.loop.record_demonstration import demonstrate_by_expert
@@ -18,6 +18,7 @@ from rlhf.storage.engine import reading
 from rlhf.ui.store import Store
 
 CLONE = {"demonstrations.clone": True, "ppo.hidden": "32,32", "cloning.learning_rates": "0.003"}
+LEARNS_NOTHING = {"cloning.learning_rates": "1e-6", "cloning.max_epochs": 1}
 
 
 def test_run_starts_with_a_policy_that_does_what_was_shown(
@@ -47,6 +48,37 @@ def test_clone_survives_a_checkpoint(
     again = opened(run_id)
     for name, value in session.policy.policy_arrays().items():
         np.testing.assert_array_equal(again.policy.policy_arrays()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_held"),
+    [
+        ({}, True),
+        ({"cloning.learning_rates": "1e-6", "cloning.max_epochs": 1}, False),
+        (
+            {"cloning.learning_rates": "1e-6", "cloning.max_epochs": 1, "demonstrations.hold_lasting": 0.0},
+            True,
+        ),
+        ({"demonstrations.hold": 0.0}, False),
+    ],
+    ids=["lasts as shown", "falls", "falls, but all are held", "none is held"],
+)
+def test_policy_is_held_to_what_it_imitated_if_that_lasts(
+    store: Store,
+    new_small_run: Callable[..., str],
+    opened: Callable[[str], Session],
+    changes: dict[str, object],
+    is_held: bool,
+) -> None:
+    run_id = new_small_run("cartpole-balance", **CLONE | changes)
+    demonstrate_by_expert(store.engine, store.blobs, run_id, 2)
+    session = opened(run_id)
+    explore(session)
+    clone_policy(session)
+    assert hold_to_imitated(session) is is_held
+    with reading(store.engine) as connection:
+        told = " ".join(event["message"] for event in runs.list_events(connection, run_id))
+    assert ("those shown after 500" in told) is (not is_held and session.config.demonstrations.hold > 0)
 
 
 def test_run_without_demonstrations_starts_from_scratch_and_says_so(
