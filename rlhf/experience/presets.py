@@ -187,7 +187,7 @@ _TASKS = (
             "improve.curiosity": 1.0,
             "schedule.initial_labels": 24,
             "schedule.labels_end": 0.4,
-            # A gait shows in every clip: of what people show more can be learned than where only the end counts.
+            # A gait shows in every clip: more can be learned of it than where only the end counts.
             "demonstrations.share": 0.5,
         },
     ),
