@@ -18,7 +18,8 @@ from rlhf.experience.goal_rollout import collect_goal_episodes
 from rlhf.experience.goal_tasks import GoalTask, make_goal_envs
 from rlhf.experience.shown_states import states_shown
 from rlhf.experience.tasks import make_env
-from rlhf.loop.foresee_run import Foreseen
+from rlhf.loop.foresee_run import Foreseen, quiet
+from rlhf.loop.report import Progress
 from rlhf.policy.goal_foresight import GoalForesight
 from rlhf.seeding import generator
 from rlhf.types.experience import Episode, Float32, Int64
@@ -60,7 +61,9 @@ def film_goal_foresight(task: GoalTask, foresight: GoalForesight, seed: int, num
     return encode_mp4(np.stack(frames), _GOAL_FPS)
 
 
-def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> Frame:
+def film_run_foresight(
+    found: Foreseen, episode: Episode, num_clips: int, progress: Progress = quiet
+) -> Frame:
     """Return pictures of stretches of an episode, each as long as a segment of the task, uint8 (F, H, W, 3).
 
     They are meant to be played at the task's ``playback_fps``.
@@ -69,6 +72,7 @@ def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> Fra
         found: what foresaw it.
         episode: acted with foresight.
         num_clips: stretches, at most.
+        progress: hears how far it is, before each stretch.
 
     Raises:
         RenderError: the environment cannot be drawn.
@@ -79,7 +83,9 @@ def film_run_foresight(found: Foreseen, episode: Episode, num_clips: int) -> Fra
     frames: list[Frame] = []
     length = min(task.segment_steps, episode.num_steps)
     try:
-        for start in range(0, min(episode.num_steps, num_clips * length) - length + 1, length):
+        starts = range(0, min(episode.num_steps, num_clips * length) - length + 1, length)
+        for number, start in enumerate(starts):
+            progress(number, len(starts), "drawing what was foreseen beside what happened")
             seen = episode.observations[start : start + length + 1]
             imagined = found.imagine(seen[0], episode.actions[start : start + length])
             pictures = [

@@ -163,12 +163,12 @@ class Foreseen:
         return mean
 
 
-def _quiet(done: int, in_all: int, text: str) -> None:
+def quiet(done: int, in_all: int, text: str) -> None:
     """Tell nobody."""
 
 
 def foresee_run(
-    engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesightConfig, progress: Progress = _quiet
+    engine: sa.Engine, blobs: Blobs, run_id: str, config: RunForesightConfig, progress: Progress = quiet
 ) -> Foreseen:
     """Fit a model to the behaviour that a run remembers and return its policy with foresight.
 
@@ -225,7 +225,7 @@ def foresee_run(
 
 
 def evaluate_foresight(
-    found: Foreseen, num_episodes: int, progress: Progress = _quiet
+    found: Foreseen, num_episodes: int, progress: Progress = quiet
 ) -> tuple[dict[str, Any], Episode]:
     """Return what episodes bring with foresight and without it, from the same states, and one to be filmed.
 

@@ -52,7 +52,7 @@ def make_foresight(
     found, episode = evaluate_foresight(seen, EPISODES, progress)
     clip = None
     try:
-        frames, fps = film_run_foresight(seen, episode, _CLIPS), seen.task.playback_fps
+        frames, fps = film_run_foresight(seen, episode, _CLIPS, progress), seen.task.playback_fps
         clip = blobs.write(encode_mp4(frames, fps), "mp4")
         found |= {"clip_fps": fps, "clip_frames": len(frames)}
     except (TaskError, RenderError) as error:

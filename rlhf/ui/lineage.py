@@ -59,7 +59,7 @@ def show(engine: sa.Engine) -> None:
     started = [run_id for run_id in family.runs if run_id in family.source_of or run_id in family.shown]
     if not started:
         return
-    roots = list(dict.fromkeys(_root(run_id, family) for run_id in started))
+    roots = list(dict.fromkeys(_root(run_id, family.source_of) for run_id in started))
     trees = "".join(_tree(root, family) for root in roots[:_SHOWN])
     st.subheader("What runs started from", anchor=False)
     st.html(f'{_STYLE}<ul class="lineage">{trees}</ul>')
@@ -87,7 +87,10 @@ def _read(engine: sa.Engine) -> _Family:
     reward_of = {run_id: named for run_id, row in known.items() if (named := _named_reward(row))}
     given = {run_id: source_id for run_id, (source_id, _) in reward_of.items()}
     given |= {run_id: origin["source_id"] for run_id, origin in origin_of.items()}
-    source_of = {run_id: given[run_id] for run_id in reversed(known) if run_id in given}
+    source_of: dict[str, str] = {}
+    for run_id in reversed(known):  # settings can name each other's rewards: no link may close a circle
+        if run_id in given and _root(given[run_id], source_of) != run_id:
+            source_of[run_id] = given[run_id]
     return _Family(runs=known, origin_of=origin_of, reward_of=reward_of, source_of=source_of, shown=shown)
 
 
@@ -97,9 +100,9 @@ def _named_reward(row: sa.RowMapping) -> tuple[str, int] | None:
     return override(TransferConfig(), {"reward_from": value}).source if value else None
 
 
-def _root(run_id: str, family: _Family) -> str:
-    while run_id in family.source_of:
-        run_id = family.source_of[run_id]
+def _root(run_id: str, source_of: Mapping[str, str]) -> str:
+    while run_id in source_of:
+        run_id = source_of[run_id]
     return run_id
 
 

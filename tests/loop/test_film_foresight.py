@@ -38,7 +38,10 @@ def test_what_was_imagined_of_a_run_is_beside_what_happened(
     config = override(RunForesightConfig(), {"updates": 60, **QUICK})
     found = foresee_run(store.engine, store.blobs, session.run_id, config)
     episode = evaluate_foresight(found, 1)[1]
-    happened, imagined = halves(film_run_foresight(found, episode, moments))
+    told: list[tuple[int, int]] = []
+    film = film_run_foresight(found, episode, moments, lambda done, in_all, _: told.append((done, in_all)))
+    assert told == [(number, moments) for number in range(moments)]
+    happened, imagined = halves(film)
     assert len(happened) == moments * (session.task.segment_steps + 1)
     differences = np.abs(happened - imagined).mean(axis=(1, 2, 3))
     assert differences[0] < 0.3 * differences[session.task.segment_steps]  # both begin in the same state

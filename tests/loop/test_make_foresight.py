@@ -1,5 +1,6 @@
 """What looking ahead would bring a run: ordered on a page, measured in the background, and can be stopped."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,7 @@ from rlhf.loop.foresee_run import Foreseen, RunForesightConfig
 from rlhf.loop.iterate import iterate
 from rlhf.loop.make_foresight import EPISODES, make_foresight
 from rlhf.loop.order_foresight import order_foresight, stop_foresight
+from rlhf.loop.report import Progress
 from rlhf.loop.session import open_session, save_checkpoint
 from rlhf.storage import foresights, jobs
 from rlhf.storage.engine import reading, writing
@@ -109,9 +111,12 @@ def test_a_clip_of_what_was_stopped_at_the_end_does_not_stay(
     film = film_foresight.film_run_foresight
     for clips, config in ((4, QUICK), (1, QUICK)):  # the same clip once more, and another one
 
-        def stopped_meanwhile(found: Foreseen, episode: Episode, _: int, number: int = clips) -> Frame:
+        def stopped_meanwhile(
+            found: Foreseen, episode: Episode, _: int, progress: Progress, number: int = clips
+        ) -> Frame:
+            pictures = film(found, episode, number, progress)
             stop_foresight(store.engine, run_id)
-            return film(found, episode, number)
+            return pictures
 
         monkeypatch.setattr(runner, "film_run_foresight", stopped_meanwhile)
         order_foresight(store.engine, run_id)
@@ -119,6 +124,27 @@ def test_a_clip_of_what_was_stopped_at_the_end_does_not_stay(
             make_foresight(store.engine, store.blobs, run_id, config=config)
         (clip,) = store.settings.data_dir.rglob("*.mp4")
         assert clip.name == row["clip"]
+
+
+def test_one_that_is_stopped_while_it_is_drawn_is_not_drawn_to_the_end(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = False
+    film = film_foresight.film_run_foresight
+
+    def stopped_before(found: Foreseen, episode: Episode, number: int, progress: Progress) -> Frame:
+        nonlocal drawn
+        stop_foresight(store.engine, run_id)
+        time.sleep(0.6)  # what says how far it is hears of a stop twice a second
+        pictures = film(found, episode, number, progress)
+        drawn = True
+        return pictures
+
+    monkeypatch.setattr(runner, "film_run_foresight", stopped_before)
+    order_foresight(store.engine, run_id)
+    with pytest.raises(JobStoppedError, match="looking ahead was stopped"):
+        make_foresight(store.engine, store.blobs, run_id, config=QUICK)
+    assert not drawn
 
 
 def test_a_run_that_has_learned_nothing_says_so(store: Store, new_small_run: Callable[..., str]) -> None:

@@ -283,6 +283,18 @@ def test_filling_in_a_source_turns_the_form_to_it(store: Store, source: str) -> 
     assert page.selectbox(key=f"target-{other}").value == "gym:CartPole-v1"
 
 
+def test_runs_page_shows_runs_that_name_each_others_rewards(
+    store: Store, source: str, make_run: Callable[..., str]
+) -> None:
+    one = make_run(overrides={"transfer.reward_from": f"{source}:3"})
+    with writing(store.engine) as connection:
+        runs.update_run(connection, source, overrides={"transfer.reward_from": f"{one}:1"})
+    (tree,) = [
+        str(found.value) for found in open_page(source, "home.py").get("html") if "lineage" in found.value
+    ]
+    assert tree.count(f"training?run={one}") == tree.count(f"training?run={source}") == 1
+
+
 def test_runs_page_shows_which_runs_began_by_imitating(
     store: Store, source: str, make_run: Callable[..., str], make_segment: Callable[..., str]
 ) -> None:
