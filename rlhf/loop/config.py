@@ -321,10 +321,10 @@ class WorldConfig:
     """Readings, one for 256 steps or a shorter rollout, that only say how well steps are usually foretold."""
     steps_per_update: int = 16
     """Environment steps for each gradient step of the model. Less: it foretells better, and takes longer."""
-    adapt: bool = True
+    adapt: bool = False
     """After a warning: forget rollouts and the best policy of the world before, refit the critic to what came
-    since, and let the policy move and try more for a while. Measured by ``bench drift``: a gain on CartPole,
-    none that could be told from chance on Pendulum."""
+    since, and let the policy move and try more for a while. Measured by ``bench drift``: a loss on CartPole,
+    no difference that could be told from chance on Pendulum."""
     refit_updates: int = 400
     """Gradient steps of the model then."""
     stirred_share: float = 0.2

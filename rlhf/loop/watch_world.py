@@ -1,4 +1,4 @@
-"""Is the world still the one that was learned in? A warning if not, and a fresh start from what came since.
+"""Is the world still the one that was learned in? A warning if not, and a fresh start if that is asked for.
 
 What was learned in the world before is not thrown away: the policy goes on, and so do the answers, which say
 what is wanted and not how the world works.
@@ -12,7 +12,7 @@ from rlhf.types.experience import Rollout
 
 
 def watch_world(session: Session, rollout: Rollout, scored: Scored) -> None:
-    """Look at a rollout that was just learned from; warn and adapt if the world has changed.
+    """Look at a rollout that was just learned from; if the world has changed, warn, and adapt if asked to.
 
     Args:
         session: after the update.

@@ -30,8 +30,8 @@ def change_the_world(view: RunView) -> None:
     with st.expander("Change its world", icon=":material/public:"):
         st.caption(
             "An experiment in place of wear and tear. The run is not told: its episodes go on from where "
-            "they stand, by other physics. A run that watches for changes warns and adapts; any other can "
-            "only get used to them."
+            "they stand, by other physics. A run that watches for changes warns; the answers hold "
+            "in the new world too, and the policy goes on learning from them."
         )
         _watch(engine, view.run_id, is_watched)
         wanted: dict[str, float] = {}
@@ -65,7 +65,7 @@ def _watch(engine: sa.Engine, run_id: str, was_on: bool) -> None:
         "Watch for changes",
         value=was_on,
         key=f"watch-{run_id}-{was_on}",
-        help="It warns when what follows an action is no longer what it was, and adapts: see *What happened* "
+        help="It warns when what follows an action is no longer what it was: see *What happened* "
         "and the alarms of *Reward model*. Begun now, it first learns for a while what is usual. Costs a "
         "tenth to a third of a small run's time.",
     )
